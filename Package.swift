@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors in CI (`scripts/test` sets this); a developer's half-finished line may still build.
+import class Foundation.ProcessInfo
+
+let strict = ProcessInfo.processInfo.environment["AURORA_WARNINGS_AS_ERRORS"] == "1"
+
+let swift: [SwiftSetting] =
+  [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+  + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+// The targets are the arrows of ARCHITECTURE.md: what a module may import is what is listed here.
+let package = Package(
+  name: "aurora-executor",
+  products: [
+    .executable(name: "aurora-executor", targets: ["Executor"]),
+    .library(name: "DockerEngineClient", targets: ["DockerEngineClient"]),
+  ],
+  targets: [
+    // C that Swift cannot call: variadic system calls, clone3, macros.
+    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    // System libraries, all linked statically into the release binary:
+    // layers are compressed with gzip (zlib) or zstd; digests are SHA-256 (libcrypto).
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+
+    .target(name: "LinuxKernel", dependencies: ["CLinux"], swiftSettings: swift),
+    // libm: the standard library rounds doubles with it.
+    .target(name: "StrictJSON", swiftSettings: swift, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "LaunchModel", swiftSettings: swift),
+    .target(name: "ContainerInit", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .target(name: "TaskModel", dependencies: ["StrictJSON"], swiftSettings: swift),
+    .target(name: "Isolators", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .target(
+      name: "Images",
+      dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CCrypto"],
+      swiftSettings: swift),
+    .target(
+      name: "MesosContainerizer",
+      dependencies: ["Isolators", "Images", "ContainerInit", "LaunchModel", "LinuxKernel"],
+      swiftSettings: swift),
+    .target(
+      name: "DockerEngineClient", dependencies: ["LinuxKernel", "StrictJSON"],
+      exclude: ["README.md"], swiftSettings: swift),
+    .executableTarget(
+      name: "Executor",
+      dependencies: [
+        "TaskModel", "MesosContainerizer", "DockerEngineClient", "ContainerInit", "Isolators", "Images",
+        "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+
+    .testTarget(name: "LinuxKernelTests", dependencies: ["LinuxKernel"], swiftSettings: swift),
+    .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: swift),
+    .testTarget(name: "LaunchModelTests", dependencies: ["LaunchModel"], swiftSettings: swift),
+    .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "StrictJSON"], swiftSettings: swift),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
+    .testTarget(
+      name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .testTarget(
+      name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "ExecutorTests", dependencies: ["Executor", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+  ]
+)

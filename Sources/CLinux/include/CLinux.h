@@ -1,0 +1,145 @@
+// What `import Glibc` hides, for the LinuxKernel module only.
+//
+// Three kinds of things stand here: headers that are not in Glibc's module map, one-line wrappers for variadic or
+// missing libc functions (they return -1 and set errno, like every system call), and macros Swift cannot import.
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+// File system calls without a libc wrapper or with a variadic one.
+int ax_open(const char *path, int flags, mode_t mode);
+int ax_openat(int dirfd, const char *path, int flags, mode_t mode);
+int ax_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int ax_fcntl(int fd, int command, long argument);
+int ax_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *out);
+int ax_ioctl_int(int fd, unsigned long request, int argument);
+int ax_ioctl_pointer(int fd, unsigned long request, void *argument);
+ssize_t ax_getdents64(int fd, void *buffer, size_t size);
+
+// Mounts by descriptor (fsopen(2) family, Linux 5.2; mount_setattr, Linux 5.12).
+int ax_pivot_root(const char *new_root, const char *put_old);
+int ax_fsopen(const char *type, unsigned flags);
+int ax_fsconfig(int fd, unsigned command, const char *key, const void *value, int aux);
+int ax_fsmount(int fd, unsigned flags, unsigned attributes);
+int ax_open_tree(int dirfd, const char *path, unsigned flags);
+int ax_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
+int ax_mount_setattr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+
+// Processes.
+int ax_pidfd_open(pid_t pid);
+int ax_pidfd_send_signal(int pidfd, int signal);
+int ax_pidfd_getfd(int pidfd, int target);
+pid_t ax_fork(void);
+int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage);
+int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage);
+int ax_close_range(unsigned first, unsigned last, unsigned flags);
+int ax_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
+int ax_execve(const char *path, char *const argv[], char *const envp[]);
+int ax_memfd_create(const char *name, unsigned flags);
+int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+int ax_reset_signals(void);
+
+// Fixed uses of prctl(2), each by its own name so that the call site says what it means.
+int ax_set_no_new_privileges(void);
+int ax_set_dumpable(int on);
+int ax_set_child_subreaper(void);
+int ax_set_parent_death_signal(int signal);
+int ax_drop_bounding_capability(int capability);
+int ax_clear_ambient_capabilities(void);
+int ax_set_keep_capabilities(int on);
+int ax_set_process_name(const char *name);
+int ax_join_new_session_keyring(void);
+
+// Macros.
+static inline int ax_errno(void) { return errno; }
+int ax_wait_exited(int status);
+int ax_wait_exit_status(int status);
+int ax_wait_signaled(int status);
+int ax_wait_term_signal(int status);
+unsigned ax_major(dev_t device);
+unsigned ax_minor(dev_t device);
+dev_t ax_makedev(unsigned major, unsigned minor);
+size_t ax_cmsg_space(size_t length);
+
+// With _GNU_SOURCE the socket calls take a transparent union, which Swift cannot pass.
+int ax_bind(int socket, const struct sockaddr_un *address);
+int ax_connect(int socket, const struct sockaddr_un *address);
+int ax_accept(int socket);
+
+/// Sends `length` bytes with `count` descriptors attached (SCM_RIGHTS). Returns as sendmsg(2).
+ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, int count, int flags);
+/// Receives up to `length` bytes and up to `capacity` descriptors, close-on-exec. Sets `*count` and `*truncated`.
+ssize_t ax_receive_descriptors(
+    int socket, void *bytes, size_t length, int *descriptors, int capacity, int *count, int *truncated, int flags);
+
+/// What the child of `ax_spawn` shall be. Everything is prepared before the call: between clone and exec only
+/// async-signal-safe calls run.
+struct ax_spawn_request {
+  uint64_t clone_flags;         // CLONE_NEW*; CLONE_PIDFD is added
+  int cgroup;                   // cgroup2 directory to be born in, or -1
+  const int *join_tasks;        // descriptors of cgroup v1 `tasks` files to join by writing "0"
+  int join_tasks_count;
+  int executable;               // descriptor to execute (execveat), or -1 to execute `path`
+  const char *path;
+  char **argv;
+  char **envp;
+  const int *sources;           // descriptor `sources[i]` becomes number i in the child
+  int source_count;
+  int new_session;              // setsid(2)
+  int parent_death_signal;      // 0 for none
+};
+
+/// What a failed child was doing when it failed.
+enum ax_spawn_stage {
+  AX_STAGE_NONE = 0,
+  AX_STAGE_CLONE = 1,
+  AX_STAGE_CGROUP = 2,
+  AX_STAGE_SESSION = 3,
+  AX_STAGE_DESCRIPTORS = 4,
+  AX_STAGE_EXEC = 5,
+};
+
+/// Starts a child. Returns its pid and sets `*pidfd`; on failure returns -1, sets errno and `*stage`, and no child is
+/// left behind.
+pid_t ax_spawn(const struct ax_spawn_request *request, int *pidfd, int *stage);
+
+/// fork(2) with CLONE_PIDFD, into `cgroup` (a cgroup2 directory) when that is not -1. For single-threaded callers only.
+pid_t ax_fork_into(int cgroup, int *pidfd);
+
+extern char **environ;

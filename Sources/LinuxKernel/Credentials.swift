@@ -1,0 +1,70 @@
+import CLinux
+
+/// The kernel's capabilities (capabilities(7)) as a bit set; bit n is capability number n.
+package struct Capabilities: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt64
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// Names without `CAP_`, in the order of their numbers.
+  package static let names = [
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+  ]
+
+  /// The capability called `name`, with or without `CAP_`, in any case; `nil` when there is none.
+  package init?(name: String) {
+    var plain = name.uppercased()
+    if plain.utf8.starts(with: "CAP_".utf8) { plain.removeFirst(4) }
+    guard let number = Capabilities.names.firstIndex(of: plain) else { return nil }
+    self.init(rawValue: 1 << UInt64(number))
+  }
+
+  package var list: [String] {
+    Capabilities.names.indices.filter { rawValue & (1 << UInt64($0)) != 0 }.map { "CAP_" + Capabilities.names[$0] }
+  }
+}
+
+/// Changes of this process' own credentials. None of them may be skipped or ignored by a caller.
+package enum Credentials {
+  /// Takes every capability that is not in `keep` out of the bounding set.
+  package static func limitBoundingSet(to keep: Capabilities) throws(Errno) {
+    for number in 0..<64 where keep.rawValue & (1 << UInt64(number)) == 0 {
+      do throws(Errno) {
+        try check("prctl(PR_CAPBSET_DROP)") { ax_drop_bounding_capability(Int32(number)) }
+      } catch  where error.code == EINVAL {
+        return  // past the kernel's last capability
+      }
+    }
+  }
+
+  /// Sets the effective and permitted sets; inheritable and ambient become empty, so that no file capability of an
+  /// image can raise more than the bounding set allows (CVE-2022-29162 and its kin).
+  package static func setCapabilities(_ capabilities: Capabilities) throws(Errno) {
+    try check("prctl(PR_CAP_AMBIENT)") { ax_clear_ambient_capabilities() }
+    try check("capset") { ax_capset(capabilities.rawValue, capabilities.rawValue, 0) }
+  }
+
+  /// Sets the supplementary groups, always: an empty list must not mean "keep root's".
+  package static func setGroups(_ groups: [UInt32]) throws(Errno) {
+    try check("setgroups") { setgroups(groups.count, groups) }
+  }
+
+  /// Becomes the group and the user, real, effective and saved. Leaving uid 0 drops effective and permitted
+  /// capabilities.
+  package static func become(uid: UInt32, gid: UInt32) throws(Errno) {
+    try check("setresgid") { setresgid(gid, gid, gid) }
+    try check("setresuid") { setresuid(uid, uid, uid) }
+  }
+
+  package static func setNoNewPrivileges() throws(Errno) {
+    try check("prctl(PR_SET_NO_NEW_PRIVS)") { ax_set_no_new_privileges() }
+  }
+
+  package static func setDumpable(_ on: Bool) throws(Errno) {
+    try check("prctl(PR_SET_DUMPABLE)") { ax_set_dumpable(on ? 1 : 0) }
+  }
+}

@@ -1,0 +1,101 @@
+import CLinux
+
+/// One entry of a directory, by its bytes.
+package struct DirectoryEntry: Sendable, Equatable {
+  package let name: [UInt8]
+  /// `DT_DIR` and so on; `DT_UNKNOWN` where the file system does not say.
+  package let type: UInt8
+}
+
+/// Every entry of an open directory but `.` and `..`, in the file system's order (getdents64(2)).
+package func entries(of directory: Int32) throws(Errno) -> [DirectoryEntry] {
+  var result: [DirectoryEntry] = []
+  var buffer = [UInt8](repeating: 0, count: 32768)
+  while true {
+    let count = try retrying("getdents64") { ax_getdents64(directory, &buffer, buffer.count) }
+    if count == 0 { return result }
+    var offset = 0
+    while offset < count {
+      // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name
+      let length = Int(buffer[offset + 16]) | Int(buffer[offset + 17]) << 8
+      let type = buffer[offset + 18]
+      let end = buffer[(offset + 19)..<(offset + length)].firstIndex(of: 0) ?? offset + length
+      let name = Array(buffer[(offset + 19)..<end])
+      if name != Array(".".utf8), name != Array("..".utf8) { result.append(DirectoryEntry(name: name, type: type)) }
+      offset += length
+    }
+  }
+}
+
+/// The entries of one of our own directories, by name.
+package func entries(of path: String) throws(Errno) -> [DirectoryEntry] {
+  let directory = try openFile(path, O_RDONLY | O_DIRECTORY)
+  return try entries(of: directory.rawValue)
+}
+
+/// Removes `name` below `directory` and everything in it.
+///
+/// Iterative, so that depth costs no stack; never follows a link and never enters another mount (it stops with `EXDEV`
+/// there). A missing file is not an error.
+package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDirectory) throws(Errno) {
+  do throws(Errno) {
+    try removeFile(name, at: directory)
+    return
+  } catch  where error.code == ENOENT {
+    return
+  } catch  where error.code == EISDIR || error.code == EPERM {
+  }
+  let root = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
+  let mount = try status(of: root.rawValue).mountID
+  try emptyDirectory(root.rawValue, mount: mount)
+  try removeDirectory(name, at: directory)
+}
+
+/// Empties a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
+/// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short.
+private func emptyDirectory(_ root: Int32, mount: UInt64) throws(Errno) {
+  var serial = 0
+  var pending = true
+  while pending {
+    pending = false
+    for entry in try entries(of: root) {
+      do throws(Errno) {
+        try removeFile(entry.name, at: root)
+        continue
+      } catch  where error.code == ENOENT {
+        continue
+      } catch  where error.code == EISDIR || error.code == EPERM {
+      }
+      do throws(Errno) {
+        try removeDirectory(entry.name, at: root)
+        continue
+      } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
+      } catch  where error.code == EBUSY {
+        throw Errno("rmdir", code: EXDEV)
+      }
+      let child = try openBelow(
+        root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+      if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
+      for grandchild in try entries(of: child.rawValue) {
+        do throws(Errno) {
+          try removeFile(grandchild.name, at: child.rawValue)
+        } catch  where error.code == EISDIR || error.code == EPERM {
+          do throws(Errno) {
+            try removeDirectory(grandchild.name, at: child.rawValue)
+          } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
+            // Not empty: lift it to the root, where the next round finds it one level down.
+            serial += 1
+            try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
+            pending = true
+          }
+        } catch  where error.code == ENOENT {
+        }
+      }
+      try removeDirectory(entry.name, at: root)
+    }
+    // Directory order is not stable while entries are removed; look again until a pass finds nothing left.
+    _ = CLinux.lseek(root, 0, SEEK_SET)
+    if try !entries(of: root).isEmpty { pending = true }
+    _ = CLinux.lseek(root, 0, SEEK_SET)
+  }
+}

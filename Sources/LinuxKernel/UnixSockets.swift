@@ -1,0 +1,124 @@
+import CLinux
+
+/// UNIX-domain sockets (unix(7)), by file name only: abstract names could be reached from a task that shares the
+/// host's network namespace.
+package enum UnixSocket {
+  package enum Kind: Sendable {
+    case stream, sequencedPackets
+    var rawValue: Int32 {
+      switch self {
+      case .stream: Int32(SOCK_STREAM.rawValue)
+      case .sequencedPackets: Int32(SOCK_SEQPACKET.rawValue)
+      }
+    }
+  }
+
+  /// The user and process at the other end when the connection was made (`SO_PEERCRED`).
+  package struct Peer: Sendable {
+    package let pid: Int32
+    package let uid: UInt32
+  }
+
+  private static func make(_ kind: Kind) throws(Errno) -> FileDescriptor {
+    FileDescriptor(
+      owning: try retrying("socket") { socket(AF_UNIX, kind.rawValue | Int32(SOCK_CLOEXEC.rawValue), 0) })
+  }
+
+  private static func address(_ path: String) throws(Errno) -> sockaddr_un {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    let capacity = MemoryLayout.size(ofValue: address.sun_path)
+    if bytes.isEmpty || bytes.count >= capacity || bytes.contains(0) { throw Errno("bind", code: ENAMETOOLONG) }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return address
+  }
+
+  /// Listens at a path that does not exist yet. The directory's permissions say who may connect.
+  package static func listen(_ path: String, kind: Kind, backlog: Int32 = 16) throws(Errno) -> FileDescriptor {
+    let socket = try make(kind)
+    let number = socket.rawValue
+    var address = try address(path)
+    try check("bind") { ax_bind(number, &address) }
+    try check("listen") { CLinux.listen(number, backlog) }
+    return socket
+  }
+
+  package static func connect(_ path: String, kind: Kind) throws(Errno) -> FileDescriptor {
+    let socket = try make(kind)
+    let number = socket.rawValue
+    var address = try address(path)
+    try check("connect") { ax_connect(number, &address) }
+    return socket
+  }
+
+  /// The next connection, `nil` when a non-blocking listener has none.
+  package static func accept(_ listener: borrowing FileDescriptor) throws(Errno) -> FileDescriptor? {
+    let number = listener.rawValue
+    do throws(Errno) {
+      return FileDescriptor(
+        owning: try retrying("accept4") { ax_accept(number) })
+    } catch  where error.code == EAGAIN || error.code == ECONNABORTED {
+      return nil
+    }
+  }
+
+  /// Two connected sockets.
+  package static func pair(_ kind: Kind) throws(Errno) -> DescriptorPair {
+    var numbers: [Int32] = [-1, -1]
+    try check("socketpair") { socketpair(AF_UNIX, kind.rawValue | Int32(SOCK_CLOEXEC.rawValue), 0, &numbers) }
+    return DescriptorPair(first: FileDescriptor(owning: numbers[0]), second: FileDescriptor(owning: numbers[1]))
+  }
+
+  package static func peer(of socket: borrowing FileDescriptor) throws(Errno) -> Peer {
+    var credentials = ucred()
+    var length = socklen_t(MemoryLayout<ucred>.size)
+    let number = socket.rawValue
+    try check("getsockopt") { getsockopt(number, SOL_SOCKET, SO_PEERCRED, &credentials, &length) }
+    return Peer(pid: credentials.pid, uid: credentials.uid)
+  }
+
+  /// Sends one message with descriptors. False when a non-blocking socket is full.
+  package static func send(_ bytes: [UInt8], descriptors: [Int32] = [], over socket: borrowing FileDescriptor)
+    throws(Errno) -> Bool
+  {
+    let number = socket.rawValue
+    do throws(Errno) {
+      _ = try retrying("sendmsg") {
+        ax_send_descriptors(number, bytes, bytes.count, descriptors, Int32(descriptors.count), 0)
+      }
+      return true
+    } catch  where error.code == EAGAIN {
+      return false
+    }
+  }
+
+  /// One message as it arrived.
+  package struct Message: ~Copyable {
+    package var bytes: [UInt8]
+    package var descriptors: [SharedDescriptor]
+    /// Something of it did not fit and is lost.
+    package var truncated: Bool
+  }
+
+  /// Receives one message. `nil` when a non-blocking socket has none; empty bytes mean that the peer is gone.
+  package static func receive(upTo limit: Int, over socket: borrowing FileDescriptor) throws(Errno) -> Message? {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    var numbers = [Int32](repeating: -1, count: 64)
+    var count: Int32 = 0
+    var truncated: Int32 = 0
+    let number = socket.rawValue
+    let received: Int
+    do throws(Errno) {
+      received = try retrying("recvmsg") {
+        ax_receive_descriptors(number, &bytes, bytes.count, &numbers, 64, &count, &truncated, 0)
+      }
+    } catch  where error.code == EAGAIN {
+      return nil
+    }
+    bytes.removeLast(limit - received)
+    return Message(
+      bytes: bytes, descriptors: numbers[..<Int(count)].map { SharedDescriptor(FileDescriptor(owning: $0)) },
+      truncated: truncated != 0)
+  }
+}
