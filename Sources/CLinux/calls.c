@@ -82,6 +82,9 @@ int ax_reset_signals(void) {
   return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+int ax_ignore_sigpipe(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
+pid_t ax_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
+
 int ax_set_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
 int ax_set_dumpable(int on) { return prctl(PR_SET_DUMPABLE, on, 0, 0, 0); }
 int ax_set_child_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }

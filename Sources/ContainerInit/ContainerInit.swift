@@ -1,1 +1,75 @@
-// The module starts here.
+import LaunchModel
+import LinuxKernel
+
+/// Pid 1 of a container: makes the container from its plan, then serves the executor.
+///
+/// Started by exec in a fresh, single-threaded process, so that ordinary Swift may run between fork and exec here.
+package enum ContainerInit {
+  /// The hidden command that starts it.
+  package static let command = "__init"
+
+  /// The descriptors it is born with.
+  package enum Descriptors {
+    package static let null: Int32 = 0
+    package static let log: Int32 = 1
+    package static let plan: Int32 = 3
+    package static let listener: Int32 = 4
+    package static let exits: Int32 = 5
+    /// `tasks` files of cgroups v1 in the plan's order, then the cgroup2 directory if the plan has one, then whatever
+    /// shall stay open as long as the container lives.
+    package static let first: Int32 = 6
+  }
+
+  package static func main() -> Never {
+    CurrentProcess.ignoreBrokenPipes()
+    CurrentProcess.setName("aurora-init")
+    do {
+      // From the first instruction: no process of the container may look into this one (ptrace(2)).
+      try Credentials.setDumpable(false)
+      // The plan's modes are exact; the processes get their own mask.
+      Child.setFileCreationMask(0)
+      let plan = try readPlan()
+      let listener = SharedDescriptor(FileDescriptor(owning: Descriptors.listener))
+      var next = Descriptors.first
+      func take() -> SharedDescriptor {
+        defer { next += 1 }
+        return SharedDescriptor(FileDescriptor(owning: next))
+      }
+      let tasks = plan.cgroupTaskFiles.map { _ in take() }
+      let cgroup = plan.cgroupDirectory.map { _ in take() }
+      do throws(SetupError) {
+        var interpreter = SetupInterpreter()
+        try interpreter.run(plan.steps)
+      } catch {
+        refuse(error, listener)
+      }
+      let isNamespace = Namespaces(rawValue: plan.namespaces).contains(.pid)
+      if !isNamespace { try CurrentProcess.adoptOrphans() }
+      let server = try InitServer(
+        starter: ProcessStarter(restrictions: plan.restrictions, cgroupTasks: tasks, cgroup: cgroup),
+        tree: ProcessTree(cgroup: cgroup, isNamespace: isNamespace), listener: listener,
+        exits: SharedDescriptor(FileDescriptor(owning: Descriptors.exits)))
+      try server.run()
+    } catch {
+      // Nobody may be connected yet; the task's init.log is where this can be read.
+      Child.report(Array("container-init: \(error)\n".utf8), to: 2)
+      Child.exit(70)
+    }
+  }
+
+  private static func readPlan() throws -> LaunchPlan {
+    let file = FileDescriptor(owning: Descriptors.plan)
+    return try LaunchPlan(decoding: try file.readToEnd(limit: 16 << 20))
+  }
+
+  /// Tells the executor, which is connected or about to be, why there will be no container.
+  private static func refuse(_ error: SetupError, _ listener: SharedDescriptor) -> Never {
+    Child.report(Array("container-init: \(error.message)\n".utf8), to: 2)
+    if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil,
+      let channel = try? InitChannel(SharedDescriptor(socket))
+    {
+      try? channel.send(InitEvent.setupFailed(error.message, hint: error.hint))
+    }
+    Child.exit(70)
+  }
+}

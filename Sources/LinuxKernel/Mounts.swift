@@ -128,3 +128,14 @@ package func pivotRoot(into root: borrowing FileDescriptor) throws(Errno) {
   try check("umount2") { umount2(".", Int32(MNT_DETACH)) }
   try check("chdir") { chdir("/") }
 }
+
+/// Makes a directory of ours the current one.
+package func enterDirectory(_ path: String) throws(Errno) {
+  try path.withPath { (text) throws(Errno) in try check("chdir") { chdir(text) } }
+}
+
+/// The name this UTS namespace gives the host. Counted in bytes, at most 64 (sethostname(2)).
+package func setHostName(_ name: String) throws(Errno) {
+  let bytes = Array(name.utf8).map { CChar(bitPattern: $0) }
+  try check("sethostname") { sethostname(bytes, bytes.count) }
+}

@@ -1,16 +1,21 @@
 import CLinux
 
 /// The two ends of a pipe, or two connected sockets.
-package struct DescriptorPair: ~Copyable {
-  package var first: FileDescriptor
-  package var second: FileDescriptor
+package struct DescriptorPair: Sendable {
+  package let first: SharedDescriptor
+  package let second: SharedDescriptor
+
+  init(_ numbers: [Int32]) {
+    first = SharedDescriptor(FileDescriptor(owning: numbers[0]))
+    second = SharedDescriptor(FileDescriptor(owning: numbers[1]))
+  }
 }
 
 /// A pipe: `first` is read, `second` is written; close-on-exec (pipe2(2)).
 package func makePipe(nonBlocking: Bool = false) throws(Errno) -> DescriptorPair {
   var numbers: [Int32] = [-1, -1]
   try check("pipe2") { pipe2(&numbers, O_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0)) }
-  return DescriptorPair(first: FileDescriptor(owning: numbers[0]), second: FileDescriptor(owning: numbers[1]))
+  return DescriptorPair(numbers)
 }
 
 /// A file in memory that cannot be changed any more (memfd_create(2), `F_ADD_SEALS`).

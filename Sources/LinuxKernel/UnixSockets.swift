@@ -67,7 +67,7 @@ package enum UnixSocket {
   package static func pair(_ kind: Kind) throws(Errno) -> DescriptorPair {
     var numbers: [Int32] = [-1, -1]
     try check("socketpair") { socketpair(AF_UNIX, kind.rawValue | Int32(SOCK_CLOEXEC.rawValue), 0, &numbers) }
-    return DescriptorPair(first: FileDescriptor(owning: numbers[0]), second: FileDescriptor(owning: numbers[1]))
+    return DescriptorPair(numbers)
   }
 
   package static func peer(of socket: borrowing FileDescriptor) throws(Errno) -> Peer {
@@ -94,11 +94,14 @@ package enum UnixSocket {
   }
 
   /// One message as it arrived.
-  package struct Message: ~Copyable {
-    package var bytes: [UInt8]
-    package var descriptors: [SharedDescriptor]
+  package struct Message: Sendable {
+    package let bytes: [UInt8]
+    package let descriptors: [SharedDescriptor]
     /// Something of it did not fit and is lost.
-    package var truncated: Bool
+    package let truncated: Bool
+
+    /// What a peer that is gone leaves.
+    package static let closed = Message(bytes: [], descriptors: [], truncated: false)
   }
 
   /// Receives one message. `nil` when a non-blocking socket has none; empty bytes mean that the peer is gone.

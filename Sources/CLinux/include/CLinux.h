@@ -74,6 +74,8 @@ int ax_execve(const char *path, char *const argv[], char *const envp[]);
 int ax_memfd_create(const char *name, unsigned flags);
 int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int ax_reset_signals(void);
+int ax_ignore_sigpipe(void);
+pid_t ax_siginfo_pid(const siginfo_t *info);
 
 // Fixed uses of prctl(2), each by its own name so that the call site says what it means.
 int ax_set_no_new_privileges(void);

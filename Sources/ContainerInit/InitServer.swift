@@ -1,0 +1,263 @@
+import LaunchModel
+import LinuxKernel
+
+/// What init does once its container stands: starts, reaps and reports every process, and pumps their logs.
+///
+/// One thread, one poller. It keeps on when the executor goes away, and tells the next one what it missed.
+final class InitServer {
+  private enum Source {
+    case listener, signals, drainTimer
+    case connection(InitChannel)
+    case failure(Run)
+    case log(Run, LogPump)
+  }
+
+  private let starter: ProcessStarter
+  private let tree: ProcessTree
+  private let exits: SharedDescriptor
+  private let poller: Poller
+  private let listener: SharedDescriptor
+  private let signals: FileDescriptor
+  private let drainTimer: TimerDescriptor
+  private var sources: [UInt64: Source] = [:]
+  private var nextToken: UInt64 = 1
+  private var runs: [RunKey: Run] = [:]
+  private var alive: [Int32: Run] = [:]
+  private var order: [RunKey] = []
+  private var connections: [(channel: InitChannel, token: UInt64)] = []
+  private var owesAllGone = false
+
+  /// How long a stream may stay open after its run has ended before it is cut off.
+  private static let drainNanoseconds: UInt64 = 1_000_000_000
+
+  init(starter: ProcessStarter, tree: ProcessTree, listener: SharedDescriptor, exits: SharedDescriptor) throws(Errno) {
+    self.starter = starter
+    self.tree = tree
+    self.exits = exits
+    self.listener = listener
+    poller = try Poller()
+    signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
+    drainTimer = try TimerDescriptor()
+    try listener.descriptor.setNonBlocking(true)
+    _ = try watch(listener.rawValue, .listener)
+    _ = try watch(signals.rawValue, .signals)
+    _ = try watch(drainTimer.descriptor.rawValue, .drainTimer)
+  }
+
+  /// Serves until it is told to shut down.
+  func run() throws(Errno) -> Never {
+    while true {
+      for event in try poller.wait() {
+        guard let source = sources[event.token] else { continue }
+        switch source {
+        case .listener: try accept()
+        case .signals: takeSignals()
+        case .drainTimer:
+          drainTimer.acknowledge()
+          cutStreams()
+        case .connection(let channel): serve(channel, token: event.token, writable: event.writable)
+        case .failure(let run): settle(run, token: event.token)
+        case .log(let run, let pump): drainLog(run, pump, token: event.token)
+        }
+      }
+    }
+  }
+
+  private func watch(_ number: Int32, _ source: Source) throws(Errno) -> UInt64 {
+    let token = nextToken
+    nextToken += 1
+    try poller.add(number, token: token)
+    sources[token] = source
+    return token
+  }
+
+  private func unwatch(_ number: Int32, token: UInt64) {
+    sources[token] = nil
+    try? poller.remove(number)
+  }
+
+  // MARK: The executor
+
+  private func accept() throws(Errno) {
+    while let socket = try UnixSocket.accept(listener.descriptor) {
+      let shared = SharedDescriptor(socket)
+      // Only who started this container may steer it: the socket's directory says so, and so does this.
+      guard let peer = try? UnixSocket.peer(of: shared.descriptor), peer.uid == CurrentProcess.effectiveUser else {
+        continue
+      }
+      let channel = try InitChannel(shared)
+      connections.append((channel, try watch(shared.rawValue, .connection(channel))))
+    }
+  }
+
+  private func serve(_ channel: InitChannel, token: UInt64, writable: Bool) {
+    do {
+      if writable {
+        try channel.flush()
+        if !channel.hasUnsent { try poller.modify(channel.socket.rawValue, token: token, read: true, write: false) }
+      }
+      while true {
+        switch try channel.receive(InitRequest.self) {
+        case .nothing: return
+        case .closed: return drop(channel)
+        case .message(let request, let descriptors): handle(request, descriptors, from: channel)
+        }
+      }
+    } catch {
+      drop(channel)
+    }
+  }
+
+  private func drop(_ channel: InitChannel) {
+    guard let index = connections.firstIndex(where: { $0.channel === channel }) else { return }
+    unwatch(channel.socket.rawValue, token: connections[index].token)
+    connections.remove(at: index)
+  }
+
+  private func tell(_ event: InitEvent) {
+    for (channel, _) in connections { tell(event, to: channel) }
+  }
+
+  private func tell(_ event: InitEvent, to channel: InitChannel) {
+    do throws(Errno) {
+      try channel.send(event)
+      guard channel.hasUnsent, let entry = connections.first(where: { $0.channel === channel }) else { return }
+      try poller.modify(channel.socket.rawValue, token: entry.token, read: true, write: true)
+    } catch {
+      drop(channel)
+    }
+  }
+
+  private func handle(_ request: InitRequest, _ descriptors: [SharedDescriptor], from channel: InitChannel) {
+    switch request {
+    case .hello:
+      tell(.ready(order.compactMap { key in runs[key].map { RunReport(key, $0.state) } }), to: channel)
+    case .spawn(let spec): spawn(spec, descriptors)
+    case .go(let key):
+      guard let run = runs[key], let go = run.go else { return }
+      run.go = nil
+      try? go.descriptor.writeAll([1])
+    case .abandon(let key):
+      // Closing the pipe ends the child before it has executed anything; the run has never been.
+      if let run = runs[key], run.go != nil {
+        run.go = nil
+        forget(run)
+      }
+    case .signal(let key, let signal):
+      if let run = runs[key], run.isAlive { Children.signal(-run.pid, signal) }
+    case .signalStrays(let signal):
+      tree.signal(signal, except: Set(alive.keys))
+    case .killAll:
+      tree.killAll()
+      owesAllGone = true
+      reapAndTell()
+    case .shutdown:
+      Child.exit(0)
+    }
+  }
+
+  // MARK: Runs
+
+  private func spawn(_ spec: ProcessSpec, _ descriptors: [SharedDescriptor]) {
+    let key = RunKey(spec.process, spec.run)
+    // Asked twice, as an executor may that lost the answer: the run is what it is.
+    if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
+    do throws(Errno) {
+      let streams = try LogStreams(spec.logMode, descriptors)
+      let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
+      let run = Run(key: key, child: child)
+      runs[key] = run
+      order.append(key)
+      run.pumps = streams.pumps
+      alive[run.pid] = run
+      for pump in run.pumps { pump.token = try watch(pump.pipe.rawValue, .log(run, pump)) }
+      run.failureToken = try watch(child.failure.rawValue, .failure(run))
+      tell(.forked(key, pid: child.pid))
+    } catch {
+      tell(.cannotStart(key, reason: "cannot start a process: \(error)", hint: ""))
+    }
+  }
+
+  private func settle(_ run: Run, token: UInt64) {
+    guard let failure = run.failure else { return }
+    let number = failure.rawValue
+    guard run.settleStart() else { return }
+    unwatch(number, token: token)
+    if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
+  }
+
+  private func forget(_ run: Run) {
+    runs[run.key] = nil
+    alive[run.pid] = nil
+    order.removeAll { $0 == run.key }
+    if let failure = run.failure { unwatch(failure.rawValue, token: run.failureToken) }
+    for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
+  }
+
+  private func takeSignals() {
+    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to.
+    while let _ = (try? nextSignal(signals)) ?? nil {}
+    reapAndTell()
+  }
+
+  private func reapAndTell() {
+    while let pid = Children.peekEnded() {
+      let run = alive.removeValue(forKey: pid)
+      // While the leader is not reaped its number stands for this group and no other.
+      if run != nil { Children.signal(-pid, SIGKILL) }
+      guard let (waitStatus, use) = Children.reap(pid) else { continue }
+      if let run { finish(run, waitStatus, use) }
+    }
+    if owesAllGone, !Children.areLeft, runs.values.allSatisfy(\.isRecorded) {
+      owesAllGone = false
+      tell(.allGone)
+    }
+  }
+
+  private func finish(_ run: Run, _ waitStatus: Int32, _ use: ResourceUse) {
+    var record = ExitRecord(key: run.key, waitStatus: waitStatus, bootTime: Clock.now, wallTime: Clock.wall)
+    record.userMicroseconds = use.userMicroseconds
+    record.systemMicroseconds = use.systemMicroseconds
+    record.maximumResidentBytes = use.maximumResidentBytes
+    if let failure = run.failure {
+      _ = run.settleStart()
+      unwatch(failure.rawValue, token: run.failureToken)
+      // A process that came and went before we looked was running all the same.
+      if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
+    }
+    record.startFailure = run.startFailure?.reason
+    record.startHint = run.startFailure?.hint
+    run.end = record
+    for pump in run.pumps { pump.drain() }
+    if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
+    // A process that left the group still holds the log: it goes with the run.
+    tree.killHolders(of: run.pumps.map(\.pipe))
+    try? drainTimer.set(Clock.now + InitServer.drainNanoseconds)
+  }
+
+  private func drainLog(_ run: Run, _ pump: LogPump, token: UInt64) {
+    pump.pump()
+    if let trouble = pump.trouble { tell(.logTrouble(run.key, trouble.description)) }
+    if pump.isAtEnd { unwatch(pump.pipe.rawValue, token: token) }
+    if run.end != nil, !run.isRecorded, run.pumps.allSatisfy(\.isAtEnd) {
+      conclude(run)
+      reapAndTell()
+    }
+  }
+
+  /// Streams whose run ended a while ago: what holds them cannot be reached, so they are closed.
+  private func cutStreams() {
+    for run in runs.values where run.end != nil && !run.isRecorded { conclude(run) }
+    reapAndTell()
+  }
+
+  /// Writes the end down, then tells it.
+  private func conclude(_ run: Run) {
+    guard let record = run.end, !run.isRecorded else { return }
+    run.isRecorded = true
+    for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
+    run.pumps = []
+    try? exits.descriptor.writeAll(record.frame)
+    tell(.ended(record))
+  }
+}

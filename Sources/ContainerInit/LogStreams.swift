@@ -1,0 +1,36 @@
+import LaunchModel
+import LinuxKernel
+
+/// The two streams of a run, made from the descriptors that came with the request.
+struct LogStreams {
+  /// What becomes the process' standard output and standard error.
+  let output: SharedDescriptor
+  let errors: SharedDescriptor
+  /// What init has to move, when the streams are pipes.
+  let pumps: [LogPump]
+
+  init(_ mode: LogMode, _ descriptors: [SharedDescriptor]) throws(Errno) {
+    switch mode {
+    case .direct:
+      guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
+      (output, errors) = (descriptors[0], descriptors[1])
+      pumps = []
+    case .rotate(let maximumBytes, let backups):
+      guard descriptors.count == 3 else { throw Errno("recvmsg", code: EBADMSG) }
+      let (first, second) = (try makePipe(), try makePipe())
+      (output, errors) = (first.second, second.second)
+      pumps = [
+        try LogPump(
+          pipe: first.first, file: descriptors[1], directory: descriptors[0], name: "stdout",
+          maximumBytes: maximumBytes, backups: backups),
+        try LogPump(
+          pipe: second.first, file: descriptors[2], directory: descriptors[0], name: "stderr",
+          maximumBytes: maximumBytes, backups: backups),
+      ]
+    case .discard:
+      let null = SharedDescriptor(try openFile("/dev/null", O_WRONLY | O_NOCTTY))
+      (output, errors) = (null, null)
+      pumps = []
+    }
+  }
+}

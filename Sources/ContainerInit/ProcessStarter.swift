@@ -1,0 +1,190 @@
+import LaunchModel
+import LinuxKernel
+
+/// A child that waits to be let go: forked, restricted, and blocked on a pipe. Nothing of the user's has run in it.
+struct HeldChild {
+  let pid: Int32
+  /// Writing one byte lets the child go; closing it makes the child end.
+  let go: SharedDescriptor
+  /// Closed by a successful exec; otherwise carries the reason (`StartFailure`).
+  let failure: SharedDescriptor
+}
+
+/// Why a command could not be executed.
+struct StartFailure: WireValue {
+  let reason: String
+  let hint: String
+  init(reason: String, hint: String) {
+    self.reason = reason
+    self.hint = hint
+  }
+  init(from reader: inout WireReader) throws(WireError) {
+    reason = try reader.string()
+    hint = try reader.string()
+  }
+  func write(to writer: inout WireWriter) {
+    writer.put(reason)
+    writer.put(hint)
+  }
+}
+
+/// Forks the processes of the task.
+struct ProcessStarter {
+  let restrictions: Restrictions
+  /// `tasks` files of the cgroups v1 that every process joins.
+  let cgroupTasks: [SharedDescriptor]
+  /// The cgroup2 directory that every process is born in.
+  let cgroup: SharedDescriptor?
+
+  /// Forks a child for `spec` that holds before it executes anything.
+  func fork(_ spec: ProcessSpec, output: SharedDescriptor, errors: SharedDescriptor) throws(Errno) -> HeldChild {
+    let go = try makePipe()
+    let failure = try makePipe()
+    let pid = try Children.fork(into: cgroup?.rawValue)
+    if pid == 0 {
+      runChild(
+        spec, output: output.rawValue, errors: errors.rawValue, go: go.first.rawValue, goWriter: go.second.rawValue,
+        failure: failure.second.rawValue)
+    }
+    try failure.first.descriptor.setNonBlocking(true)
+    return HeldChild(pid: pid, go: go.second, failure: failure.first)
+  }
+
+  /// The child's whole life before the command: restrict, wait, execute.
+  private func runChild(
+    _ spec: ProcessSpec, output: Int32, errors: Int32, go: Int32, goWriter: Int32, failure: Int32
+  ) -> Never {
+    do throws(StageFailure) {
+      try prepare(spec, output: output, errors: errors)
+      // The copy of the writing end must go, or the end of init would not be seen here.
+      Child.close(goWriter)
+      guard Child.waitForByte(go) else { Child.exit(0) }
+      try execute(spec)
+      Child.exit(127)
+    } catch {
+      let message = StartFailure(reason: error.reason, hint: error.hint).encoded
+      Child.report(Array(message.prefix(4000)), to: failure)
+      Child.exit(127)
+    }
+  }
+
+  /// A stage of the child that failed, in words.
+  struct StageFailure: Error {
+    let reason: String
+    let hint: String
+  }
+
+  private func stage(_ what: String, hint: String = "", _ body: () throws(Errno) -> Void) throws(StageFailure) {
+    do throws(Errno) {
+      try body()
+    } catch {
+      throw StageFailure(reason: "cannot \(what): \(error)", hint: hint)
+    }
+  }
+
+  /// The order matters. Cgroups first, while root may write to their files. Limits before the uid changes, for only
+  /// root may raise them. The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right
+  /// to set them is gone. `no_new_privs` after all of that: it never goes away.
+  private func prepare(_ spec: ProcessSpec, output: Int32, errors: Int32) throws(StageFailure) {
+    let identity = restrictions.identity
+    for file in cgroupTasks {
+      try stage("join a cgroup") { () throws(Errno) in try Child.join(tasksFile: file.descriptor) }
+    }
+    try stage("start a session") { () throws(Errno) in try Child.startSession() }
+    try stage("connect the output") { () throws(Errno) in
+      try Child.place(output, at: 1)
+      try Child.place(errors, at: 2)
+    }
+    try stage("leave the session keyring") { () throws(Errno) in try Child.leaveKeyring() }
+    for limit in restrictions.limits {
+      try stage("set resource limit \(limit.resource) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
+        try Child.setLimit(limit.resource, soft: limit.soft, hard: limit.hard)
+      }
+    }
+    let bounding = restrictions.boundingCapabilities
+    if let bounding {
+      try stage("limit the capabilities") { () throws(Errno) in
+        try Credentials.limitBoundingSet(to: Capabilities(rawValue: bounding))
+      }
+    }
+    try stage("become \(identity.name) (\(identity.uid):\(identity.gid))") { () throws(Errno) in
+      try Credentials.setGroups(identity.supplementaryGroups)
+      try Credentials.become(uid: identity.uid, gid: identity.gid)
+    }
+    try stage("set the capabilities") { () throws(Errno) in
+      if identity.uid != 0 {
+        try Credentials.setCapabilities([])
+      } else if let effective = restrictions.effectiveCapabilities ?? bounding {
+        try Credentials.setCapabilities(Capabilities(rawValue: effective))
+      }
+    }
+    if restrictions.noNewPrivileges {
+      try stage("set no_new_privs") { () throws(Errno) in try Credentials.setNoNewPrivileges() }
+    }
+    Child.setFileCreationMask(0o022)
+    try enterWorkingDirectory(spec)
+    try stage("close descriptors") { () throws(Errno) in try Child.closeOnExec(from: 3) }
+    try stage("reset signals") { () throws(Errno) in try Child.resetSignals() }
+  }
+
+  private func enterWorkingDirectory(_ spec: ProcessSpec) throws(StageFailure) {
+    let directory = spec.workingDirectory
+    do throws(Errno) {
+      try Child.enter(directory)
+    } catch where error.code == ENOENT && spec.createWorkingDirectory {
+      try stage("make the working directory \(directory)") { () throws(Errno) in
+        try makeDirectories(directory)
+        try Child.enter(directory)
+      }
+    } catch {
+      throw StageFailure(
+        reason: "cannot enter the working directory \(directory): \(error)",
+        hint: "it must exist in the container and be open to \(restrictions.identity.name)")
+    }
+  }
+
+  private func execute(_ spec: ProcessSpec) throws(StageFailure) {
+    let environment = spec.environment.map { "\($0.name)=\($0.value)" }
+    switch spec.command {
+    case .shell(let line):
+      var failures: [(path: String, error: Errno)] = []
+      for shell in ["/bin/bash", "/bin/sh"] {
+        let error = Child.execute(shell, [shell, "-c", line], environment)
+        if error.code == E2BIG {
+          throw StageFailure(
+            reason: "the command line of \(line.utf8.count) bytes and its environment are too long (E2BIG)",
+            hint: "the kernel takes at most 131072 bytes for one argument; put the script into a file")
+        }
+        failures.append((shell, error))
+      }
+      let reasons = failures.map { ExecutionDiagnosis.reason($0.path, $0.error) }
+      throw StageFailure(
+        reason: "no shell can be started: \(reasons.joined(separator: "; "))",
+        hint: "command lines need /bin/bash or /bin/sh in the image; an image without a shell can run its own command")
+    case .program(let arguments):
+      guard let name = arguments.first, !name.isEmpty else {
+        throw StageFailure(reason: "there is no command to start", hint: "")
+      }
+      if name.utf8.contains(UInt8(ascii: "/")) {
+        let error = Child.execute(name, arguments, environment)
+        throw StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(name, error), hint: "")
+      }
+      try search(name, arguments, spec.environment)
+    }
+  }
+
+  private func search(_ name: String, _ arguments: [String], _ variables: [EnvironmentVariable])
+    throws(StageFailure)
+  {
+    let path = variables.last { $0.name == "PATH" }?.value ?? "/usr/local/bin:/usr/bin:/bin"
+    var found: StageFailure?
+    for directory in path.split(separator: ":", omittingEmptySubsequences: true) {
+      let candidate = "\(directory)/\(name)"
+      let error = Child.execute(candidate, arguments, variables.map { "\($0.name)=\($0.value)" })
+      if error.code == ENOENT, (try? status(of: candidate, followLinks: true)) == nil { continue }
+      if error.code == ENOTDIR { continue }
+      found = found ?? StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(candidate, error), hint: "")
+    }
+    throw found ?? StageFailure(reason: "cannot start \(name): not found", hint: "PATH searched: \(path)")
+  }
+}

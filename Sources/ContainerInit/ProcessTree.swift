@@ -1,0 +1,64 @@
+import LinuxKernel
+
+/// Everything that lives in the container besides init.
+struct ProcessTree {
+  /// The cgroup2 directory of the task's processes, where the host has cgroup2.
+  let cgroup: SharedDescriptor?
+  /// Init is pid 1 of a pid namespace of its own: what it can see is the container.
+  let isNamespace: Bool
+
+  /// SIGKILL to everything. Complete in either way: nothing that is being forked escapes the kernel's walk.
+  func killAll() {
+    if isNamespace {
+      Children.signal(-1, SIGKILL)
+    } else if let cgroup, let file = try? openFile("cgroup.kill", O_WRONLY, at: cgroup.rawValue) {
+      try? file.writeAll(Array("1".utf8))
+    }
+  }
+
+  /// A signal to every process that belongs to none of the groups: daemons that left their session.
+  func signal(_ signal: Int32, except groups: Set<Int32>) {
+    for pid in pids() {
+      guard let (group, _) = groupAndParent(of: pid), !groups.contains(group) else { continue }
+      Children.signal(pid, signal)
+    }
+  }
+
+  /// SIGKILL to every process that has one of the pipes open.
+  func killHolders(of pipes: [SharedDescriptor]) {
+    let wanted = Set(pipes.compactMap { try? status(of: $0.rawValue).inode })
+    for pid in pids() {
+      let folder = "/proc/\(pid)/fd"
+      guard let descriptors = try? entries(of: folder) else { continue }
+      let holds = descriptors.contains { entry in
+        guard let name = String(validating: entry.name, as: UTF8.self),
+          let about = try? status(of: "\(folder)/\(name)", followLinks: true)
+        else { return false }
+        return about.mode & UInt32(S_IFMT) == UInt32(S_IFIFO) && wanted.contains(about.inode)
+      }
+      if holds { Children.signal(pid, SIGKILL) }
+    }
+  }
+
+  private func pids() -> [Int32] {
+    let own = CurrentProcess.pid
+    if let cgroup, let bytes = try? readFile("cgroup.procs", limit: 4 << 20, at: cgroup.rawValue) {
+      return bytes.split(separator: UInt8(ascii: "\n")).compactMap { AccountFile.number(Array($0)) }
+        .map { Int32(truncatingIfNeeded: $0) }.filter { $0 > 0 && $0 != own }
+    }
+    guard isNamespace, let folders = try? entries(of: "/proc") else { return [] }
+    return folders.compactMap { AccountFile.number($0.name) }.map { Int32(truncatingIfNeeded: $0) }
+      .filter { $0 > 0 && $0 != own }
+  }
+
+  /// Process group and parent from `/proc/PID/stat` (proc(5)). The command name may hold anything, so reading starts
+  /// after the last parenthesis.
+  private func groupAndParent(of pid: Int32) -> (group: Int32, parent: Int32)? {
+    guard let bytes = try? readFile("/proc/\(pid)/stat", limit: 8192),
+      let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+    guard fields.count > 2, let parent = Int32(fields[1]), let group = Int32(fields[2]) else { return nil }
+    return (group, parent)
+  }
+}

@@ -1,0 +1,123 @@
+import LaunchModel
+import LinuxKernel
+
+/// Carries out the set-up steps of a plan, in order, in the mount namespace that init was born into.
+struct SetupInterpreter {
+  private var root: RootDirectory?
+  private var hasPivoted = false
+
+  /// Does every step; the first that fails ends it.
+  mutating func run(_ steps: [SetupStep]) throws(SetupError) {
+    for step in steps {
+      do {
+        try run(step)
+      } catch let error as SetupError {
+        throw error
+      } catch let error as Errno {
+        throw SetupError("cannot " + step.summary, error, hint: SetupInterpreter.hint(for: step, error))
+      } catch {
+        throw SetupError("cannot \(step.summary): \(error)")
+      }
+    }
+  }
+
+  private mutating func run(_ step: SetupStep) throws {
+    switch step {
+    case .overlayRoot(let layers, let upper, let work):
+      try makeAllMountsPrivate(.slave)
+      root = RootDirectory(descriptor: try OverlayRoot.mount(layers: layers, upper: upper, work: work), isHost: false)
+    case .hostRoot:
+      try makeAllMountsPrivate(.slave)
+      root = RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isHost: true)
+    case .directory(let target, let mode):
+      _ = try currentRoot().directory(target, mode: mode).rawValue
+    case .mount(let type, let target, let options, let attributes):
+      try mount(type, on: target, options: options, attributes: MountAttributes(rawValue: attributes))
+    case .bind(let source, let target, let attributes, let recursive):
+      try bind(source, on: target, attributes: MountAttributes(rawValue: attributes), recursive: recursive)
+    case .device(let target, let major, let minor, let mode):
+      let (directory, name) = try place(of: target)
+      try makeNode(name, mode: UInt32(S_IFCHR) | mode, major: major, minor: minor, at: directory.rawValue)
+    case .symbolicLink(let target, let content):
+      let (directory, name) = try place(of: target)
+      try makeSymbolicLink(name, to: content, at: directory.rawValue)
+    case .pivot:
+      try pivotRoot(into: currentRoot().descriptor)
+      root = RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isHost: false)
+    case .mask(let path): try mask(path)
+    case .readOnly(let path): try makeReadOnly(path)
+    case .hostname(let name): try setHostName(name)
+    case .account(let identity): try ImageAccounts(root: currentRoot()).provide(identity)
+    }
+  }
+
+  private func currentRoot() throws(SetupError) -> RootDirectory {
+    guard let root else { throw SetupError("the plan has no root before its first mount") }
+    return root
+  }
+
+  /// The real directory a target stands in, and its name there.
+  private func place(of target: String) throws(SetupError) -> (SharedDescriptor, [UInt8]) {
+    let root = try currentRoot()
+    let (parent, name) = root.split(target)
+    return (SharedDescriptor(try root.realDirectory(parent)), name)
+  }
+
+  private func mount(_ type: String, on target: String, options: [String], attributes: MountAttributes) throws {
+    let place = try currentRoot().realDirectory(target)
+    let context = try FileSystemContext(type)
+    for option in options {
+      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+      if parts.count == 2 { try context.set(parts[0], parts[1]) } else { try context.set(flag: option) }
+    }
+    try attach(try context.mount(attributes), onto: place)
+  }
+
+  private func bind(_ source: String, on target: String, attributes: MountAttributes, recursive: Bool) throws {
+    let original: FileDescriptor
+    do throws(Errno) {
+      original = try openFile(source, O_PATH)
+    } catch {
+      throw SetupError("cannot mount \(source) on \(target)", error, hint: "\(source) must exist on the host")
+    }
+    let about = try status(of: original.rawValue)
+    let copy = try cloneMount([UInt8](), at: original.rawValue, recursive: recursive)
+    try setMountAttributes(copy.rawValue, set: attributes, propagation: .private, recursive: recursive)
+    try attach(copy, onto: try currentRoot().mountPoint(target, forDirectory: about.isDirectory))
+  }
+
+  /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own
+  /// `/dev/null` was made by us, on a file system of ours; still it is checked to be that device (CVE-2025-31133).
+  private func mask(_ path: String) throws {
+    guard let place = try currentRoot().existing(path) else { return }
+    if try status(of: place.rawValue).isDirectory {
+      let context = try FileSystemContext("tmpfs")
+      try context.set("size", "0")
+      try attach(try context.mount([.readOnly, .noSetuid, .noDevices, .noExecute]), onto: place)
+      return
+    }
+    let null = try openFile("/dev/null", O_PATH | O_NOFOLLOW)
+    let about = try status(of: null.rawValue)
+    guard about.deviceType == 1 << 32 | 3 else { throw SetupError("cannot hide \(path): /dev/null is not 1:3") }
+    try attach(try cloneMount([UInt8](), at: null.rawValue, recursive: false), onto: place)
+  }
+
+  private func makeReadOnly(_ path: String) throws {
+    guard let place = try currentRoot().existing(path) else { return }
+    let copy = try cloneMount([UInt8](), at: place.rawValue, recursive: true)
+    try setMountAttributes(copy.rawValue, set: .readOnly, recursive: true)
+    try attach(copy, onto: place)
+  }
+
+  /// What may help where the error number alone misleads.
+  private static func hint(for step: SetupStep, _ error: Errno) -> String {
+    switch (step, error.code) {
+    case (.overlayRoot, EINVAL):
+      "the work directory must be on a file system that overlayfs can write to, not on overlayfs itself"
+    case (.overlayRoot, ENODEV): "this kernel has no overlayfs"
+    case (_, EPERM): "the executor needs CAP_SYS_ADMIN here"
+    case (_, ENOSPC): "the limit of mounts (fs.mount-max) or the file system may be full"
+    default: ""
+    }
+  }
+}

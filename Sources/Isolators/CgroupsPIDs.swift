@@ -1,0 +1,30 @@
+import LaunchModel
+import LinuxKernel
+
+/// `cgroups/pids`: at most so many processes and threads, so that a fork bomb harms nothing but its own task.
+package struct CgroupsPIDs: Isolator {
+  package static let name = "cgroups/pids"
+  private let pids: CgroupController
+
+  package init(host: HostFacts) { pids = CgroupController(isolator: Self.name, controller: "pids", host: host) }
+
+  package func unsupported() -> String? { pids.unsupported() }
+
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    var fragment = PlanFragment()
+    fragment.cgroups = [
+      try pids.create(container.id, limits: [("pids.max", String(max(1, container.resources.pids)))])
+    ]
+    return fragment
+  }
+
+  package func usage(_ containerID: String) -> ContainerUsage {
+    var usage = ContainerUsage()
+    guard let cgroup = pids.directory(containerID) else { return usage }
+    usage.refusedForks = cgroup.number("pids.events", key: "max")
+    usage.pidsLimit = cgroup.number("pids.max")
+    return usage
+  }
+
+  package func cleanup(_ containerID: String) throws(IsolationError) { try pids.remove(containerID) }
+}

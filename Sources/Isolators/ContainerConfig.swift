@@ -1,0 +1,107 @@
+import LaunchModel
+
+/// What a task asks of its container, in the containerizer's terms: what every isolator is given.
+package struct ContainerConfig: Sendable, Equatable {
+  /// The file system the processes see as their root.
+  package enum Root: Sendable, Equatable {
+    case host
+    /// Unpacked layers, lowest first, with a writable directory and overlayfs' work directory on top.
+    case image(layers: [String], upper: String, work: String)
+  }
+
+  /// What an image brings besides files.
+  package struct ImageRuntime: Sendable, Equatable {
+    package var environment: [EnvironmentVariable]
+    package var entrypoint: [String]
+    package var command: [String]
+    package var workingDirectory: String
+
+    package init(
+      environment: [EnvironmentVariable], entrypoint: [String], command: [String], workingDirectory: String
+    ) {
+      self.environment = environment
+      self.entrypoint = entrypoint
+      self.command = command
+      self.workingDirectory = workingDirectory
+    }
+  }
+
+  package struct Volume: Sendable, Equatable {
+    package var containerPath: String
+    /// Absolute: a path of the host. Relative: below the sandbox.
+    package var hostPath: String
+    package var readOnly: Bool
+
+    package init(containerPath: String, hostPath: String, readOnly: Bool) {
+      self.containerPath = containerPath
+      self.hostPath = hostPath
+      self.readOnly = readOnly
+    }
+  }
+
+  package struct Resources: Sendable, Equatable {
+    /// CPUs, 1.5 is one and a half.
+    package var cpus: Double?
+    package var memoryBytes: UInt64?
+    package var diskBytes: UInt64?
+    /// Processes and threads.
+    package var pids: UInt64
+
+    package init(cpus: Double? = nil, memoryBytes: UInt64? = nil, diskBytes: UInt64? = nil, pids: UInt64 = 4096) {
+      self.cpus = cpus
+      self.memoryBytes = memoryBytes
+      self.diskBytes = diskBytes
+      self.pids = pids
+    }
+  }
+
+  /// A limit by the kernel's or Mesos' name, `NOFILE` or `RLMT_NOFILE`. Both values or none, none is unlimited.
+  package struct NamedLimit: Sendable, Equatable {
+    package var name: String
+    package var soft: UInt64?
+    package var hard: UInt64?
+
+    package init(name: String, soft: UInt64?, hard: UInt64?) {
+      self.name = name
+      self.soft = soft
+      self.hard = hard
+    }
+  }
+
+  package var id: String
+  package var identity: Identity
+  package var resources: Resources
+  package var root: Root
+  package var image: ImageRuntime?
+  /// The sandbox and the logs on the host, and where the sandbox is seen inside.
+  package var sandboxHostPath: String
+  package var logsHostPath: String
+  package var sandbox: String
+  package var volumes: [Volume] = []
+  package var boundingCapabilities: [String]?
+  package var effectiveCapabilities: [String]?
+  package var limits: [NamedLimit] = []
+  package var sharesPIDNamespace = false
+  package var sharesIPCNamespace = false
+  package var sharedMemoryBytes: UInt64?
+  package var hostname: String
+  package var createsUser = true
+  /// Names of the isolators this container gets.
+  package var isolators: Set<String> = []
+
+  package init(
+    id: String, identity: Identity, resources: Resources, root: Root, sandboxHostPath: String, logsHostPath: String,
+    sandbox: String, hostname: String
+  ) {
+    self.id = id
+    self.identity = identity
+    self.resources = resources
+    self.root = root
+    self.sandboxHostPath = sandboxHostPath
+    self.logsHostPath = logsHostPath
+    self.sandbox = sandbox
+    self.hostname = hostname
+  }
+
+  package var hasImage: Bool { if case .image = root { true } else { false } }
+}

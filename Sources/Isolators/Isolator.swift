@@ -1,0 +1,98 @@
+import LaunchModel
+import LinuxKernel
+
+/// One way in which a container is set apart or held to a limit.
+///
+/// `prepare` says what the launch shall do, as a value; nothing else of an isolator runs before the processes do, save
+/// `isolate`. Every other part has a do-nothing default. Isolators do not know each other and start no processes.
+package protocol Isolator: Sendable {
+  /// As `--isolation` names it, `cgroups/mem`.
+  static var name: String { get }
+
+  init(host: HostFacts)
+
+  /// What the host lacks for this isolator; `nil` when it can work here. Asked once, before `prepare`.
+  func unsupported() -> String?
+
+  /// Makes what must exist before the container does (cgroups with their limits) and returns what the launch plan
+  /// shall contain. What it made, `cleanup` removes, also when the launch goes no further.
+  func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment
+
+  /// Runs when the container's init exists and none of the task's processes do.
+  func isolate(_ container: ContainerConfig, pid: Int32) throws(IsolationError)
+
+  /// What the container has used so far, as far as this isolator can see it.
+  func usage(_ containerID: String) -> ContainerUsage
+
+  /// Removes what `prepare` made. Tolerates a container it never saw.
+  func cleanup(_ containerID: String) throws(IsolationError)
+}
+
+extension Isolator {
+  package func unsupported() -> String? { nil }
+  package func isolate(_ container: ContainerConfig, pid: Int32) throws(IsolationError) {}
+  package func usage(_ containerID: String) -> ContainerUsage { ContainerUsage() }
+  package func cleanup(_ containerID: String) throws(IsolationError) {}
+  package var name: String { Self.name }
+}
+
+/// An isolator that could not do its work.
+package struct IsolationError: Error, Sendable, CustomStringConvertible {
+  package let isolator: String
+  package let message: String
+  package let hint: String?
+  package var description: String { "isolator \(isolator): \(message)" }
+
+  package init(_ isolator: String, _ message: String, hint: String? = nil) {
+    self.isolator = isolator
+    self.message = message
+    self.hint = hint
+  }
+
+  package init(_ isolator: String, _ what: String, _ error: Errno, hint: String? = nil) {
+    self.init(isolator, "\(what): \(error.explanation)", hint: hint)
+  }
+}
+
+/// What a container has used; absent where nobody measured it.
+package struct ContainerUsage: Sendable, Equatable {
+  package var cpuNanoseconds: UInt64?
+  package var memoryPeakBytes: UInt64?
+  package var memoryLimitBytes: UInt64?
+  /// Processes the kernel killed because the container reached its memory limit.
+  package var outOfMemoryKills: UInt64?
+  /// Forks the kernel refused because the container reached its pids limit.
+  package var refusedForks: UInt64?
+  package var pidsLimit: UInt64?
+
+  package init() {}
+
+  /// Both views in one; what this one has stays.
+  package func merging(_ other: ContainerUsage) -> ContainerUsage {
+    var merged = self
+    merged.cpuNanoseconds = cpuNanoseconds ?? other.cpuNanoseconds
+    merged.memoryPeakBytes = memoryPeakBytes ?? other.memoryPeakBytes
+    merged.memoryLimitBytes = memoryLimitBytes ?? other.memoryLimitBytes
+    merged.outOfMemoryKills = outOfMemoryKills ?? other.outOfMemoryKills
+    merged.refusedForks = refusedForks ?? other.refusedForks
+    merged.pidsLimit = pidsLimit ?? other.pidsLimit
+    return merged
+  }
+}
+
+/// What isolators need to know of the host, gathered once.
+package struct HostFacts: Sendable, Equatable {
+  package var cgroups: CgroupHierarchies
+  package var isRoot: Bool
+  /// Name of our cgroup below each hierarchy's root; the containers' cgroups are below that.
+  package var cgroupParent = "aurora-executor"
+
+  package init(cgroups: CgroupHierarchies, isRoot: Bool) {
+    self.cgroups = cgroups
+    self.isRoot = isRoot
+  }
+
+  package static func discover() throws(Errno) -> HostFacts {
+    HostFacts(cgroups: try CgroupHierarchies.discover(), isRoot: CurrentProcess.effectiveUser == 0)
+  }
+}

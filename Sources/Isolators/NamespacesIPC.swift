@@ -1,0 +1,44 @@
+import LaunchModel
+import LinuxKernel
+
+/// `namespaces/ipc`: System V IPC, POSIX message queues and `/dev/shm` of its own.
+package struct NamespacesIPC: Isolator {
+  package static let name = "namespaces/ipc"
+  package init(host: HostFacts) {}
+
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    var fragment = PlanFragment()
+    if container.sharesIPCNamespace {
+      if container.hasImage {
+        fragment.mounts = [
+          .directory(target: "/dev/shm", mode: 0o1777),
+          .bind(
+            source: "/dev/shm", target: "/dev/shm",
+            attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue, recursive: false),
+        ]
+      }
+      return fragment
+    }
+    fragment.namespaces = .ipc
+    fragment.mounts = NamespacesIPC.sharedMemory(bytes: container.sharedMemoryBytes)
+    if container.hasImage {
+      fragment.mounts += [
+        .directory(target: "/dev/mqueue", mode: 0o755),
+        .mount(
+          type: "mqueue", target: "/dev/mqueue", options: [],
+          attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue),
+      ]
+    }
+    return fragment
+  }
+
+  /// A private `/dev/shm`, of 64 MiB unless the task says otherwise.
+  static func sharedMemory(bytes: UInt64?) -> [SetupStep] {
+    [
+      .directory(target: "/dev/shm", mode: 0o1777),
+      .mount(
+        type: "tmpfs", target: "/dev/shm", options: ["mode=1777", "size=\(bytes ?? 64 << 20)"],
+        attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue),
+    ]
+  }
+}

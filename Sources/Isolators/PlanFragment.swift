@@ -1,0 +1,107 @@
+import LaunchModel
+import LinuxKernel
+
+/// What one isolator contributes to the launch. How fragments merge is said at each field.
+package struct PlanFragment: Sendable, Equatable {
+  /// Union.
+  package var namespaces: Namespaces = []
+  /// At most one isolator.
+  package var root: SetupStep?
+  /// Appended in the isolators' order; done in the new root before it takes the old one's place.
+  package var mounts: [SetupStep] = []
+  /// Appended; done when the root has changed.
+  package var afterPivot: [SetupStep] = []
+  /// At most one isolator.
+  package var hostname: String?
+  /// Union: cgroups v1 that every process joins, by their directory.
+  package var cgroups: [CgroupDirectory] = []
+  /// Appended; a later value of the same name wins.
+  package var environment: [EnvironmentVariable] = []
+  /// At most one isolator.
+  package var limits: [ResourceLimit]?
+  package var boundingCapabilities: Capabilities?
+  package var effectiveCapabilities: Capabilities?
+  package var noNewPrivileges: Bool?
+  package var imageWorkingDirectory: String?
+  package var imageCommand: [String]?
+
+  package init() {}
+}
+
+extension LaunchPlan {
+  /// The plan that the fragments make together, in the isolators' order.
+  ///
+  /// The order of the steps has its reasons: the root first; mounts while sources of the host can still be opened; the
+  /// pivot; the account when no link can lead out any more; read-only and masked paths last, for the steps before
+  /// them write there.
+  package init(merging fragments: [(isolator: String, fragment: PlanFragment)], container: ContainerConfig)
+    throws(IsolationError)
+  {
+    self.init(taskID: container.id, identity: container.identity, sandbox: container.sandbox)
+    var owners: [String: String] = [:]
+    func claim(_ field: String, _ isolator: String) throws(IsolationError) {
+      if let other = owners[field] { throw IsolationError(isolator, "\(field) is set by the isolator \(other) too") }
+      owners[field] = isolator
+    }
+    var root: SetupStep?
+    var mounts: [SetupStep] = []
+    var afterPivot: [SetupStep] = []
+    var hostname: String?
+    var spaces: Namespaces = []
+    for (isolator, fragment) in fragments {
+      spaces.formUnion(fragment.namespaces)
+      mounts += fragment.mounts
+      afterPivot += fragment.afterPivot
+      environment += fragment.environment
+      for cgroup in fragment.cgroups where !cgroupTaskFiles.contains(cgroup.path + "/tasks") {
+        cgroupTaskFiles.append(cgroup.path + "/tasks")
+      }
+      if let value = fragment.root {
+        try claim("root", isolator)
+        root = value
+      }
+      if let value = fragment.hostname {
+        try claim("hostname", isolator)
+        hostname = value
+      }
+      if let value = fragment.limits {
+        try claim("rlimits", isolator)
+        restrictions.limits = value
+      }
+      if let value = fragment.boundingCapabilities {
+        try claim("bounding capabilities", isolator)
+        restrictions.boundingCapabilities = value.rawValue
+      }
+      if let value = fragment.effectiveCapabilities {
+        try claim("effective capabilities", isolator)
+        restrictions.effectiveCapabilities = value.rawValue
+      }
+      if let value = fragment.noNewPrivileges {
+        try claim("no_new_privs", isolator)
+        restrictions.noNewPrivileges = value
+      }
+      if let value = fragment.imageWorkingDirectory {
+        try claim("working directory", isolator)
+        imageWorkingDirectory = value
+      }
+      if let value = fragment.imageCommand {
+        try claim("image command", isolator)
+        imageCommand = value
+      }
+    }
+    environment = environment.merged
+    if let root {
+      steps = [root] + mounts
+      if case .overlayRoot = root {
+        steps.append(.pivot)
+        if container.createsUser { steps.append(.account(container.identity)) }
+      }
+      steps += afterPivot
+    }
+    if let hostname {
+      spaces.insert(.uts)
+      steps.append(.hostname(hostname))
+    }
+    namespaces = spaces.rawValue
+  }
+}

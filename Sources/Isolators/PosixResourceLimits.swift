@@ -1,0 +1,43 @@
+import LaunchModel
+import LinuxKernel
+
+/// `posix/rlimits`: the limits of setrlimit(2), as the task asks for them. Core dumps are off unless it does: a crash
+/// would hand its memory to whatever program the host has set in `core_pattern`.
+package struct PosixResourceLimits: Isolator {
+  package static let name = "posix/rlimits"
+  package init(host: HostFacts) {}
+
+  /// The kernel's numbers by name, without `RLIMIT_` or Mesos' `RLMT_`.
+  package static let resources: [String: Int32] = [
+    "CPU": 0, "FSIZE": 1, "DATA": 2, "STACK": 3, "CORE": 4, "RSS": 5, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9,
+    "LOCKS": 10, "SIGPENDING": 11, "MSGQUEUE": 12, "NICE": 13, "RTPRIO": 14, "RTTIME": 15,
+  ]
+
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    var limits = [ResourceLimit(resource: 4, soft: 0, hard: 0)]
+    var seen: Set<Int32> = []
+    for limit in container.limits {
+      var name = limit.name
+      for prefix in ["RLMT_", "RLIMIT_"] where name.utf8.starts(with: prefix.utf8) {
+        name = String(name.dropFirst(prefix.count))
+      }
+      guard let resource = Self.resources[name] else {
+        let known = Self.resources.keys.sorted().map { "RLMT_" + $0 }.joined(separator: ", ")
+        throw IsolationError(Self.name, "unknown limit \"\(limit.name)\"", hint: "known are \(known)")
+      }
+      guard seen.insert(resource).inserted else { throw IsolationError(Self.name, "\(limit.name) is given twice") }
+      guard (limit.soft == nil) == (limit.hard == nil) else {
+        throw IsolationError(Self.name, "\(limit.name) needs both soft and hard, or neither for unlimited")
+      }
+      let (soft, hard) = (limit.soft ?? .max, limit.hard ?? .max)
+      guard soft <= hard else {
+        throw IsolationError(Self.name, "\(limit.name): the soft limit \(soft) is above the hard limit \(hard)")
+      }
+      limits.removeAll { $0.resource == resource }
+      limits.append(ResourceLimit(resource: resource, soft: soft, hard: hard))
+    }
+    var fragment = PlanFragment()
+    fragment.limits = limits
+    return fragment
+  }
+}

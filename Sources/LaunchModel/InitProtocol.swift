@@ -1,0 +1,197 @@
+// The conversation between the executor and container-init, over a SOCK_SEQPACKET socket: one message a packet.
+//
+//   executor                                   init
+//   hello ------------------------------------> (set-up is done or has failed)
+//   <-------------------- ready(snapshot)       or setupFailed, and init exits
+//   spawn(spec) + log descriptors ------------> forks; the child waits
+//   <------------------------------- forked     or cannotStart
+//   (journal: forked)
+//   go ---------------------------------------> the child executes the command
+//   <------------------------------- running    or cannotStart
+//   <--------------------------------- ended    after it stands in the `exits` file
+//   signal, signalStrays ---------------------> …
+//   killAll ----------------------------------> SIGKILL to everything else
+//   <------------------------------- allGone
+//   shutdown ---------------------------------> init exits
+//
+// A body too large for a packet travels as a sealed memfd, which is then the first descriptor.
+
+/// One run of one process, by name and number.
+package struct RunKey: Sendable, Hashable, WireValue, CustomStringConvertible {
+  package var process: String
+  package var run: UInt32
+
+  package init(_ process: String, _ run: UInt32) {
+    self.process = process
+    self.run = run
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    process = try reader.string()
+    run = try reader.integer()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(process)
+    writer.put(run)
+  }
+  package var description: String { "\(process) run \(run)" }
+}
+
+/// What the executor asks of init.
+package enum InitRequest: Sendable, Hashable, WireValue {
+  case hello
+  case spawn(ProcessSpec)
+  case go(RunKey)
+  /// A child that has not been let go is not wanted any more.
+  case abandon(RunKey)
+  /// To the process group of a run.
+  case signal(RunKey, Int32)
+  /// To whatever runs in the container and belongs to no run's process group.
+  case signalStrays(Int32)
+  case killAll
+  case shutdown
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    switch try reader.integer(UInt8.self) {
+    case 0: self = .hello
+    case 1: self = .spawn(try reader.value())
+    case 2: self = .go(try reader.value())
+    case 3: self = .abandon(try reader.value())
+    case 4: self = .signal(try reader.value(), try reader.integer())
+    case 5: self = .signalStrays(try reader.integer())
+    case 6: self = .killAll
+    case 7: self = .shutdown
+    case let other: throw WireError("unknown request \(other)")
+    }
+  }
+  package func write(to writer: inout WireWriter) {
+    switch self {
+    case .hello: writer.put(UInt8(0))
+    case .spawn(let spec):
+      writer.put(UInt8(1))
+      writer.put(spec)
+    case .go(let key):
+      writer.put(UInt8(2))
+      writer.put(key)
+    case .abandon(let key):
+      writer.put(UInt8(3))
+      writer.put(key)
+    case .signal(let key, let signal):
+      writer.put(UInt8(4))
+      writer.put(key)
+      writer.put(signal)
+    case .signalStrays(let signal):
+      writer.put(UInt8(5))
+      writer.put(signal)
+    case .killAll: writer.put(UInt8(6))
+    case .shutdown: writer.put(UInt8(7))
+    }
+  }
+}
+
+/// How far a run has come, as init knows it.
+package enum RunState: Sendable, Hashable, WireValue {
+  /// Forked and held; nothing of the user's has run.
+  case held(pid: Int32)
+  case running(pid: Int32)
+  case ended(ExitRecord)
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    switch try reader.integer(UInt8.self) {
+    case 0: self = .held(pid: try reader.integer())
+    case 1: self = .running(pid: try reader.integer())
+    case 2: self = .ended(try reader.value())
+    case let other: throw WireError("unknown run state \(other)")
+    }
+  }
+  package func write(to writer: inout WireWriter) {
+    switch self {
+    case .held(let pid):
+      writer.put(UInt8(0))
+      writer.put(pid)
+    case .running(let pid):
+      writer.put(UInt8(1))
+      writer.put(pid)
+    case .ended(let record):
+      writer.put(UInt8(2))
+      writer.put(record)
+    }
+  }
+}
+
+/// A run and its state.
+package struct RunReport: Sendable, Hashable, WireValue {
+  package var key: RunKey
+  package var state: RunState
+  package init(_ key: RunKey, _ state: RunState) {
+    self.key = key
+    self.state = state
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    key = try reader.value()
+    state = try reader.value()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(key)
+    writer.put(state)
+  }
+}
+
+/// What init tells the executor.
+package enum InitEvent: Sendable, Hashable, WireValue {
+  /// The container stands; every run that init knows.
+  case ready([RunReport])
+  case setupFailed(String, hint: String)
+  case forked(RunKey, pid: Int32)
+  case running(RunKey)
+  /// The command was never executed: why, and what may help (empty for nothing).
+  case cannotStart(RunKey, reason: String, hint: String)
+  case ended(ExitRecord)
+  case allGone
+  /// Output that could not be written, with the reason.
+  case logTrouble(RunKey, String)
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    switch try reader.integer(UInt8.self) {
+    case 0: self = .ready(try reader.values())
+    case 1: self = .setupFailed(try reader.string(), hint: try reader.string())
+    case 2: self = .forked(try reader.value(), pid: try reader.integer())
+    case 3: self = .running(try reader.value())
+    case 4: self = .cannotStart(try reader.value(), reason: try reader.string(), hint: try reader.string())
+    case 5: self = .ended(try reader.value())
+    case 6: self = .allGone
+    case 7: self = .logTrouble(try reader.value(), try reader.string())
+    case let other: throw WireError("unknown event \(other)")
+    }
+  }
+  package func write(to writer: inout WireWriter) {
+    switch self {
+    case .ready(let runs):
+      writer.put(UInt8(0))
+      writer.put(list: runs)
+    case .setupFailed(let message, let hint):
+      writer.put(UInt8(1))
+      writer.put(message)
+      writer.put(hint)
+    case .forked(let key, let pid):
+      writer.put(UInt8(2))
+      writer.put(key)
+      writer.put(pid)
+    case .running(let key):
+      writer.put(UInt8(3))
+      writer.put(key)
+    case .cannotStart(let key, let reason, let hint):
+      writer.put(UInt8(4))
+      writer.put(key)
+      writer.put(reason)
+      writer.put(hint)
+    case .ended(let record):
+      writer.put(UInt8(5))
+      writer.put(record)
+    case .allGone: writer.put(UInt8(6))
+    case .logTrouble(let key, let message):
+      writer.put(UInt8(7))
+      writer.put(key)
+      writer.put(message)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/// A resource limit for every process (setrlimit(2)), soft and hard; `UInt64.max` is unlimited.
+package struct ResourceLimit: Sendable, Hashable, WireValue {
+  /// The kernel's number, `RLIMIT_NOFILE` and so on.
+  package var resource: Int32
+  package var soft: UInt64
+  package var hard: UInt64
+
+  package init(resource: Int32, soft: UInt64, hard: UInt64) {
+    self.resource = resource
+    self.soft = soft
+    self.hard = hard
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    resource = try reader.integer()
+    soft = try reader.integer()
+    hard = try reader.integer()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(resource)
+    writer.put(soft)
+    writer.put(hard)
+  }
+}
+
+/// What every process of the task is held to.
+package struct Restrictions: Sendable, Hashable, WireValue {
+  package var identity: Identity
+  /// Capabilities that may ever be had (bit n is number n); nil leaves the bounding set alone.
+  package var boundingCapabilities: UInt64?
+  /// Capabilities a process of uid 0 starts with; nil means the bounding set.
+  package var effectiveCapabilities: UInt64?
+  package var noNewPrivileges = false
+  package var limits: [ResourceLimit] = []
+
+  package init(identity: Identity) { self.identity = identity }
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    identity = try reader.value()
+    boundingCapabilities = try reader.optional { (reader) throws(WireError) in try reader.integer(UInt64.self) }
+    effectiveCapabilities = try reader.optional { (reader) throws(WireError) in try reader.integer(UInt64.self) }
+    noNewPrivileges = try reader.bool()
+    limits = try reader.values()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(identity)
+    writer.put(optional: boundingCapabilities) { $1.put($0) }
+    writer.put(optional: effectiveCapabilities) { $1.put($0) }
+    writer.put(noNewPrivileges)
+    writer.put(list: limits)
+  }
+}
+
+/// Everything `container-init` needs to make a container and start processes in it: what the isolators' fragments
+/// merge into. A value; printing it (`plan`) shows exactly what would be done.
+package struct LaunchPlan: Sendable, Hashable, WireValue {
+  package var taskID: String
+  /// The namespaces that init is born into, as clone(2) flags.
+  package var namespaces: UInt64 = 0
+  package var steps: [SetupStep] = []
+  package var restrictions: Restrictions
+  /// cgroup v1 `tasks` files that every process joins. Init itself stays outside: its log pumping is not the task's
+  /// memory, and a task at its pids limit cannot stop init from starting a finalizer.
+  package var cgroupTaskFiles: [String] = []
+  /// The cgroup2 directory every process is born into.
+  package var cgroupDirectory: String?
+  /// Environment of every process, lowest in precedence.
+  package var environment: [EnvironmentVariable] = []
+  /// Working directory for the image's own command; nil is the sandbox.
+  package var imageWorkingDirectory: String?
+  /// The image's own command line, when it has one.
+  package var imageCommand: [String] = []
+  /// Where the sandbox is seen inside.
+  package var sandbox: String
+
+  package init(taskID: String, identity: Identity, sandbox: String) {
+    self.taskID = taskID
+    restrictions = Restrictions(identity: identity)
+    self.sandbox = sandbox
+  }
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    taskID = try reader.string()
+    namespaces = try reader.integer()
+    steps = try reader.values()
+    restrictions = try reader.value()
+    cgroupTaskFiles = try reader.strings()
+    cgroupDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    environment = try reader.values()
+    imageWorkingDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    imageCommand = try reader.strings()
+    sandbox = try reader.string()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(taskID)
+    writer.put(namespaces)
+    writer.put(list: steps)
+    writer.put(restrictions)
+    writer.put(list: cgroupTaskFiles)
+    writer.put(optional: cgroupDirectory) { $1.put($0) }
+    writer.put(list: environment)
+    writer.put(optional: imageWorkingDirectory) { $1.put($0) }
+    writer.put(list: imageCommand)
+    writer.put(sandbox)
+  }
+}
+
+/// One variable. A name holds no `=` and neither part a NUL: `isValid` says so.
+package struct EnvironmentVariable: Sendable, Hashable, WireValue {
+  package var name: String
+  package var value: String
+
+  package init(_ name: String, _ value: String) {
+    self.name = name
+    self.value = value
+  }
+
+  package var isValid: Bool {
+    !name.isEmpty && !name.utf8.contains(UInt8(ascii: "=")) && !name.utf8.contains(0) && !value.utf8.contains(0)
+  }
+
+  package init(from reader: inout WireReader) throws(WireError) {
+    name = try reader.string()
+    value = try reader.string()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(name)
+    writer.put(value)
+  }
+}
+
+extension [EnvironmentVariable] {
+  /// The list with each variable once; a later value replaces an earlier one in its place.
+  package var merged: [EnvironmentVariable] {
+    var result: [EnvironmentVariable] = []
+    var places: [[UInt8]: Int] = [:]
+    for variable in self {
+      if let place = places[Array<UInt8>(variable.name.utf8)] {
+        result[place] = variable
+      } else {
+        places[Array<UInt8>(variable.name.utf8)] = result.count
+        result.append(variable)
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,127 @@
+/// One step of making the container's world, done by `container-init` in the order of the plan.
+///
+/// Sources are paths of the host. Targets are paths in the container; they are resolved below the new root by
+/// descriptor, never followed out of it.
+package enum SetupStep: Sendable, Hashable {
+  /// The root becomes an overlay of image layers, lowest first, with a private writable directory on top.
+  case overlayRoot(layers: [String], upper: String, work: String)
+  /// The root becomes a private copy of the host's mounts.
+  case hostRoot
+  /// A directory, with its missing parents.
+  case directory(target: String, mode: UInt32)
+  /// A new file system. The target must be a real directory, not a link an image planted.
+  case mount(type: String, target: String, options: [String], attributes: UInt64)
+  /// A file or directory of the host. A missing target is made.
+  case bind(source: String, target: String, attributes: UInt64, recursive: Bool)
+  /// A character device, made anew in the container's own `/dev`.
+  case device(target: String, major: UInt32, minor: UInt32, mode: UInt32)
+  case symbolicLink(target: String, content: String)
+  /// The new root takes the place of the old one, which is gone from here on.
+  case pivot
+  /// Nothing can be read there any more. A path that does not exist is skipped.
+  case mask(String)
+  /// Nothing can be written there any more. A path that does not exist is skipped.
+  case readOnly(String)
+  case hostname(String)
+  /// The role user and its group are in the account files of the root, with these numbers, or the launch fails.
+  case account(Identity)
+
+  /// What the step does, for error messages and `plan`.
+  package var summary: String {
+    switch self {
+    case .overlayRoot(let layers, let upper, _): "stack \(layers.count) image layers below \(upper)"
+    case .hostRoot: "use the host's file system"
+    case .directory(let target, _): "make the directory \(target)"
+    case .mount(let type, let target, let options, _):
+      "mount \(type) on \(target)" + (options.isEmpty ? "" : " (\(options.joined(separator: ",")))")
+    case .bind(let source, let target, let attributes, _):
+      "mount \(source) on \(target)" + (attributes & 1 != 0 ? " read-only" : "")
+    case .device(let target, let major, let minor, _): "make the device \(target) (\(major):\(minor))"
+    case .symbolicLink(let target, let content): "link \(target) to \(content)"
+    case .pivot: "change the root"
+    case .mask(let path): "hide \(path)"
+    case .readOnly(let path): "make \(path) read-only"
+    case .hostname(let name): "set the host name \(name)"
+    case .account(let identity): "provide the account \(identity.name) (\(identity.uid):\(identity.gid))"
+    }
+  }
+}
+
+extension SetupStep: WireValue {
+  package init(from reader: inout WireReader) throws(WireError) {
+    switch try reader.integer(UInt8.self) {
+    case 0: self = .overlayRoot(layers: try reader.strings(), upper: try reader.string(), work: try reader.string())
+    case 1: self = .hostRoot
+    case 2: self = .directory(target: try reader.string(), mode: try reader.integer())
+    case 3:
+      self = .mount(
+        type: try reader.string(), target: try reader.string(), options: try reader.strings(),
+        attributes: try reader.integer())
+    case 4:
+      self = .bind(
+        source: try reader.string(), target: try reader.string(), attributes: try reader.integer(),
+        recursive: try reader.bool())
+    case 5:
+      self = .device(
+        target: try reader.string(), major: try reader.integer(), minor: try reader.integer(),
+        mode: try reader.integer())
+    case 6: self = .symbolicLink(target: try reader.string(), content: try reader.string())
+    case 7: self = .pivot
+    case 8: self = .mask(try reader.string())
+    case 9: self = .readOnly(try reader.string())
+    case 10: self = .hostname(try reader.string())
+    case 11: self = .account(try reader.value())
+    case let other: throw WireError("unknown set-up step \(other)")
+    }
+  }
+
+  package func write(to writer: inout WireWriter) {
+    switch self {
+    case .overlayRoot(let layers, let upper, let work):
+      writer.put(UInt8(0))
+      writer.put(list: layers)
+      writer.put(upper)
+      writer.put(work)
+    case .hostRoot: writer.put(UInt8(1))
+    case .directory(let target, let mode):
+      writer.put(UInt8(2))
+      writer.put(target)
+      writer.put(mode)
+    case .mount(let type, let target, let options, let attributes):
+      writer.put(UInt8(3))
+      writer.put(type)
+      writer.put(target)
+      writer.put(list: options)
+      writer.put(attributes)
+    case .bind(let source, let target, let attributes, let recursive):
+      writer.put(UInt8(4))
+      writer.put(source)
+      writer.put(target)
+      writer.put(attributes)
+      writer.put(recursive)
+    case .device(let target, let major, let minor, let mode):
+      writer.put(UInt8(5))
+      writer.put(target)
+      writer.put(major)
+      writer.put(minor)
+      writer.put(mode)
+    case .symbolicLink(let target, let content):
+      writer.put(UInt8(6))
+      writer.put(target)
+      writer.put(content)
+    case .pivot: writer.put(UInt8(7))
+    case .mask(let path):
+      writer.put(UInt8(8))
+      writer.put(path)
+    case .readOnly(let path):
+      writer.put(UInt8(9))
+      writer.put(path)
+    case .hostname(let name):
+      writer.put(UInt8(10))
+      writer.put(name)
+    case .account(let identity):
+      writer.put(UInt8(11))
+      writer.put(identity)
+    }
+  }
+}

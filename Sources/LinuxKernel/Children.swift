@@ -1,0 +1,131 @@
+import CLinux
+
+/// The calls by which a process that adopts orphans looks after its children (waitid(2), wait4(2)).
+package enum Children {
+  /// A child that has ended and is not reaped yet, left in that state; `nil` when there is none.
+  package static func peekEnded() -> Int32? {
+    var info = siginfo_t()
+    guard waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 else { return nil }
+    let pid = ax_siginfo_pid(&info)
+    return pid == 0 ? nil : pid
+  }
+
+  /// Reaps an ended child.
+  package static func reap(_ pid: Int32) -> (waitStatus: Int32, use: ResourceUse)? {
+    var status: Int32 = 0
+    var usage = rusage()
+    guard ax_wait4(pid, &status, WNOHANG, &usage) == pid else { return nil }
+    return (status, ResourceUse(usage))
+  }
+
+  /// Whether any child is left, running or ended.
+  package static var areLeft: Bool {
+    var info = siginfo_t()
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+  }
+
+  /// Sends a signal to a process, to a group (negative) or to everything this process may see (-1); an absent target
+  /// is not an error. Only for children that have not been reaped: their numbers cannot mean anything else.
+  package static func signal(_ target: Int32, _ signal: Int32) {
+    _ = kill(target, signal)
+  }
+
+  /// The child's side of a fork in a single-threaded process: 0 in the child, the child's pid in the parent. The child
+  /// is born in `cgroup`, a cgroup2 directory, when there is one.
+  package static func fork(into cgroup: Int32?) throws(Errno) -> Int32 {
+    guard let cgroup else { return try retrying("fork") { ax_fork() } }
+    var pidfd: Int32 = -1
+    let pid = try retrying("clone3") { ax_fork_into(cgroup, &pidfd) }
+    if pid > 0 { _ = close(pidfd) }
+    return pid
+  }
+}
+
+/// What a child does to itself before it becomes a task's process.
+package enum Child {
+  /// Joins a cgroup v1 by its `tasks` file. Writing "0" moves the calling thread; for a single-threaded process that is
+  /// the process, without the grace period that moving another one costs.
+  package static func join(tasksFile: borrowing FileDescriptor) throws(Errno) {
+    try tasksFile.writeAll([UInt8(ascii: "0")])
+  }
+
+  package static func startSession() throws(Errno) { try check("setsid") { setsid() == -1 ? -1 : 0 } }
+
+  /// Makes `source` descriptor number `target`, which stays open across exec.
+  package static func place(_ source: Int32, at target: Int32) throws(Errno) {
+    try check("dup2") { dup2(source, target) == -1 ? -1 : 0 }
+  }
+
+  /// A fresh anonymous session keyring, so that root's is out of reach. A kernel without keyrings has none to protect.
+  package static func leaveKeyring() throws(Errno) {
+    do throws(Errno) {
+      try check("keyctl") { ax_join_new_session_keyring() == -1 ? -1 : 0 }
+    } catch where error.code == ENOSYS {
+    }
+  }
+
+  package static func setLimit(_ resource: Int32, soft: UInt64, hard: UInt64) throws(Errno) {
+    var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(hard))
+    try check("prlimit") { prlimit(0, __rlimit_resource(UInt32(resource)), &limit, nil) }
+  }
+
+  /// Signals as a fresh process has them: default dispositions, nothing blocked.
+  package static func resetSignals() throws(Errno) { try check("sigprocmask") { ax_reset_signals() } }
+
+  package static func setFileCreationMask(_ mask: UInt32) { _ = umask(mask) }
+
+  /// Everything from descriptor 3 on closes at exec.
+  package static func closeOnExec(from first: UInt32) throws(Errno) {
+    try check("close_range") { ax_close_range(first, ~0, UInt32(CLOSE_RANGE_CLOEXEC)) }
+  }
+
+  /// Enters a directory and checks that it lies below the root: a descriptor that leaked from the host would show as a
+  /// path the kernel cannot express (CVE-2024-21626).
+  package static func enter(_ directory: String) throws(Errno) {
+    try enterDirectory(directory)
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let found = getcwd(&buffer, buffer.count)
+    if found == nil { throw Errno.current("getcwd") }
+    if buffer[0] != CChar(UInt8(ascii: "/")) { throw Errno("getcwd", code: EXDEV) }
+  }
+
+  /// Replaces the program (execve(2)); returns only with the reason why not.
+  package static func execute(_ path: String, _ arguments: [String], _ environment: [String]) -> Errno {
+    let argv = CStringArray(arguments)
+    let envp = CStringArray(environment)
+    guard !path.utf8.contains(0) else { return Errno("execve", code: EINVAL) }
+    _ = path.withCString { ax_execve($0, argv.pointer, envp.pointer) }
+    return Errno.current("execve")
+  }
+
+  /// Closes a number that the fork left here.
+  package static func close(_ number: Int32) { _ = CLinux.close(number) }
+
+  /// Waits for one byte; false when the other end is closed.
+  package static func waitForByte(_ number: Int32) -> Bool {
+    var byte: UInt8 = 0
+    return (try? retrying("read") { read(number, &byte, 1) }) == 1
+  }
+
+  /// Writes a last message. There is nobody to tell when even that fails.
+  package static func report(_ message: [UInt8], to number: Int32) { _ = write(number, message, message.count) }
+
+  /// Ends the process without running anything else.
+  package static func exit(_ status: Int32) -> Never { _exit(status) }
+}
+
+/// Properties of this process.
+package enum CurrentProcess {
+  package static var pid: Int32 { getpid() }
+  package static var effectiveUser: UInt32 { geteuid() }
+
+  /// Adopts orphans even without being pid 1.
+  package static func adoptOrphans() throws(Errno) {
+    try check("prctl(PR_SET_CHILD_SUBREAPER)") { ax_set_child_subreaper() }
+  }
+
+  package static func setName(_ name: String) { _ = name.withCString { ax_set_process_name($0) } }
+
+  /// Writing to a closed socket or pipe shall be an error, not a death.
+  package static func ignoreBrokenPipes() { _ = ax_ignore_sigpipe() }
+}
