@@ -35,7 +35,7 @@ package enum ContainerInit {
         defer { next += 1 }
         return SharedDescriptor(FileDescriptor(owning: next))
       }
-      let tasks = plan.cgroupTaskFiles.map { _ in take() }
+      let tasks = plan.cgroups.map { _ in take() }
       let cgroup = plan.cgroupDirectory.map { _ in take() }
       do throws(SetupError) {
         var interpreter = SetupInterpreter()

@@ -17,7 +17,8 @@ struct ImageAccounts {
     let etc = try root.directory("/etc", resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
     let passwd = try read("passwd", in: etc)
     let group = try read("group", in: etc)
-    let missing = try ImageAccounts.missing(identity, passwd: AccountFile(passwd ?? []), group: AccountFile(group ?? []))
+    let missing = try ImageAccounts.missing(
+      identity, passwd: AccountFile(passwd ?? []), group: AccountFile(group ?? []))
     if missing.group {
       try append("\(identity.groupName):x:\(identity.gid):", to: "group", old: group ?? [], mode: 0o644, in: etc)
     }
@@ -75,7 +76,7 @@ struct ImageAccounts {
         guard try status(of: probe.rawValue).isRegularFile else { throw Errno("open", code: EINVAL) }
         file = try openBelow(
           root.descriptor.rawValue, path, flags, resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
-      } catch where error.code == ENOENT {
+      } catch  where error.code == ENOENT {
         if let entry = try? status(of: name, at: etc.rawValue), entry.isSymbolicLink {
           throw Errno("open", code: ENOENT)
         }

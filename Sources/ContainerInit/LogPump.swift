@@ -99,7 +99,8 @@ final class LogPump {
     } else {
       for number in stride(from: Int(backups) - 1, through: 0, by: -1) {
         let old = number == 0 ? name : "\(name).\(number)"
-        do throws(Errno) { try rename(old, to: "\(name).\(number + 1)", at: folder) } catch where error.code == ENOENT {}
+        do throws(Errno) { try rename(old, to: "\(name).\(number + 1)", at: folder) } catch  where error.code == ENOENT
+        {}
       }
     }
     let next = try openFile(

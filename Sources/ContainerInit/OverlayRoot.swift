@@ -11,7 +11,7 @@ enum OverlayRoot {
     let context = try FileSystemContext("overlay")
     do throws(Errno) {
       for layer in layers.reversed() { try context.set("lowerdir+", layer) }
-    } catch where error.code == EINVAL {
+    } catch  where error.code == EINVAL {
       return try mountClassically(layers: layers, upper: upper, work: work, place: place)
     }
     try context.set("upperdir", upper)
@@ -37,7 +37,8 @@ enum OverlayRoot {
     let lower = layers.reversed().map { String($0.dropFirst(base.count + 1)) }.joined(separator: ":")
     let data = "lowerdir=\(lower),upperdir=\(upper),workdir=\(work),userxattr"
     try mountClassic(
-      source: "overlay", target: parent(of: upper), type: "overlay", flags: UInt(MS_NOSUID) | UInt(MS_NODEV), data: data)
+      source: "overlay", target: parent(of: upper), type: "overlay", flags: UInt(MS_NOSUID) | UInt(MS_NODEV), data: data
+    )
     try enterDirectory("/")
     return try openFile(parent(of: upper), O_PATH | O_DIRECTORY)
   }

@@ -107,9 +107,11 @@ struct ProcessStarter {
         try Credentials.limitBoundingSet(to: Capabilities(rawValue: bounding))
       }
     }
-    try stage("become \(identity.name) (\(identity.uid):\(identity.gid))") { () throws(Errno) in
-      try Credentials.setGroups(identity.supplementaryGroups)
-      try Credentials.become(uid: identity.uid, gid: identity.gid)
+    if restrictions.changesUser {
+      try stage("become \(identity.name) (\(identity.uid):\(identity.gid))") { () throws(Errno) in
+        try Credentials.setGroups(identity.supplementaryGroups)
+        try Credentials.become(uid: identity.uid, gid: identity.gid)
+      }
     }
     try stage("set the capabilities") { () throws(Errno) in
       if identity.uid != 0 {
@@ -131,7 +133,7 @@ struct ProcessStarter {
     let directory = spec.workingDirectory
     do throws(Errno) {
       try Child.enter(directory)
-    } catch where error.code == ENOENT && spec.createWorkingDirectory {
+    } catch  where error.code == ENOENT && spec.createWorkingDirectory {
       try stage("make the working directory \(directory)") { () throws(Errno) in
         try makeDirectories(directory)
         try Child.enter(directory)

@@ -7,12 +7,19 @@ struct ProcessTree {
   /// Init is pid 1 of a pid namespace of its own: what it can see is the container.
   let isNamespace: Bool
 
-  /// SIGKILL to everything. Complete in either way: nothing that is being forked escapes the kernel's walk.
+  /// SIGKILL to everything. In a namespace and in a cgroup2 the kernel does the walk, and nothing that is being forked
+  /// escapes it; without either, descendants are looked for until a pass finds none.
   func killAll() {
-    if isNamespace {
-      Children.signal(-1, SIGKILL)
-    } else if let cgroup, let file = try? openFile("cgroup.kill", O_WRONLY, at: cgroup.rawValue) {
-      try? file.writeAll(Array("1".utf8))
+    if isNamespace { return Children.signal(-1, SIGKILL) }
+    if let cgroup, let file = try? openFile("cgroup.kill", O_WRONLY, at: cgroup.rawValue),
+      (try? file.writeAll(Array("1".utf8))) != nil
+    {
+      return
+    }
+    for _ in 0..<100 {
+      let living = pids().filter { state(of: $0) != UInt8(ascii: "Z") }
+      if living.isEmpty { return }
+      for pid in living { Children.signal(pid, SIGKILL) }
     }
   }
 
@@ -46,19 +53,39 @@ struct ProcessTree {
       return bytes.split(separator: UInt8(ascii: "\n")).compactMap { AccountFile.number(Array($0)) }
         .map { Int32(truncatingIfNeeded: $0) }.filter { $0 > 0 && $0 != own }
     }
-    guard isNamespace, let folders = try? entries(of: "/proc") else { return [] }
-    return folders.compactMap { AccountFile.number($0.name) }.map { Int32(truncatingIfNeeded: $0) }
+    guard let folders = try? entries(of: "/proc") else { return [] }
+    let all = folders.compactMap { AccountFile.number($0.name) }.map { Int32(truncatingIfNeeded: $0) }
       .filter { $0 > 0 && $0 != own }
+    return isNamespace ? all : descendants(of: own, among: all)
   }
 
-  /// Process group and parent from `/proc/PID/stat` (proc(5)). The command name may hold anything, so reading starts
-  /// after the last parenthesis.
+  /// Init adopts every orphan below it, so the parents of all that is the task's lead to it.
+  private func descendants(of root: Int32, among all: [Int32]) -> [Int32] {
+    var children: [Int32: [Int32]] = [:]
+    for pid in all { if let parent = groupAndParent(of: pid)?.parent { children[parent, default: []].append(pid) } }
+    var found = children[root] ?? []
+    var next = 0
+    while next < found.count {
+      found += children[found[next]] ?? []
+      next += 1
+    }
+    return found
+  }
+
   private func groupAndParent(of pid: Int32) -> (group: Int32, parent: Int32)? {
+    guard let fields = stat(of: pid), fields.count > 2, let parent = Int32(fields[1]), let group = Int32(fields[2])
+    else { return nil }
+    return (group, parent)
+  }
+
+  private func state(of pid: Int32) -> UInt8? { stat(of: pid)?.first?.utf8.first }
+
+  /// `/proc/PID/stat` from its third field on (proc(5)): state, parent, group. The command name before may hold
+  /// anything, so reading starts after the last parenthesis.
+  private func stat(of pid: Int32) -> [String]? {
     guard let bytes = try? readFile("/proc/\(pid)/stat", limit: 8192),
       let end = bytes.lastIndex(of: UInt8(ascii: ")"))
     else { return nil }
-    let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-    guard fields.count > 2, let parent = Int32(fields[1]), let group = Int32(fields[2]) else { return nil }
-    return (group, parent)
+    return bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).prefix(3).map { String(decoding: $0, as: UTF8.self) }
   }
 }

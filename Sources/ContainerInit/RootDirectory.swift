@@ -24,7 +24,7 @@ final class RootDirectory {
   {
     do throws(Errno) {
       return try openBelow(descriptor.rawValue, relative(path), O_PATH | O_DIRECTORY, resolve: resolve)
-    } catch where error.code == ENOENT {
+    } catch  where error.code == ENOENT {
       return try make(path, mode: mode, resolve: resolve)
     } catch {
       throw refusal(path, error)
@@ -44,7 +44,7 @@ final class RootDirectory {
       let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
       do throws(Errno) {
         return try openFile(name, O_PATH | O_NOFOLLOW, at: directory.rawValue)
-      } catch where error.code == ENOENT {
+      } catch  where error.code == ENOENT {
         return try openFile(name, flags | O_CREAT | O_EXCL, mode: 0o644, at: directory.rawValue)
       }
     } catch {
@@ -56,7 +56,7 @@ final class RootDirectory {
   func existing(_ path: String) throws(SetupError) -> FileDescriptor? {
     do throws(Errno) {
       return try openBelow(descriptor.rawValue, relative(path), O_PATH, resolve: [.inRoot, .noMagicLinks])
-    } catch where error.code == ENOENT || error.code == ENOTDIR {
+    } catch  where error.code == ENOENT || error.code == ENOTDIR {
       return nil
     } catch {
       throw refusal(path, error)
@@ -97,7 +97,7 @@ final class RootDirectory {
         let prefix = Array(components[...end].joined(separator: [UInt8(ascii: "/")]))
         do throws(Errno) {
           _ = try openBelow(descriptor.rawValue, prefix, O_PATH | O_DIRECTORY, resolve: resolve).rawValue
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
           let parent = Array(components[..<end].joined(separator: [UInt8(ascii: "/")]))
           let above = try openBelow(
             descriptor.rawValue, parent.isEmpty ? [UInt8(ascii: ".")] : parent, O_PATH | O_DIRECTORY, resolve: resolve)

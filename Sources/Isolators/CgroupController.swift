@@ -21,27 +21,12 @@ struct CgroupController: Sendable {
     host.cgroups.version1[controller].map { CgroupDirectory("\($0)/\(host.cgroupParent)/\(containerID)") }
   }
 
-  /// Makes the cgroup, which must not exist, and writes the limits into it in their order.
-  func create(_ containerID: String, limits: [(file: String, value: String)]) throws(IsolationError) -> CgroupDirectory {
+  /// The container's cgroup with what shall be written into it, in order.
+  func setup(_ containerID: String, _ settings: [CgroupSetup.Setting]) throws(IsolationError) -> CgroupSetup {
     guard let cgroup = directory(containerID) else {
       throw IsolationError(isolator, unsupported() ?? "no \(controller) controller")
     }
-    do throws(Errno) {
-      try cgroup.create()
-    } catch {
-      let hint = error.code == EEXIST ? "`aurora-executor sweep` removes what a task left behind" : nil
-      throw IsolationError(isolator, "cannot make the cgroup \(cgroup.path)", error, hint: hint)
-    }
-    for limit in limits { try write(limit.value, to: limit.file, in: cgroup) }
-    return cgroup
-  }
-
-  func write(_ value: String, to file: String, in cgroup: CgroupDirectory) throws(IsolationError) {
-    do throws(Errno) {
-      try cgroup.write(value, to: file)
-    } catch {
-      throw IsolationError(isolator, "cannot write \(value) to \(cgroup.path)/\(file)", error)
-    }
+    return CgroupSetup(directory: cgroup.path, settings: settings)
   }
 
   func remove(_ containerID: String) throws(IsolationError) {

@@ -19,20 +19,20 @@ package struct CgroupsCPU: Isolator {
   private static let smallestQuota = 1000
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    var limits: [(String, String)] = []
+    var limits: [CgroupSetup.Setting] = []
     if let cpus = container.resources.cpus {
       let shares = max(2, min(262_144, Int(1024 * min(cpus, 256))))
       let quota = max(Self.smallestQuota, Int(Double(Self.periodMicroseconds) * min(cpus, 4096)))
       limits = [
-        ("cpu.shares", String(shares)), ("cpu.cfs_period_us", String(Self.periodMicroseconds)),
-        ("cpu.cfs_quota_us", String(quota)),
+        .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(Self.periodMicroseconds)),
+        .init("cpu.cfs_quota_us", String(quota)),
       ]
     }
     var fragment = PlanFragment()
-    fragment.cgroups = [try cpu.create(container.id, limits: limits)]
+    fragment.cgroups = [try cpu.setup(container.id, limits)]
     // Often mounted together with `cpu`; then it is the same directory.
-    if let separate = accounting.directory(container.id), separate != fragment.cgroups[0] {
-      fragment.cgroups.append(try accounting.create(container.id, limits: []))
+    if let separate = accounting.directory(container.id), separate != cpu.directory(container.id) {
+      fragment.cgroups.append(try accounting.setup(container.id, []))
     }
     return fragment
   }

@@ -20,8 +20,8 @@ package struct CgroupsDevices: Isolator {
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
     fragment.cgroups = [
-      try devices.create(
-        container.id, limits: [("devices.deny", "a")] + Self.allowed.map { ("devices.allow", $0) })
+      try devices.setup(
+        container.id, [.init("devices.deny", "a")] + Self.allowed.map { .init("devices.allow", $0) })
     ]
     return fragment
   }

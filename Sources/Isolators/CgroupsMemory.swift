@@ -13,20 +13,16 @@ package struct CgroupsMemory: Isolator {
   package func unsupported() -> String? { memory.unsupported() }
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    let cgroup = try memory.create(container.id, limits: [])
+    var settings: [CgroupSetup.Setting] = []
     if let bytes = container.resources.memoryBytes {
-      try memory.write(String(bytes), to: "memory.limit_in_bytes", in: cgroup)
-      try memory.write(String(bytes), to: "memory.soft_limit_in_bytes", in: cgroup)
-      // After the plain limit, which may not exceed it. Absent where the kernel does not account for swap.
-      do throws(Errno) {
-        try cgroup.write(String(bytes), to: "memory.memsw.limit_in_bytes")
-      } catch where error.code == ENOENT || error.code == EACCES {
-      } catch {
-        throw IsolationError(Self.name, "cannot limit swap in \(cgroup.path)", error)
-      }
+      settings = [
+        .init("memory.limit_in_bytes", String(bytes)), .init("memory.soft_limit_in_bytes", String(bytes)),
+        // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
+        .init("memory.memsw.limit_in_bytes", String(bytes), mayBeAbsent: true),
+      ]
     }
     var fragment = PlanFragment()
-    fragment.cgroups = [cgroup]
+    fragment.cgroups = [try memory.setup(container.id, settings)]
     return fragment
   }
 

@@ -13,7 +13,7 @@ package struct CgroupsPIDs: Isolator {
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
     fragment.cgroups = [
-      try pids.create(container.id, limits: [("pids.max", String(max(1, container.resources.pids)))])
+      try pids.setup(container.id, [.init("pids.max", String(max(1, container.resources.pids)))])
     ]
     return fragment
   }

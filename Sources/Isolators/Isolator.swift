@@ -3,8 +3,7 @@ import LinuxKernel
 
 /// One way in which a container is set apart or held to a limit.
 ///
-/// `prepare` says what the launch shall do, as a value; nothing else of an isolator runs before the processes do, save
-/// `isolate`. Every other part has a do-nothing default. Isolators do not know each other and start no processes.
+/// `prepare` says what the launch shall do, as a value that can be printed and compared. Every other part has a do-nothing default. Isolators do not know each other and start no processes.
 package protocol Isolator: Sendable {
   /// As `--isolation` names it, `cgroups/mem`.
   static var name: String { get }
@@ -14,8 +13,7 @@ package protocol Isolator: Sendable {
   /// What the host lacks for this isolator; `nil` when it can work here. Asked once, before `prepare`.
   func unsupported() -> String?
 
-  /// Makes what must exist before the container does (cgroups with their limits) and returns what the launch plan
-  /// shall contain. What it made, `cleanup` removes, also when the launch goes no further.
+  /// What the launch plan shall contain. Changes nothing: the launcher and init act on the merged plan.
   func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment
 
   /// Runs when the container's init exists and none of the task's processes do.
@@ -24,7 +22,7 @@ package protocol Isolator: Sendable {
   /// What the container has used so far, as far as this isolator can see it.
   func usage(_ containerID: String) -> ContainerUsage
 
-  /// Removes what `prepare` made. Tolerates a container it never saw.
+  /// Removes what the launch made for this isolator. Tolerates a container it never saw.
   func cleanup(_ containerID: String) throws(IsolationError)
 }
 

@@ -13,8 +13,10 @@ package struct PlanFragment: Sendable, Equatable {
   package var afterPivot: [SetupStep] = []
   /// At most one isolator.
   package var hostname: String?
-  /// Union: cgroups v1 that every process joins, by their directory.
-  package var cgroups: [CgroupDirectory] = []
+  /// Appended: cgroups v1 that every process joins.
+  package var cgroups: [CgroupSetup] = []
+  /// Appended: directories to make below the sandbox.
+  package var sandboxDirectories: [String] = []
   /// Appended; a later value of the same name wins.
   package var environment: [EnvironmentVariable] = []
   /// At most one isolator.
@@ -53,9 +55,8 @@ extension LaunchPlan {
       mounts += fragment.mounts
       afterPivot += fragment.afterPivot
       environment += fragment.environment
-      for cgroup in fragment.cgroups where !cgroupTaskFiles.contains(cgroup.path + "/tasks") {
-        cgroupTaskFiles.append(cgroup.path + "/tasks")
-      }
+      cgroups += fragment.cgroups
+      sandboxDirectories += fragment.sandboxDirectories
       if let value = fragment.root {
         try claim("root", isolator)
         root = value

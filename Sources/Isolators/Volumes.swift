@@ -33,21 +33,7 @@ package struct VolumeSandboxPath: Isolator {
       guard !components.isEmpty, !components.contains(Array("..".utf8)) else {
         throw IsolationError(Self.name, "\"\(volume.hostPath)\" is not a path below the sandbox")
       }
-      do throws(Errno) {
-        var current = try openFile(container.sandboxHostPath, O_PATH | O_DIRECTORY)
-        for component in components {
-          do throws(Errno) {
-            try makeDirectory(component, mode: 0o755, at: current.rawValue)
-            try changeOwner(
-              of: component, at: current.rawValue, uid: container.identity.uid, gid: container.identity.gid)
-          } catch where error.code == EEXIST {
-          }
-          current = try openBelow(
-            current.rawValue, component, O_PATH | O_DIRECTORY, resolve: [.beneath, .noSymlinks])
-        }
-      } catch {
-        throw IsolationError(Self.name, "cannot make \(volume.hostPath) in the sandbox", error)
-      }
+      fragment.sandboxDirectories.append(volume.hostPath)
       fragment.mounts.append(
         try VolumeMount.step(
           source: container.sandboxHostPath + "/" + volume.hostPath, volume, recursive: false, isolator: Self.name,

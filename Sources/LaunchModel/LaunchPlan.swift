@@ -22,6 +22,48 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
   }
 }
 
+/// A cgroup to make, with what is written into its files, in order.
+package struct CgroupSetup: Sendable, Hashable, WireValue {
+  package struct Setting: Sendable, Hashable, WireValue {
+    package var file: String
+    package var value: String
+    /// A kernel may lack the file; then there is nothing to limit.
+    package var mayBeAbsent: Bool
+
+    package init(_ file: String, _ value: String, mayBeAbsent: Bool = false) {
+      self.file = file
+      self.value = value
+      self.mayBeAbsent = mayBeAbsent
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+      file = try reader.string()
+      value = try reader.string()
+      mayBeAbsent = try reader.bool()
+    }
+    package func write(to writer: inout WireWriter) {
+      writer.put(file)
+      writer.put(value)
+      writer.put(mayBeAbsent)
+    }
+  }
+
+  package var directory: String
+  package var settings: [Setting]
+
+  package init(directory: String, settings: [Setting]) {
+    self.directory = directory
+    self.settings = settings
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    directory = try reader.string()
+    settings = try reader.values()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(directory)
+    writer.put(list: settings)
+  }
+}
+
 /// What every process of the task is held to.
 package struct Restrictions: Sendable, Hashable, WireValue {
   package var identity: Identity
@@ -31,6 +73,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var effectiveCapabilities: UInt64?
   package var noNewPrivileges = false
   package var limits: [ResourceLimit] = []
+  /// Init runs as root and becomes the role; without root it is the role already and has no right to change anything.
+  package var changesUser = true
 
   package init(identity: Identity) { self.identity = identity }
 
@@ -40,6 +84,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     effectiveCapabilities = try reader.optional { (reader) throws(WireError) in try reader.integer(UInt64.self) }
     noNewPrivileges = try reader.bool()
     limits = try reader.values()
+    changesUser = try reader.bool()
   }
   package func write(to writer: inout WireWriter) {
     writer.put(identity)
@@ -47,6 +92,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(optional: effectiveCapabilities) { $1.put($0) }
     writer.put(noNewPrivileges)
     writer.put(list: limits)
+    writer.put(changesUser)
   }
 }
 
@@ -58,9 +104,9 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
   package var namespaces: UInt64 = 0
   package var steps: [SetupStep] = []
   package var restrictions: Restrictions
-  /// cgroup v1 `tasks` files that every process joins. Init itself stays outside: its log pumping is not the task's
+  /// cgroups v1 that the launcher makes and every process joins. Init itself stays outside: its log pumping is not the task's
   /// memory, and a task at its pids limit cannot stop init from starting a finalizer.
-  package var cgroupTaskFiles: [String] = []
+  package var cgroups: [CgroupSetup] = []
   /// The cgroup2 directory every process is born into.
   package var cgroupDirectory: String?
   /// Environment of every process, lowest in precedence.
@@ -71,6 +117,8 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
   package var imageCommand: [String] = []
   /// Where the sandbox is seen inside.
   package var sandbox: String
+  /// Directories below the sandbox that the launcher makes for the role.
+  package var sandboxDirectories: [String] = []
 
   package init(taskID: String, identity: Identity, sandbox: String) {
     self.taskID = taskID
@@ -83,24 +131,26 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
     namespaces = try reader.integer()
     steps = try reader.values()
     restrictions = try reader.value()
-    cgroupTaskFiles = try reader.strings()
+    cgroups = try reader.values()
     cgroupDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
     environment = try reader.values()
     imageWorkingDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
     imageCommand = try reader.strings()
     sandbox = try reader.string()
+    sandboxDirectories = try reader.strings()
   }
   package func write(to writer: inout WireWriter) {
     writer.put(taskID)
     writer.put(namespaces)
     writer.put(list: steps)
     writer.put(restrictions)
-    writer.put(list: cgroupTaskFiles)
+    writer.put(list: cgroups)
     writer.put(optional: cgroupDirectory) { $1.put($0) }
     writer.put(list: environment)
     writer.put(optional: imageWorkingDirectory) { $1.put($0) }
     writer.put(list: imageCommand)
     writer.put(sandbox)
+    writer.put(list: sandboxDirectories)
   }
 }
 

@@ -53,7 +53,7 @@ package struct CgroupDirectory: Sendable, Hashable {
   package func create() throws(Errno) {
     do throws(Errno) {
       try makeDirectory(path, mode: 0o755)
-    } catch where error.code == ENOENT {
+    } catch  where error.code == ENOENT {
       let bytes = Array(path.utf8)
       let slash = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
       try makeDirectories(String(decoding: bytes[..<slash], as: UTF8.self))
@@ -96,9 +96,9 @@ package struct CgroupDirectory: Sendable, Hashable {
       do throws(Errno) {
         try removeDirectory(path)
         return
-      } catch where error.code == ENOENT {
+      } catch  where error.code == ENOENT {
         return
-      } catch where error.code == EBUSY && Clock.now < deadline {
+      } catch  where error.code == EBUSY && Clock.now < deadline {
         usleep(pause)
         pause = min(pause * 2, 20000)
       }

@@ -60,7 +60,7 @@ package enum Child {
   package static func leaveKeyring() throws(Errno) {
     do throws(Errno) {
       try check("keyctl") { ax_join_new_session_keyring() == -1 ? -1 : 0 }
-    } catch where error.code == ENOSYS {
+    } catch  where error.code == ENOSYS {
     }
   }
 

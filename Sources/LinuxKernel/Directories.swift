@@ -5,6 +5,8 @@ package struct DirectoryEntry: Sendable, Equatable {
   package let name: [UInt8]
   /// `DT_DIR` and so on; `DT_UNKNOWN` where the file system does not say.
   package let type: UInt8
+  /// DT_DIR; false also where the file system does not say.
+  package var isDirectory: Bool { type == 4 }
 }
 
 /// Every entry of an open directory but `.` and `..`, in the file system's order (getdents64(2)).

@@ -1,0 +1,21 @@
+import Isolators
+import LinuxKernel
+
+/// A container that could not be started or taken down. Nothing of the task has run when a launch throws this, and
+/// what had been made for it is removed.
+package struct LaunchError: Error, Sendable, CustomStringConvertible {
+  package let message: String
+  package let hint: String?
+  package var description: String { message }
+
+  package init(_ message: String, hint: String? = nil) {
+    self.message = message
+    self.hint = hint
+  }
+
+  package init(_ what: String, _ error: Errno, hint: String? = nil) {
+    self.init("\(what): \(error)", hint: hint)
+  }
+
+  package init(_ error: IsolationError) { self.init(error.description, hint: error.hint) }
+}
