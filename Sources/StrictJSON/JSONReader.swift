@@ -27,11 +27,13 @@ private struct JSONReader {
   var index = 0
   var line = 1
   var lineStart = 0
+  /// The last place whose column was counted, so that a document on one line is not counted from its start each time.
+  var counted = (offset: 0, characters: 0)
 
   init(bytes: [UInt8], limits: JSON.Limits) {
     self.bytes = bytes
     self.limits = limits
-    if bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3; lineStart = 3 }  // a byte order mark, as editors leave it
+    if bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3; lineStart = 3; counted.offset = 3 }  // a byte order mark, as editors leave it
   }
 
   mutating func document() throws(JSONError) -> JSON {
@@ -47,6 +49,14 @@ private struct JSONReader {
     // Continuation bytes do not count, so that a column is what an editor shows.
     let characters = bytes[lineStart..<min(offset, bytes.count)].count { $0 & 0xc0 != 0x80 }
     return JSON.Position(line: line, column: characters + 1)
+  }
+
+  /// The same for a place that lies behind the last one asked for, counting only what lies between.
+  private mutating func nextPosition(at offset: Int) -> JSON.Position {
+    if counted.offset < lineStart || counted.offset > offset { counted = (lineStart, 0) }
+    counted.characters += bytes[counted.offset..<offset].count { $0 & 0xc0 != 0x80 }
+    counted.offset = offset
+    return JSON.Position(line: line, column: counted.characters + 1)
   }
 
   private func failure(_ message: String, at offset: Int? = nil) -> JSONError {
@@ -75,7 +85,7 @@ private struct JSONReader {
   private mutating func value(depth: Int) throws(JSONError) -> JSON {
     guard depth <= limits.depth else { throw failure("nested deeper than \(limits.depth) levels") }
     guard index < bytes.count else { throw failure("a value is missing at the end of the document") }
-    let start = position(at: index)
+    let start = nextPosition(at: index)
     switch bytes[index] {
     case UInt8(ascii: "{"): return JSON(.object(try members(depth: depth)), position: start)
     case UInt8(ascii: "["): return JSON(.array(try items(depth: depth)), position: start)
@@ -107,7 +117,7 @@ private struct JSONReader {
         throw failure("expected a key in quotes, found \(describeNext())")
       }
       let start = index
-      let place = position(at: start)
+      let place = nextPosition(at: start)
       let key = try string()
       if !seen.insert(Array(key.utf8)).inserted { throw failure("duplicate key \"\(key)\"", at: start) }
       skipSpace()

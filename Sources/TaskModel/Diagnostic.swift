@@ -1,0 +1,87 @@
+import StrictJSON
+
+/// One thing wrong, or odd, in a task document.
+package struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Whether the document can be used in spite of it.
+  package enum Severity: Sendable, Equatable {
+    case error
+    case warning
+  }
+
+  /// What kind of fault it is; `validate` refuses a document with an `unknownKey`, `run` only warns.
+  package enum Kind: Sendable, Equatable {
+    /// Not JSON, or too large.
+    case syntax
+    /// A key that no version of the document known here has.
+    case unknownKey
+    /// A required member is absent.
+    case missing
+    /// A value of another type than the field has.
+    case type
+    /// A value of the right type that the field does not accept.
+    case value
+    /// The processes cannot be ordered as asked.
+    case plan
+    /// A template reference that nothing binds.
+    case unbound
+    /// Accepted, but unlikely to be meant.
+    case advice
+  }
+
+  package let severity: Severity
+  package let kind: Kind
+  /// Where it stands in the text; line 0 when it stands nowhere, as for a value from the command line.
+  package let position: JSON.Position
+  /// The way to the value from the top of the document: `task.processes[2].cmdline`; empty for the document itself.
+  package let path: String
+  package let message: String
+  /// What to do about it, when something useful can be said.
+  package let hint: String?
+
+  package init(
+    _ kind: Kind, severity: Severity = .error, at position: JSON.Position, path: String, _ message: String,
+    hint: String? = nil
+  ) {
+    self.kind = kind
+    self.severity = severity
+    self.position = position
+    self.path = path
+    self.message = message
+    self.hint = hint
+  }
+
+  /// `31:18: task.processes[2]: unknown key "max_failurs" (did you mean "max_failures"?)`.
+  package var description: String {
+    var text = position == .none ? "" : "\(position.line):\(position.column): "
+    if !path.isEmpty { text += path + ": " }
+    text += message
+    if let hint { text += " (\(hint))" }
+    return text
+  }
+}
+
+extension [Diagnostic] {
+  /// Whether the document they speak of cannot be used.
+  package var hasErrors: Bool { contains { $0.severity == .error } }
+}
+
+extension String {
+  /// The text in quotes for a message: control characters and what a terminal may act on escaped, cut after 80 characters.
+  package var quotedForMessage: String {
+    var text = "\""
+    var count = 0
+    for scalar in unicodeScalars {
+      guard count < 80 else { return text + "…\"" }
+      count += 1
+      switch scalar.value {
+      case 0x22: text += "\\\""
+      case 0x5c: text += "\\\\"
+      // C0, DEL, C1, and the marks that turn the direction of text round or hide it.
+      case 0..<0x20, 0x7f..<0xa0, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff:
+        text += "\\u{\(String(scalar.value, radix: 16))}"
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text + "\""
+  }
+}

@@ -1,0 +1,50 @@
+/// How a run of a process ended, as it was seen.
+package enum RunOutcome: Sendable, Equatable {
+  case exited(Int32)
+  case signaled(Int32)
+  /// The kernel's OOM killer took a process of the task and this run ended because of it.
+  case outOfMemory(signal: Int32?, exitCode: Int32?, limitBytes: UInt64, peakBytes: UInt64)
+  /// The command never ran: no shell, no directory, a bad interpreter.
+  case cannotStart(reason: String, hint: String?)
+  /// It cannot be known how it ended.
+  case lost(String)
+
+  /// For people: `exit status 3`, `killed by SIGSEGV`, `out of memory: 512 MiB limit, 512 MiB peak`.
+  package var text: String {
+    switch self {
+    case .exited(let status): return "exit status \(status)"
+    case .signaled(let signal): return "killed by \(SignalName.name(of: signal))"
+    case .outOfMemory(_, _, let limit, let peak):
+      return "out of memory: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(peak)) peak"
+    case .cannotStart(let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")
+    case .lost(let why): return "lost: \(why)"
+    }
+  }
+}
+
+/// Quantities as people read them.
+package enum Quantity {
+  /// `512 MiB`, `1.5 GiB`, `37 B`: one decimal at most, rounded down, none when it is zero.
+  package static func bytes(_ count: UInt64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    var unit = 0
+    while unit + 1 < units.count, count >> (10 * UInt64(unit + 1)) > 0 { unit += 1 }
+    let shift = 10 * UInt64(unit)
+    let whole = count >> shift
+    guard unit > 0 else { return "\(whole) B" }
+    // The remainder is below one unit, so ten times its upper ten bits cannot overflow.
+    let tenths = ((count >> (shift - 10)) & 1023) * 10 / 1024
+    return tenths == 0 ? "\(whole) \(units[unit])" : "\(whole).\(tenths) \(units[unit])"
+  }
+
+  /// `30 s`, `0.2 s`: seconds without needless digits.
+  package static func seconds(_ seconds: Double) -> String {
+    if let whole = Int64(exactly: seconds) { return "\(whole) s" }
+    guard seconds.magnitude < 1e12 else { return "\(seconds) s" }
+    let thousandths = Int64((seconds * 1000).rounded())
+    var fraction = String(thousandths.magnitude % 1000 + 1000).utf8.dropFirst()
+    while fraction.last == 0x30 { fraction = fraction.dropLast() }
+    let whole = "\(thousandths < 0 ? "-" : "")\(thousandths.magnitude / 1000)"
+    return fraction.isEmpty ? "\(whole) s" : "\(whole).\(Substring(fraction)) s"
+  }
+}

@@ -1,0 +1,239 @@
+/// The life of a task as a pure machine: what happened goes in, what is to be done comes out, time is passed in.
+///
+/// ```
+///            containerReady            plan complete, failed, stopped          all ended or deadline
+///  starting ───────────────► active ────────────────────────────────► cleaning ─────────────► finalizing ──► terminal
+///                               └──────────► stopping (HTTP lifecycle) ──▲     └── no finals, no time ──────────▲
+/// ```
+///
+/// It has no memory but its value: a replay of the same events at the same instants gives the same state, which is how
+/// a new executor learns where a task stands. It accepts any event in any state; one that makes no sense has no effect.
+package struct TaskMachine: Sendable {
+  package enum Phase: String, Sendable, Equatable {
+    /// The container is being set up.
+    case starting
+    /// The regular processes run.
+    case active
+    /// The task was asked over HTTP to end.
+    case stopping
+    /// Processes were signalled, and have until the deadline.
+    case cleaning
+    /// The final processes run, until the same deadline.
+    case finalizing
+    case terminal
+  }
+
+  /// Where the HTTP lifecycle stands.
+  enum Step: Sendable, Equatable {
+    case idle
+    /// A request was sent; `last` is the second of the two.
+    case asking(last: Bool)
+    /// It was answered; the task has time to end.
+    case waiting(last: Bool)
+  }
+
+  /// What follows when everything has been killed.
+  enum AfterKill: Sendable, Equatable {
+    case finals
+    case end
+  }
+
+  package let task: TaskSpecification
+  package internal(set) var phase = Phase.starting
+  /// The state last published, or the verdict's.
+  package internal(set) var state = TaskState.staging
+  /// The instant at which the machine wants to be woken by `.timer`.
+  package internal(set) var timer: UInt64?
+  /// How the task ends; known from the moment it is decided, before cleaning and finalizing.
+  package internal(set) var verdict: Verdict?
+
+  let maxRuns: Int
+  let hasHealthCheck: Bool
+  let waitsForStrays: Bool
+  var nodes: [PlanNode] = []
+  /// By the bytes of the name: two names that only look equal are two processes.
+  var indexOfName: [[UInt8]: Int] = [:]
+  var regular = Plan()
+  var finals = Plan()
+  let hasFinals: Bool
+  /// Regular processes that failed for good, in the order in which they did.
+  var failed: [Int] = []
+  var now: UInt64 = 0
+  /// Of cleaning and finalizing together.
+  var deadline = UInt64.max
+  var completionDeadline = UInt64.max
+  var stopTimers = Heap<Due>()
+  var step = Step.idle
+  var stepDeadline = UInt64.max
+  var afterKill: AfterKill?
+  var killDeadline = UInt64.max
+  var straysLeft: Int?
+  /// Notes made before there was a verdict to carry them.
+  var pendingNotes: [String] = []
+  var effects: [TaskEffect] = []
+
+  /// - Parameters:
+  ///   - maxRuns: how many runs a process may have; at least 1.
+  ///   - health: whether TASK_RUNNING waits for `.healthy`; by default when the task has a health check.
+  ///   - waitsForStrays: whether cleaning lasts until `.strays(0)` or its deadline; without it, what is no run of the
+  ///     task is killed as soon as the last run has ended.
+  package init(
+    _ task: TaskSpecification, maxRuns: Int = 100, health: Bool? = nil, waitsForStrays: Bool = false
+  ) {
+    self.task = task
+    self.maxRuns = max(1, maxRuns)
+    hasHealthCheck = health ?? (task.healthCheck != nil)
+    self.waitsForStrays = waitsForStrays
+    hasFinals = task.processes.contains { $0.isFinal }
+    nodes.reserveCapacity(task.processes.count)
+    for process in task.processes {
+      let key = Array(process.name.utf8)
+      guard indexOfName[key] == nil else { continue }
+      indexOfName[key] = nodes.count
+      nodes.append(PlanNode(process))
+    }
+    for order in task.orders {
+      for (earlier, later) in zip(order, order.dropFirst()) { addEdge(from: earlier, to: later) }
+    }
+    for process in task.processes {
+      for earlier in process.after { addEdge(from: earlier, to: process.name) }
+    }
+    for index in nodes.indices where !nodes[index].definition.isEphemeral {
+      self[planOf: index].remaining += 1
+    }
+    for index in nodes.indices where nodes[index].blockers == 0 { makeReady(index) }
+  }
+
+  /// Every process in the order of the document, with its runs.
+  package var processes: [ProcessRecord] { nodes.map(\.record) }
+
+  /// One process by name.
+  package func record(of name: String) -> ProcessRecord? { index(of: name).map { nodes[$0].record } }
+
+  /// Runs that were asked for and have not been seen to fork, in the order of the document.
+  package var outstandingStarts: [RunReference] {
+    liveNodes.filter { nodes[$0].record.runs.last?.state == .waiting }.map { nodes[$0].lastRun }
+  }
+
+  /// Runs that were asked for and have not ended, in the order of the document.
+  package var liveRuns: [RunReference] { liveNodes.map { nodes[$0].lastRun } }
+
+  /// What was asked for and has not been answered: to be done again after a replay, whose effects were ignored.
+  /// Doing it twice is harmless but for the starts, which are only those without a `.forked`.
+  package var pendingEffects: [TaskEffect] {
+    var pending: [TaskEffect] = []
+    guard phase != .terminal else { return pending }
+    if afterKill != nil {
+      pending.append(.killAll)
+    } else {
+      pending += outstandingStarts.map { .start(process: $0.process, run: $0.run) }
+      if case .asking(let last) = step { pending.append(.lifecycle(endpoint: endpoint(last: last))) }
+      if phase == .cleaning {
+        for index in liveNodes where nodes[index].record.runs.last?.state != .waiting {
+          let run = nodes[index].lastRun
+          let signal = nodes[index].definition.stopSignal
+          pending.append(.terminate(process: run.process, run: run.run, signal: signal))
+        }
+        pending.append(.terminateStrays)
+      }
+    }
+    if timer != nil { pending.append(.setTimer(timer)) }
+    return pending
+  }
+
+  /// Takes one event and says what is to be done now.
+  ///
+  /// - Parameter instant: nanoseconds of a monotonic clock; one that lies before the last is taken as the last.
+  package mutating func handle(_ event: TaskEvent, at instant: UInt64) -> [TaskEffect] {
+    guard phase != .terminal else { return [] }
+    now = max(now, instant)
+    if event == .timer { timer = nil }
+    apply(event)
+    advance()
+    let wanted = nextInstant
+    // A timer that has fired is set anew even for the same instant.
+    if wanted != timer || (event == .timer && wanted != nil) {
+      timer = wanted
+      effects.append(.setTimer(wanted))
+    }
+    // The end of the task is the last thing said.
+    if phase == .terminal, let verdict { effects.append(.finish(verdict)) }
+    defer { effects = [] }
+    return effects
+  }
+
+  private mutating func apply(_ event: TaskEvent) {
+    switch event {
+    case .containerReady: containerReady()
+    case .containerFailed(let reason, let message): containerFailed(reason: reason, message: message)
+    case .containerLost(let why): containerLost(why)
+    case .forked(let process, let run): forked(process, run)
+    case .running(let process, let run): running(process, run)
+    case .ended(let process, let run, let outcome): ended(process, run, outcome)
+    case .healthy: healthy()
+    case .unhealthy(let why): unhealthy(why)
+    case .limitation(let reason, let message): limitation(reason: reason, message: message)
+    case .stop(let request): stop(request)
+    case .lifecycleAnswered(let handled): lifecycleAnswered(handled: handled)
+    case .strays(let count): if phase == .cleaning { straysLeft = count }
+    case .allGone: allGone()
+    case .timer: break
+    }
+  }
+
+  /// Does everything that has become possible or due.
+  private mutating func advance() {
+    while true {
+      let before = (phase, step, afterKill)
+      switch phase {
+      case .starting, .terminal: return
+      case .active: advanceActive()
+      case .stopping: advanceStopping()
+      case .cleaning: advanceCleaning()
+      case .finalizing: advanceFinalizing()
+      }
+      if before == (phase, step, afterKill) { return }
+    }
+  }
+
+  /// The earliest instant at which something falls due.
+  private var nextInstant: UInt64? {
+    var instant = UInt64.max
+    switch phase {
+    case .starting, .terminal: return nil
+    case .active: instant = min(completionDeadline, regular.gates.first?.at ?? .max)
+    case .stopping: instant = stepDeadline
+    case .cleaning where afterKill == nil: instant = min(deadline, stopTimers.first?.at ?? .max)
+    case .finalizing where afterKill == nil: instant = min(deadline, finals.gates.first?.at ?? .max)
+    case .cleaning, .finalizing: instant = killDeadline
+    }
+    return instant == .max ? nil : instant
+  }
+
+  // MARK: Small things used by the parts of the machine
+
+  func index(of name: String) -> Int? { indexOfName[Array(name.utf8)] }
+
+  var liveNodes: [Int] { (Array(regular.live) + Array(finals.live)).sorted() }
+
+  subscript(planOf index: Int) -> Plan {
+    get { nodes[index].definition.isFinal ? finals : regular }
+    _modify {
+      if nodes[index].definition.isFinal { yield &finals } else { yield &regular }
+    }
+  }
+
+  /// The instant so many seconds from now; the end of time when it lies beyond.
+  func instant(after seconds: Double) -> UInt64 {
+    let nanoseconds = (max(0, seconds) * 1e9).rounded()
+    guard nanoseconds < 0x1p63 else { return .max }
+    let (sum, overflow) = now.addingReportingOverflow(UInt64(nanoseconds))
+    return overflow ? .max : sum
+  }
+
+  private mutating func addEdge(from earlier: String, to later: String) {
+    guard let first = index(of: earlier), let second = index(of: later) else { return }
+    nodes[first].successors.append(second)
+    nodes[second].blockers += 1
+  }
+}
