@@ -156,7 +156,7 @@ public final class DockerEngine {
 
   /// Sends a request whose answer goes on, always on a connection of its own.
   func stream<Element>(
-    _ request: HTTPRequest, decode: @escaping (StreamInput) throws(DockerEngineError) -> [Element]
+    _ request: HTTPRequest, decode: @escaping StreamDecoder<Element>
   ) throws(DockerEngineError) -> EngineStream<Element> {
     var request = request
     request.freshConnection = true

@@ -29,9 +29,10 @@ public struct MultiplexedStreamReader: Sendable {
   /// A reader at the start of a stream.
   public init() {}
 
-  /// The output in the bytes that arrived.
-  public mutating func feed(_ bytes: some Collection<UInt8>) throws(DockerEngineError) -> [OutputPiece] {
-    var pieces: [OutputPiece] = []
+  /// Adds the output in the bytes that arrived to `pieces`, also that before a frame which is wrong.
+  public mutating func feed(
+    _ bytes: some Collection<UInt8>, into pieces: inout [OutputPiece]
+  ) throws(DockerEngineError) {
     var rest = Array(bytes)[...]
     while !rest.isEmpty {
       if remaining > 0 {
@@ -46,7 +47,6 @@ public struct MultiplexedStreamReader: Sendable {
       rest = rest.dropFirst(missing.count)
       if header.count == 8 { try readHeader() }
     }
-    return pieces
   }
 
   /// The stream has ended; half a frame is an error.

@@ -2,6 +2,14 @@ import Testing
 
 @testable import DockerEngineClient
 
+extension MultiplexedStreamReader {
+  fileprivate mutating func feed(_ bytes: [UInt8]) throws(DockerEngineError) -> [OutputPiece] {
+    var pieces: [OutputPiece] = []
+    try feed(bytes, into: &pieces)
+    return pieces
+  }
+}
+
 @Suite struct MultiplexedStreamReaderTests {
   static func frame(_ stream: UInt8, _ text: String) -> [UInt8] {
     let count = UInt32(text.utf8.count)

@@ -1,15 +1,17 @@
 import StrictJSON
 
-/// What a registry is to be told about who pulls. It holds a secret and never shows it: not in an error, not when printed.
+/// What a registry is to be told about who pulls. It holds a secret and never shows it: not in an error, not printed.
 public struct RegistryAuthorization: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible,
   CustomReflectable
 {
-  /// The secret, in one of the two forms that registries know.
+  /// The secret, in one of the forms that registries know.
   public enum Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// User and password.
     case password(user: String, password: String)
     /// A token that was got by logging in.
     case identityToken(String)
+    /// A token that the registry itself takes, sent to it as it is.
+    case registryToken(String)
 
     /// No secret.
     public var description: String { "…" }
@@ -38,6 +40,8 @@ public struct RegistryAuthorization: Sendable, Equatable, CustomStringConvertibl
         JSON(object: [("username", JSON(user)), ("password", JSON(password)), ("serveraddress", JSON(server))])
       case .identityToken(let token):
         JSON(object: [("identitytoken", JSON(token)), ("serveraddress", JSON(server))])
+      case .registryToken(let token):
+        JSON(object: [("registrytoken", JSON(token)), ("serveraddress", JSON(server))])
       }
     return Base64.encodeURLSafe(json.compactBytes)
   }

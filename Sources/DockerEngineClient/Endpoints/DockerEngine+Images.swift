@@ -44,7 +44,7 @@ extension DockerEngine {
         "POST", "/images/create", query: [("fromImage", name), ("tag", tag), ("platform", platform)], operation,
         deadlines: deadlines ?? patient)
       if let authorization { request.fields.append(("X-Registry-Auth", authorization.headerValue)) }
-      return try stream(request, decode: progressDecoder())
+      return try stream(request, decode: JSONLineReader.decoder(EngineProgress.read))
     } catch {
       throw error.during(operation)
     }
@@ -78,7 +78,7 @@ extension DockerEngine {
     deadlines.idle = .seconds(600)
     var request = try request("POST", "/images/load", query: [("quiet", "0")], "load images", deadlines: deadlines)
     request.body = .upload(archive, type: "application/x-tar")
-    let messages = try stream(request, decode: progressDecoder())
+    let messages = try stream(request, decode: JSONLineReader.decoder(EngineProgress.read))
     var loaded: [String] = []
     while let message = try messages.next() {
       progress(message)

@@ -25,18 +25,3 @@ public struct EngineProgress: Sendable, Equatable {
       current: try counts?.integer("current"), total: try counts?.integer("total"))
   }
 }
-
-/// A decoder for streams of progress messages.
-func progressDecoder() -> (StreamInput) throws(DockerEngineError) -> [EngineProgress] {
-  var reader = JSONLineReader()
-  return { (input) throws(DockerEngineError) in
-    let lines: [JSONFields]
-    switch input {
-    case .bytes(let bytes): lines = try reader.feed(bytes)
-    case .end: lines = try reader.finish()
-    }
-    var messages: [EngineProgress] = []
-    for line in lines { messages.append(try EngineProgress.read(line)) }
-    return messages
-  }
-}

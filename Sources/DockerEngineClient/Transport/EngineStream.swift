@@ -9,7 +9,7 @@ public final class EngineStream<Element> {
 
   private let exchange: Exchange
   private let context: RequestContext
-  private let decode: (StreamInput) throws(DockerEngineError) -> [Element]
+  private let decoder: StreamDecoder<Element>
   private var state = State.opening
   private var refusal: [UInt8] = []
   private var ready: ArraySlice<Element> = []
@@ -18,11 +18,11 @@ public final class EngineStream<Element> {
 
   init(
     _ exchange: Exchange, _ context: RequestContext,
-    decode: @escaping (StreamInput) throws(DockerEngineError) -> [Element]
+    decode: @escaping StreamDecoder<Element>
   ) {
     self.exchange = exchange
     self.context = context
-    self.decode = decode
+    decoder = decode
   }
 
   /// What to poll; never another number while the stream lasts, -1 afterwards.
@@ -91,16 +91,23 @@ public final class EngineStream<Element> {
     case .head(let head): if (200..<300).contains(head.status) { state = .open }
     case .body(let piece):
       if state == .open {
-        ready += try decode(.bytes(piece))
+        try decode(.bytes(piece))
       } else if let head = exchange.head {
         if refusal.count + piece.count > EngineRefusal.bodyLimit { throw EngineRefusal.error(head, refusal) }
         refusal += piece
       }
     case .end:
       if state == .opening, let head = exchange.head { throw EngineRefusal.error(head, refusal) }
-      ready += try decode(.end)
+      try decode(.end)
       state = .finished
     }
+  }
+
+  private func decode(_ input: StreamInput) throws(DockerEngineError) {
+    var elements: [Element] = []
+    // Also what was complete before the input turned bad.
+    defer { ready += elements }
+    try decoder(input, &elements)
   }
 
   private func waitUntilReady() throws(DockerEngineError) {
@@ -139,6 +146,9 @@ public final class EngineStream<Element> {
     }
   }
 }
+
+/// Makes elements of what arrives, and adds them to the list as it goes.
+typealias StreamDecoder<Element> = (StreamInput, inout [Element]) throws(DockerEngineError) -> Void
 
 /// What the body of a streamed response gives its decoder.
 enum StreamInput {
