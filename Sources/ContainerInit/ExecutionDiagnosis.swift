@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// Why execve(2) refused a file, in words: the kernel says ENOENT also when it is the interpreter that is missing.

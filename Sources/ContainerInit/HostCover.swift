@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// Mount points on the host's file system that do not exist there.

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// A root of image layers with a private writable directory on top (overlayfs).

@@ -1,3 +1,4 @@
+import Glibc
 import LaunchModel
 import LinuxKernel
 
@@ -40,6 +41,8 @@ struct ProcessStarter {
   func fork(_ spec: ProcessSpec, output: SharedDescriptor, errors: SharedDescriptor) throws(Errno) -> HeldChild {
     let go = try makePipe()
     let failure = try makePipe()
+    // The child uses their numbers: the objects must not be released before it is done.
+    defer { withExtendedLifetime((go, failure, output, errors)) {} }
     let pid = try Children.fork(into: cgroup?.rawValue)
     if pid == 0 {
       runChild(
@@ -133,11 +136,6 @@ struct ProcessStarter {
     let directory = spec.workingDirectory
     do throws(Errno) {
       try Child.enter(directory)
-    } catch  where error.code == ENOENT && spec.createWorkingDirectory {
-      try stage("make the working directory \(directory)") { () throws(Errno) in
-        try makeDirectories(directory)
-        try Child.enter(directory)
-      }
     } catch {
       throw StageFailure(
         reason: "cannot enter the working directory \(directory): \(error)",

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// Everything that lives in the container besides init.

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// The root a container is being built in, held by descriptor. Every path in it belongs to an image and is hostile:

@@ -1,3 +1,4 @@
+import Glibc
 import LaunchModel
 import LinuxKernel
 
@@ -36,10 +37,12 @@ struct SetupInterpreter {
     case .bind(let source, let target, let attributes, let recursive):
       try bind(source, on: target, attributes: MountAttributes(rawValue: attributes), recursive: recursive)
     case .device(let target, let major, let minor, let mode):
-      let (directory, name) = try place(of: target)
+      let (parent, name) = try currentRoot().split(target)
+      let directory = try currentRoot().realDirectory(parent)
       try makeNode(name, mode: UInt32(S_IFCHR) | mode, major: major, minor: minor, at: directory.rawValue)
     case .symbolicLink(let target, let content):
-      let (directory, name) = try place(of: target)
+      let (parent, name) = try currentRoot().split(target)
+      let directory = try currentRoot().realDirectory(parent)
       try makeSymbolicLink(name, to: content, at: directory.rawValue)
     case .pivot:
       try pivotRoot(into: currentRoot().descriptor)
@@ -54,13 +57,6 @@ struct SetupInterpreter {
   private func currentRoot() throws(SetupError) -> RootDirectory {
     guard let root else { throw SetupError("the plan has no root before its first mount") }
     return root
-  }
-
-  /// The real directory a target stands in, and its name there.
-  private func place(of target: String) throws(SetupError) -> (SharedDescriptor, [UInt8]) {
-    let root = try currentRoot()
-    let (parent, name) = root.split(target)
-    return (SharedDescriptor(try root.realDirectory(parent)), name)
   }
 
   private func mount(_ type: String, on target: String, options: [String], attributes: MountAttributes) throws {

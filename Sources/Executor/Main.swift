@@ -1,1 +1,52 @@
-@main enum Main { static func main() {} }
+import ContainerInit
+import Images
+import LinuxKernel
+
+@main
+enum Main {
+  static func main() {
+    StandardStream.ensureOpen()
+    let words = Array(CommandLine.arguments.dropFirst())
+    // The hidden modes of the one binary, before anything else is set up.
+    switch words.first {
+    case ContainerInit.command: ContainerInit.main()
+    case UnpackWorker.mode: UnpackWorker.main(CommandLine.arguments)
+    default: break
+    }
+    CurrentProcess.ignoreBrokenPipes()
+    let code: ExitCode
+    do throws(CommandFailure) {
+      code = try run(words)
+    } catch {
+      Console.error(error)
+      code = error.exitCode
+    }
+    Child.exit(code.rawValue)
+  }
+
+  private static func run(_ words: [String]) throws(CommandFailure) -> ExitCode {
+    guard let first = words.first else {
+      Console.note(CommandTable.help)
+      return .usage
+    }
+    if ["--help", "-h", "help"].contains(first) {
+      Console.raw(Array(CommandTable.help.utf8))
+      return .finished
+    }
+    if first == "--version" { return try run(["version"] + words.dropFirst()) }
+    // Options without a command are those of `run`.
+    if first.utf8.first == UInt8(ascii: "-") { return try run(["run"] + words) }
+    guard let command = CommandTable.commands.first(where: { $0.name == first }) else {
+      let near = NearestName.find(first, among: CommandTable.commands.map(\.name))
+      throw CommandFailure(
+        .usage, "there is no command \(first)",
+        hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor --help` lists them")
+    }
+    let arguments = Array(words.dropFirst())
+    if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+      Console.raw(Array(command.help.utf8))
+      return .finished
+    }
+    return try command.run(try Arguments(arguments, options: command.options, command: command.name))
+  }
+}

@@ -1,3 +1,4 @@
+import Glibc
 import LaunchModel
 
 /// `docker/runtime`: an image's ENV, below the task's own; its ENTRYPOINT and CMD, for a task that has no processes;
@@ -15,8 +16,15 @@ package struct DockerRuntime: Isolator {
         hint: "rebuild the image without it")
     }
     fragment.environment = image.environment
-    fragment.imageCommand = image.entrypoint + image.command
-    fragment.imageWorkingDirectory = image.workingDirectory.isEmpty ? "/" : image.workingDirectory
+    if container.runsImageCommand {
+      let directory = image.workingDirectory.isEmpty ? "/" : image.workingDirectory
+      guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
+        throw IsolationError(Self.name, "the image's WORKDIR \"\(directory)\" is not an absolute path")
+      }
+      fragment.imageCommand = image.entrypoint + image.command
+      fragment.imageWorkingDirectory = directory
+      fragment.afterPivot = [.directory(target: directory, mode: 0o755)]
+    }
     return fragment
   }
 }

@@ -22,8 +22,6 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
   package var command: Command
   package var environment: [EnvironmentVariable]
   package var workingDirectory: String
-  /// Make the working directory when it is absent, as the role user may.
-  package var createWorkingDirectory = false
   package var logMode: LogMode
 
   package init(
@@ -48,7 +46,6 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     }
     environment = try reader.values()
     workingDirectory = try reader.string()
-    createWorkingDirectory = try reader.bool()
     switch try reader.integer(UInt8.self) {
     case 0: logMode = .direct
     case 1: logMode = .rotate(maximumBytes: try reader.integer(), backups: try reader.integer())
@@ -70,7 +67,6 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     }
     writer.put(list: environment)
     writer.put(workingDirectory)
-    writer.put(createWorkingDirectory)
     switch logMode {
     case .direct: writer.put(UInt8(0))
     case .rotate(let bytes, let backups):

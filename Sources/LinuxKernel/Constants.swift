@@ -1,2 +1,7 @@
-// Constants that other modules name. Re-exported so that CLinux itself stays behind this module.
-@_exported import CLinux
+import CLinux
+
+// Constants that `import Glibc` hides because they need _GNU_SOURCE. The others come from Glibc itself: a module that
+// imports both Glibc and CLinux would see everything twice.
+
+/// Opens a place, not a file: nothing of it can be read or written (open(2)).
+package let O_PATH: Int32 = CLinux.O_PATH

@@ -211,3 +211,9 @@ package func writeFileAtomically(
     try openFile(parent, O_RDONLY | O_DIRECTORY).synchronize()
   }
 }
+
+/// Cuts an open file off (ftruncate(2)).
+package func truncate(_ file: borrowing FileDescriptor, to bytes: Int64) throws(Errno) {
+  let number = file.rawValue
+  try check("ftruncate") { ftruncate(number, off_t(bytes)) }
+}

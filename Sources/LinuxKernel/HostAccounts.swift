@@ -88,6 +88,7 @@ package enum HostAccounts {
     SharedChild, SharedDescriptor
   ) {
     let pipe = try makePipe()
+    defer { withExtendedLifetime(pipe) {} }
     return (try spawn(pipe.second.rawValue), pipe.first)
   }
 

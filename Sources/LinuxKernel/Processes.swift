@@ -47,6 +47,9 @@ package struct ChildProcess: ~Copyable {
     self.pidfd = pidfd
   }
 
+  /// Gives up the child but for the handle on it.
+  package consuming func handle() -> FileDescriptor { pidfd }
+
   /// Sends a signal; a child that is gone already is not an error.
   package borrowing func signal(_ signal: Int32) throws(Errno) {
     let number = pidfd.rawValue
@@ -89,6 +92,9 @@ package struct SpawnRequest {
   package var joinTasks: [Int32] = []
   /// `descriptors[i]` becomes number `i` in the child; nothing else is open there.
   package var descriptors: [Int32]
+  /// Owners of the descriptors above, where those are objects: an object may be released after its last use, and its
+  /// descriptor closed, before the child has got it.
+  package var owners: [SharedDescriptor] = []
   package var newSession = false
   package var parentDeathSignal: Int32 = 0
 
@@ -100,6 +106,7 @@ package struct SpawnRequest {
 
   /// Starts the program. When this throws, no child is left.
   package func spawn() throws(SpawnError) -> ChildProcess {
+    defer { withExtendedLifetime(owners) {} }
     let argv = CStringArray(arguments)
     let envp = CStringArray(environment)
     var path = "/proc/self/exe"

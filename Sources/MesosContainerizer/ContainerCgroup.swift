@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// The container's place in the cgroup2 hierarchy, which a hybrid host mounts beside its version 1 controllers: the

@@ -1,3 +1,4 @@
+import Glibc
 import ContainerInit
 import Isolators
 import LaunchModel
@@ -78,6 +79,7 @@ package struct MesosContainerizer: Sendable {
       request.namespaces = Namespaces(rawValue: plan.namespaces)
       request.cgroup = birthplace?.rawValue
       request.newSession = true
+      request.owners = tasks + keepOpen + [directory, birthplace].compactMap { $0 }
       let started = try request.spawn()
       let pid = started.pid
       child = consume started
@@ -231,4 +233,15 @@ package struct LaunchedContainer: ~Copyable {
   package let plan: LaunchPlan
   package let process: ChildProcess
   package let client: InitClient
+
+  init(plan: LaunchPlan, process: consuming ChildProcess, client: InitClient) {
+    self.plan = plan
+    self.process = process
+    self.client = client
+  }
+
+  /// Takes it apart, for an owner who keeps the pieces.
+  package consuming func parts() -> (LaunchPlan, InitClient, pid: Int32, SharedDescriptor) {
+    (plan, client, process.pid, SharedDescriptor(process.handle()))
+  }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// This program, as a descriptor that can be executed and never altered from inside a container.

@@ -1,6 +1,7 @@
 /// The known word that a mistyped one was probably meant to be.
 enum NearestKey {
-  /// The candidate with the smallest edit distance, when it is small for the word's length; the first of equals.
+  /// The candidate with the smallest edit distance, when it is small for the word's length and leaves something of it;
+  /// the first of equals.
   static func find(_ word: String, among candidates: [String]) -> String? {
     let bytes = folded(word)
     // What is this long is no slip of the finger, and need not be compared.
@@ -9,7 +10,9 @@ enum NearestKey {
     var best: (distance: Int, word: String)?
     for candidate in candidates {
       let distance = distance(bytes, folded(candidate))
-      if distance <= bound, distance < best?.distance ?? Int.max { best = (distance, candidate) }
+      if distance <= bound, distance < bytes.count, distance < best?.distance ?? Int.max {
+        best = (distance, candidate)
+      }
     }
     return best?.word
   }

@@ -104,11 +104,12 @@ struct PlanRules {
     edges[earlier].append(Edge(to: later, mention: mention))
   }
 
-  /// Says every loop once that a walk along the orders meets. Not recursive: a chain may be as long as the task.
+  /// Says every loop that a walk along the orders meets, up to a number that helps. Not recursive: a chain may be as long as the task.
   mutating func checkLoops() {
     enum Mark { case new, open, closed }
     var marks = [Mark](repeating: .new, count: processes.count)
     var path: [(node: Int, next: Int)] = []
+    var loops = 0
     for start in processes.indices where marks[start] == .new {
       marks[start] = .open
       path = [(start, 0)]
@@ -126,6 +127,8 @@ struct PlanRules {
           marks[edge.to] = .open
           path.append((edge.to, 0))
         case .open:
+          loops += 1
+          if loops > 20 { return }
           let loop = path.drop { $0.node != edge.to }.map { processes[$0.node].name } + [processes[edge.to].name]
           var shown = loop
           if loop.count > 12 { shown = Array(loop.prefix(6)) + ["…"] + Array(loop.suffix(5)) }

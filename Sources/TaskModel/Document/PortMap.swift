@@ -1,31 +1,9 @@
-import StrictJSON
-
 /// The names of ports: those that were assigned, and the aliases of `announce.portmap` that lead to them.
 struct PortMap {
-  /// Names with their numbers, aliases followed to their ends.
-  private(set) var numbers: [String: Int]
-  /// Aliases that lead round in a circle, as the loop: `a -> b -> a`.
-  private(set) var loops: [String] = []
-  /// Aliases that end in neither a number nor an assigned port.
-  private(set) var danglers: [String] = []
-
   /// The most aliases that are followed.
   static var limit: Int { 1000 }
 
-  /// - Parameter assigned: wins over an alias of the same name.
-  init(aliases: [PortAlias], assigned: [String: Int]) {
-    numbers = assigned
-    for alias in aliases.prefix(Self.limit) where Self.find(alias.name, in: assigned) == nil {
-      switch Self.end(of: alias.name, aliases: aliases, assigned: assigned) {
-      case .number(let number): numbers[alias.name] = number
-      case .name: danglers.append(alias.name)
-      case .loop(let names): loops.append(names.joined(separator: " -> "))
-      }
-    }
-  }
-
-  subscript(name: String) -> Int? { Self.find(name, in: numbers) }
-
+  /// Where the aliases lead from a name.
   enum End {
     case number(Int)
     /// The name at which the aliases end.
@@ -33,20 +11,45 @@ struct PortMap {
     case loop([String])
   }
 
-  static func end(of name: String, aliases: [PortAlias], assigned: [String: Int]) -> End {
-    var names = [name]
-    while true {
-      let current = names[names.count - 1]
-      if let number = find(current, in: assigned) ?? number(current) { return .number(number) }
-      let next = aliases.prefix(limit).first { $0.name.utf8.elementsEqual(current.utf8) }?.target
-      guard let next, names.count <= 64 else { return .name(current) }
-      let isKnown = names.contains { $0.utf8.elementsEqual(next.utf8) }
-      names.append(next)
-      if isKnown { return .loop(names) }
+  /// Names with their numbers, aliases followed to their ends.
+  private(set) var numbers: [String: Int]
+  /// Aliases that lead round in a circle, as the loop: `a -> b -> a`.
+  private(set) var loops: [String] = []
+  private let assigned: [String: Int]
+  /// By the bytes of the name.
+  private let targets: [[UInt8]: String]
+
+  /// - Parameter assigned: wins over an alias of the same name.
+  init(aliases: [PortAlias], assigned: [String: Int]) {
+    self.assigned = assigned
+    numbers = assigned
+    // More than that was reported, and is not worth the time.
+    let aliases = aliases.count <= Self.limit ? aliases : []
+    targets = Dictionary(aliases.map { (Array($0.name.utf8), $0.target) }, uniquingKeysWith: { first, _ in first })
+    for alias in aliases where Self.find(alias.name, in: assigned) == nil {
+      switch end(of: alias.name) {
+      case .number(let number): numbers[alias.name] = number
+      case .name: break
+      case .loop(let names): loops.append(names.joined(separator: " -> "))
+      }
     }
   }
 
-  /// By bytes: a dictionary would take names for equal that only look so.
+  subscript(name: String) -> Int? { Self.find(name, in: numbers) }
+
+  func end(of name: String) -> End {
+    var names = [name]
+    var seen: Set<[UInt8]> = [Array(name.utf8)]
+    while true {
+      let current = names[names.count - 1]
+      if let number = Self.find(current, in: assigned) ?? Self.number(current) { return .number(number) }
+      guard let next = targets[Array(current.utf8)], names.count <= 64 else { return .name(current) }
+      names.append(next)
+      if !seen.insert(Array(next.utf8)).inserted { return .loop(names) }
+    }
+  }
+
+  /// By bytes: a dictionary of strings takes names for equal that only look so.
   private static func find(_ name: String, in ports: [String: Int]) -> Int? {
     guard let found = ports.index(forKey: name), ports[found].key.utf8.elementsEqual(name.utf8) else { return nil }
     return ports[found].value

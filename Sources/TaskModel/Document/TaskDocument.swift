@@ -71,7 +71,7 @@ package struct TaskDocument: Sendable {
     diagnostics.sort { ($0.position.line, $0.position.column) < ($1.position.line, $1.position.column) }
     guard !diagnostics.hasErrors else { return (nil, diagnostics) }
     let document = TaskDocument(
-      shape: shape, json: json, referencedPorts: ends(of: binder.portNames, aliases: aliases),
+      shape: shape, json: json, referencedPorts: ends(of: binder.portNames, ports),
       referencedImages: binder.images, draft: draft)
     return (document, diagnostics)
   }
@@ -162,10 +162,10 @@ package struct TaskDocument: Sendable {
     return diagnostics
   }
 
-  private static func ends(of names: [String], aliases: [PortAlias]) -> [String] {
+  private static func ends(of names: [String], _ ports: PortMap) -> [String] {
     var seen: Set<[UInt8]> = []
     return names.compactMap { name in
-      guard case .name(let end) = PortMap.end(of: name, aliases: aliases, assigned: [:]) else { return nil }
+      guard case .name(let end) = ports.end(of: name) else { return nil }
       return seen.insert(Array(end.utf8)).inserted ? end : nil
     }
   }

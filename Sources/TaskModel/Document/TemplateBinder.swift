@@ -8,7 +8,7 @@ import StrictJSON
 struct TemplateBinder {
   /// Bytes that may be read and written while binding, so that references to references cannot fill the memory or
   /// take for ever.
-  private static var workLimit: Int { 64 << 20 }
+  private static var workLimit: Int { 32 << 20 }
   private static var depthLimit: Int { 32 }
 
   /// An object around the text that is bound: its known members by their place in the record.
@@ -107,7 +107,7 @@ struct TemplateBinder {
 
   private mutating func expand(_ text: String, visited: inout [Visit], position: JSON.Position) -> String {
     var out: [UInt8] = []
-    guard spend(text.utf8.count + 16, position) else { return "" }
+    guard spend(text.utf8.count + 128, position) else { return "" }
     for piece in Template(text).pieces {
       switch piece {
       case .text(let bytes): out += bytes
@@ -156,6 +156,8 @@ struct TemplateBinder {
       }
       guard let text = leaf(found) else { continue }
       guard Template.mayHoldReference(text) else { return text }
+      // References to references are dear: a few of them could lead to millions.
+      guard spend(512, position) else { return nil }
       visited.append(visit)
       let outer = scopes
       scopes.removeLast(scopes.count - depth)

@@ -38,9 +38,9 @@ enum TextRule: Sendable {
   }
 
   /// The rule as a regular expression for the schema, as far as it can be said as one.
-  var pattern: String? {
+  var pattern: String {
     switch self {
-    case .any, .command: nil
+    case .any, .command: "^[^\\u0000]*$"
     case .fileName: "^[^./\\u0000-\\u001f\\u007f][^/\\u0000-\\u001f\\u007f]*$"
     case .identifier: "^[A-Za-z0-9_.-]+$"
     case .role: "^[A-Za-z0-9_.][A-Za-z0-9_.-]*$"

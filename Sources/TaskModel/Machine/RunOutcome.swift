@@ -3,6 +3,7 @@ package enum RunOutcome: Sendable, Equatable {
   case exited(Int32)
   case signaled(Int32)
   /// The kernel's OOM killer took a process of the task and this run ended because of it.
+  /// `limitBytes` and `peakBytes` are 0 when they are not known.
   case outOfMemory(signal: Int32?, exitCode: Int32?, limitBytes: UInt64, peakBytes: UInt64)
   /// The command never ran: no shell, no directory, a bad interpreter.
   case cannotStart(reason: String, hint: String?)
@@ -14,6 +15,7 @@ package enum RunOutcome: Sendable, Equatable {
     switch self {
     case .exited(let status): return "exit status \(status)"
     case .signaled(let signal): return "killed by \(SignalName.name(of: signal))"
+    case .outOfMemory(_, _, 0, 0): return "out of memory"
     case .outOfMemory(_, _, let limit, let peak):
       return "out of memory: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(peak)) peak"
     case .cannotStart(let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")

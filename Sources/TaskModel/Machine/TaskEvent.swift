@@ -23,6 +23,9 @@ package enum TaskEvent: Sendable, Equatable {
   case allGone
   /// The instant of `TaskMachine.timer` has come.
   case timer
+  /// A new executor has taken over: the record was replayed, its effects were ignored, and what is known of init since
+  /// has been told. Everything that was asked for and not answered is asked for again.
+  case resumed
 }
 
 /// Someone wants the task to end; `by` says who, for the message.

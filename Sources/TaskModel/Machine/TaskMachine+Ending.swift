@@ -93,6 +93,30 @@ extension TaskMachine {
     }
   }
 
+  /// Asks again for what was not answered. A run that nobody forked is not started only to be killed.
+  mutating func resumed() {
+    if afterKill != nil { return effects.append(.killAll) }
+    for index in liveNodes where nodes[index].record.runs.last?.state == .waiting {
+      guard phase == .stopping || phase == .cleaning else {
+        let run = nodes[index].lastRun
+        effects.append(.start(process: run.process, run: run.run))
+        continue
+      }
+      close(index, state: .killed, outcome: nil)
+      nodes[index].stage = .failed
+    }
+    if phase == .stopping, case .asking(let last) = step { ask(last: last) }
+    if phase == .cleaning {
+      for index in liveNodes {
+        let run = nodes[index].lastRun
+        let signal = nodes[index].definition.stopSignal
+        effects.append(.terminate(process: run.process, run: run.run, signal: signal))
+      }
+      straysLeft = nil
+      effects.append(.terminateStrays)
+    }
+  }
+
   // MARK: What each phase does when nothing holds it
 
   mutating func advanceActive() {

@@ -118,41 +118,19 @@ package struct TaskMachine: Sendable {
   /// Runs that were asked for and have not ended, in the order of the document.
   package var liveRuns: [RunReference] { liveNodes.map { nodes[$0].lastRun } }
 
-  /// What was asked for and has not been answered: to be done again after a replay, whose effects were ignored.
-  /// Doing it twice is harmless but for the starts, which are only those without a `.forked`.
-  package var pendingEffects: [TaskEffect] {
-    var pending: [TaskEffect] = []
-    guard phase != .terminal else { return pending }
-    if afterKill != nil {
-      pending.append(.killAll)
-    } else {
-      pending += outstandingStarts.map { .start(process: $0.process, run: $0.run) }
-      if case .asking(let last) = step { pending.append(.lifecycle(endpoint: endpoint(last: last))) }
-      if phase == .cleaning {
-        for index in liveNodes where nodes[index].record.runs.last?.state != .waiting {
-          let run = nodes[index].lastRun
-          let signal = nodes[index].definition.stopSignal
-          pending.append(.terminate(process: run.process, run: run.run, signal: signal))
-        }
-        pending.append(.terminateStrays)
-      }
-    }
-    if timer != nil { pending.append(.setTimer(timer)) }
-    return pending
-  }
-
-  /// Takes one event and says what is to be done now.
+  /// Takes one event and says what is to be done now. What had fallen due before is done first.
   ///
   /// - Parameter instant: nanoseconds of a monotonic clock; one that lies before the last is taken as the last.
   package mutating func handle(_ event: TaskEvent, at instant: UInt64) -> [TaskEffect] {
     guard phase != .terminal else { return [] }
+    catchUp(to: instant)
     now = max(now, instant)
-    if event == .timer { timer = nil }
     apply(event)
     advance()
     let wanted = nextInstant
-    // A timer that has fired is set anew even for the same instant.
-    if wanted != timer || (event == .timer && wanted != nil) {
+    // A timer that has fired, or that another executor had set, is set anew even for the same instant.
+    let isUnset = event == .timer || event == .resumed
+    if wanted != timer || (isUnset && wanted != nil) {
       timer = wanted
       effects.append(.setTimer(wanted))
     }
@@ -160,6 +138,16 @@ package struct TaskMachine: Sendable {
     if phase == .terminal, let verdict { effects.append(.finish(verdict)) }
     defer { effects = [] }
     return effects
+  }
+
+  /// Does first what fell due before this instant, each at its own, so that a record without timers replays as it was.
+  private mutating func catchUp(to instant: UInt64) {
+    while let due = nextInstant, due <= instant {
+      now = max(now, due)
+      let before = phase
+      advance()
+      if nextInstant == due, phase == before { return }
+    }
   }
 
   private mutating func apply(_ event: TaskEvent) {
@@ -178,6 +166,7 @@ package struct TaskMachine: Sendable {
     case .strays(let count): if phase == .cleaning { straysLeft = count }
     case .allGone: allGone()
     case .timer: break
+    case .resumed: resumed()
     }
   }
 

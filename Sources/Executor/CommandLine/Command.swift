@@ -1,0 +1,94 @@
+/// One command of the executor: its name, its options and what it does.
+struct Command: Sendable {
+  let name: String
+  let summary: String
+  /// The words after the name in the usage line.
+  let synopsis: String
+  let options: [Option]
+  /// More for `--help`, after the options.
+  var notes: String = ""
+  let run: @Sendable (Arguments) throws(CommandFailure) -> ExitCode
+
+  var help: String {
+    var text = "\(summary)\n\nusage: aurora-executor \(name) \(synopsis)\n"
+    if !options.isEmpty {
+      text += "\noptions:\n"
+      let rows = options.map { option in
+        [
+          "  " + ([option.name] + [option.short].compactMap { $0 }).joined(separator: ", ")
+            + (option.value.map { " " + $0 } ?? ""), option.help,
+        ]
+      }
+      text += Console.table(rows) + "\n"
+    }
+    return text + (notes.isEmpty ? "" : "\n" + notes + "\n")
+  }
+}
+
+/// Every command, in the order of `--help`.
+enum CommandTable {
+  static let commands: [Command] = [
+    RunCommand.command, ValidateCommand.command, PlanCommand.command, RenderCommand.command, SchemaCommand.command,
+    SimulateCommand.command,     PsCommand.command, StatusCommand.command, LogsCommand.command, RecoverCommand.command, ImageCommand.command,
+    VersionCommand.command,
+  ]
+
+  static var help: String {
+    """
+    aurora-executor \(Version.number): runs one task on this host, isolated, and says what happened
+
+    usage: aurora-executor --task FILE [options]         the same as `run`
+           aurora-executor COMMAND [options]
+
+    commands:
+    \(Console.table(commands.map { ["  " + $0.name, $0.summary] }))
+
+    `aurora-executor COMMAND --help` says more about one.
+
+    """
+  }
+}
+
+/// Options that several commands have.
+enum CommonOptions {
+  static let workDirectory = Option("--work-dir", value: "PATH", "where tasks and images are (\(Defaults.workDirectory))")
+  static let runDirectory = Option("--run-dir", value: "PATH", "where control sockets are (\(Defaults.runDirectory))")
+  static let output = Option("--output", value: "auto|plain|json", "how to print: for people or for programs")
+  static let directories = [workDirectory, runDirectory]
+}
+
+enum Defaults {
+  static let workDirectory = "/var/lib/aurora-executor"
+  static let runDirectory = "/run/aurora-executor"
+}
+
+enum Version {
+  static let number = "0.1.0"
+}
+
+extension Arguments {
+  var workDirectory: String { last("--work-dir").map(Self.withoutTrailingSlash) ?? Defaults.workDirectory }
+  var runDirectory: String { last("--run-dir").map(Self.withoutTrailingSlash) ?? Defaults.runDirectory }
+
+  private static func withoutTrailingSlash(_ path: String) -> String {
+    path.utf8.count > 1 && path.utf8.last == UInt8(ascii: "/") ? String(path.dropLast()) : path
+  }
+
+  /// `--output`, where `auto` is for people.
+  func outputStyle() throws(CommandFailure) -> StatusPublisher.Style {
+    switch last("--output") ?? "auto" {
+    case "auto", "plain": return .plain
+    case "json": return .json
+    case let other: throw CommandFailure(.usage, "--output \(other): it is auto, plain or json")
+    }
+  }
+
+  /// A whole number of an option.
+  func integer(_ option: String, in range: ClosedRange<Int>) throws(CommandFailure) -> Int? {
+    guard let text = last(option) else { return nil }
+    guard let value = Int(text), range.contains(value), String(value) == text else {
+      throw CommandFailure(.usage, "\(option) \(text): a number from \(range.lowerBound) to \(range.upperBound) is needed")
+    }
+    return value
+  }
+}

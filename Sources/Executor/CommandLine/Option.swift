@@ -1,0 +1,105 @@
+/// One option of a command, as help shows it and the parser takes it.
+struct Option: Sendable {
+  /// With its dashes: `--task`.
+  let name: String
+  /// A one-letter form: `-P`.
+  var short: String?
+  /// What the value is called in help; nil for an option without one.
+  var value: String?
+  var isRepeatable = false
+  let help: String
+
+  init(_ name: String, short: String? = nil, value: String? = nil, isRepeatable: Bool = false, _ help: String) {
+    self.name = name
+    self.short = short
+    self.value = value
+    self.isRepeatable = isRepeatable
+    self.help = help
+  }
+}
+
+/// The words of a command line, sorted by the options a command has.
+struct Arguments: Sendable {
+  private(set) var values: [String: [String]] = [:]
+  /// Words that are no options.
+  private(set) var operands: [String] = []
+  /// What follows `--`.
+  private(set) var rest: [String] = []
+
+  func has(_ option: String) -> Bool { values[option] != nil }
+  func last(_ option: String) -> String? { values[option]?.last }
+  func all(_ option: String) -> [String] { values[option] ?? [] }
+
+  /// Parses `--flag value`, `--flag=value`, `-P value` and operands in any order. Unknown options name the nearest.
+  init(_ words: [String], options: [Option], command: String) throws(CommandFailure) {
+    var index = 0
+    while index < words.count {
+      let word = words[index]
+      index += 1
+      if word == "--" {
+        rest = Array(words[index...])
+        return
+      }
+      guard word.utf8.first == UInt8(ascii: "-"), word.utf8.count > 1 else {
+        operands.append(word)
+        continue
+      }
+      let equals = word.utf8.starts(with: "--".utf8) ? word.firstIndex(of: "=") : nil
+      let name = equals.map { String(word[..<$0]) } ?? word
+      guard let option = options.first(where: { $0.name == name || $0.short == name }) else {
+        let near = NearestName.find(name, among: options.map(\.name))
+        throw CommandFailure(
+          .usage, "\(command) has no option \(name)",
+          hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor \(command) --help` lists them")
+      }
+      if !option.isRepeatable, values[option.name] != nil {
+        throw CommandFailure(.usage, "\(option.name) is given twice")
+      }
+      if option.value == nil {
+        if equals != nil { throw CommandFailure(.usage, "\(option.name) takes no value") }
+        values[option.name] = []
+      } else if let equals {
+        values[option.name, default: []].append(String(word[word.index(after: equals)...]))
+      } else {
+        guard index < words.count else {
+          throw CommandFailure(.usage, "\(option.name) needs a value: \(option.name) \(option.value ?? "")")
+        }
+        values[option.name, default: []].append(words[index])
+        index += 1
+      }
+    }
+  }
+
+  /// The operands, when there are as many as the command takes.
+  func operands(_ range: ClosedRange<Int>, _ what: String) throws(CommandFailure) -> [String] {
+    guard range.contains(operands.count) else {
+      throw CommandFailure(
+        .usage, operands.count < range.lowerBound ? "\(what) is missing" : "unexpected \"\(operands[range.upperBound])\"")
+    }
+    return operands
+  }
+}
+
+/// The name somebody may have meant.
+enum NearestName {
+  /// The nearest of `names` by edit distance, when it is near enough to be meant.
+  static func find(_ word: String, among names: [String]) -> String? {
+    let candidates = names.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.sorted { $0.1 < $1.1 }
+    guard let (name, distance) = candidates.first, distance <= max(1, min(3, word.utf8.count / 3)) else { return nil }
+    return name
+  }
+
+  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let cost = a == b ? diagonal : min(diagonal, row[j], row[j + 1]) + 1
+        diagonal = row[j + 1]
+        row[j + 1] = cost
+      }
+    }
+    return row[right.count]
+  }
+}

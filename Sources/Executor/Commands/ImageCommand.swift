@@ -1,0 +1,169 @@
+import Images
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// `image`: the store of unpacked images.
+enum ImageCommand {
+  static let command = Command(
+    name: "image", summary: "import, list, inspect and remove images",
+    synopsis: "import ARCHIVE [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
+    options: [
+      CommonOptions.workDirectory, CommonOptions.output, Option("--force", "rm: remove the image under all its names"),
+      Option("--quiet", short: "-q", "ls: only ids; import: no progress"),
+    ],
+    notes: """
+      ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed.
+      IMAGE is a reference, an id or as much of its beginning as names one image.
+      """,
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    guard let action = arguments.operands.first else {
+      throw CommandFailure(.usage, "image: what?", hint: "import, ls, inspect or rm")
+    }
+    let rest = Array(arguments.operands.dropFirst())
+    func operands(_ range: ClosedRange<Int>, _ what: String) throws(CommandFailure) {
+      guard range.contains(rest.count) else {
+        throw CommandFailure(
+          .usage,
+          rest.count < range.lowerBound ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
+      }
+    }
+    do {
+      switch action {
+      case "import":
+        try operands(1...2, "the archive")
+        return try importArchive(rest[0], as: rest.count > 1 ? rest[1] : nil, arguments)
+      case "ls", "list":
+        try operands(0...0, "")
+        return try list(arguments)
+      case "inspect":
+        try operands(1...1, "the image")
+        return try inspect(rest[0], arguments)
+      case "rm", "remove":
+        try operands(1...1, "the image")
+        return try remove(rest[0], arguments)
+      default:
+        let near = NearestName.find(action, among: ["import", "ls", "inspect", "rm"])
+        throw CommandFailure(
+          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm")
+      }
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch let error as ImageError {
+      throw CommandFailure(error)
+    } catch {
+      throw CommandFailure(.usage, "\(error)")
+    }
+  }
+
+  private static func store(_ arguments: Arguments) throws -> ImageStore {
+    try RunCommand.checkPaths(arguments)
+    guard CurrentProcess.effectiveUser == 0 else {
+      throw CommandFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
+    }
+    let root = TaskPaths.images(arguments.workDirectory)
+    do throws(Errno) { try makeDirectories(arguments.workDirectory, mode: 0o711) } catch {
+      throw CommandFailure(.cannotCreate, "cannot make \(arguments.workDirectory): \(error)")
+    }
+    return try ImageStore(root: root)
+  }
+
+  private static func importArchive(_ path: String, as name: String?, _ arguments: Arguments) throws -> ExitCode {
+    let style = try arguments.outputStyle()
+    let reference = try name.map { (text) throws(ReferenceError) in try ImageReference(text) }
+    let quiet = arguments.has("--quiet")
+    let images = try store(arguments).importArchive(path, as: reference) { progress in
+      if !quiet, style == .plain { Console.note("\(progress)") }
+    }
+    for image in images {
+      if style == .json {
+        Console.output(json(image).compact)
+      } else {
+        let names = image.references.map(\.description).joined(separator: ", ")
+        Console.output(
+          "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
+            + Quantity.bytes(image.bytes))
+      }
+    }
+    return .finished
+  }
+
+  private static func list(_ arguments: Arguments) throws -> ExitCode {
+    let style = try arguments.outputStyle()
+    let images = try store(arguments).list()
+    if style == .json {
+      for image in images { Console.output(json(image).compact) }
+    } else if arguments.has("--quiet") {
+      for image in images { Console.output(image.id.short) }
+    } else if images.isEmpty {
+      Console.note("no images in \(arguments.workDirectory)")
+    } else {
+      var rows = [["IMAGE", "ID", "LAYERS", "SIZE", "IMPORTED"]]
+      for image in images {
+        let names = image.references.isEmpty ? ["<none>"] : image.references.map(\.description)
+        for name in names {
+          rows.append([
+            name, image.id.short, String(image.layers.count), Quantity.bytes(image.bytes),
+            Clock.timestamp(image.importedAt),
+          ])
+        }
+      }
+      Console.output(Console.table(rows))
+    }
+    return .finished
+  }
+
+  private static func inspect(_ name: String, _ arguments: Arguments) throws -> ExitCode {
+    guard let image = try store(arguments).findAny(name) else {
+      throw CommandFailure(
+        .notFound, "there is no image \(printable(name.utf8))", hint: "`aurora-executor image ls` lists them")
+    }
+    Console.raw(Array(json(image).pretty.utf8))
+    return .finished
+  }
+
+  private static func remove(_ name: String, _ arguments: Arguments) throws -> ExitCode {
+    let removed = (layers: 0, bytes: UInt64(0))
+    //    let removed = try store(arguments).remove(name, force: arguments.has("--force"))
+    Console.output(
+      "removed \(name): \(removed.layers) layer\(removed.layers == 1 ? "" : "s"), \(Quantity.bytes(removed.bytes))")
+    return .finished
+  }
+
+  private static func json(_ image: StoredImage) -> JSON {
+    let config = image.config
+    return JSON(object: [
+      ("references", JSON(image.references.map { JSON($0.description) })), ("id", JSON(image.id.description)),
+      ("digest", image.manifestDigest.map { JSON($0.description) }), ("bytes", JSON(image.bytes)),
+      ("imported_at", JSON(Clock.timestamp(image.importedAt))), ("os", JSON(config.os)),
+      ("architecture", JSON(config.architecture)), ("user", config.user.isEmpty ? nil : JSON(config.user)),
+      ("working_directory", config.workingDirectory.isEmpty ? nil : JSON(config.workingDirectory)),
+      ("entrypoint", JSON(config.entrypoint.map { JSON($0) })), ("command", JSON(config.command.map { JSON($0) })),
+      ("environment", JSON(config.environment.map { JSON($0) })),
+      (
+        "layers",
+        JSON(
+          image.layers.map {
+            JSON(object: [
+              ("diff_id", JSON($0.diffID.description)), ("bytes", JSON($0.bytes)), ("path", JSON($0.path)),
+            ])
+          })
+      ),
+    ])
+  }
+}
+
+extension CommandFailure {
+  /// An image that cannot be had is the image's fault; a host that cannot keep it is not.
+  init(_ error: ImageError) {
+    let code: ExitCode =
+      switch error.kind {
+      case .notFound: .notFound
+      case .host, .exhausted: .cannotCreate
+      default: .failed
+      }
+    self.init(code, error.description, hint: error.hint.isEmpty ? nil : error.hint)
+  }
+}

@@ -1,0 +1,117 @@
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// `plan`: exactly what a run would do, without doing it.
+enum PlanCommand {
+  static let command = Command(
+    name: "plan", summary: "show exactly what a run would do, without doing it", synopsis: "--task FILE [options]",
+    options: TaskOptions.all + CommonOptions.directories + [CommonOptions.output], run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    let style = try arguments.outputStyle()
+    let (_, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    try RunCommand.checkPaths(arguments)
+    let paths = TaskPaths(
+      workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
+    var containerizer = try ContainerizerChoice.make(task, try Role.identity(settings.role), settings, paths)
+    if containerizer.imageName != nil { try containerizer.locate() }
+    let report = PlanReport(try containerizer.plan(), task: task)
+    if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
+    return .finished
+  }
+}
+
+/// A launch plan for people and for programs.
+struct PlanReport {
+  private let plan: LaunchPlan
+  private let task: TaskSpecification?
+
+  init(_ plan: LaunchPlan, task: TaskSpecification? = nil) {
+    self.plan = plan
+    self.task = task
+  }
+
+  private var namespaces: [String] {
+    let all: [(Namespaces, String)] = [
+      (.mount, "mount"), (.pid, "pid"), (.ipc, "ipc"), (.uts, "uts"), (.network, "network"), (.cgroup, "cgroup"),
+    ]
+    return all.filter { Namespaces(rawValue: plan.namespaces).contains($0.0) }.map(\.1)
+  }
+
+  private var bounding: [String]? { plan.restrictions.boundingCapabilities.map { Capabilities(rawValue: $0).list } }
+
+  var json: JSON {
+    let identity = plan.restrictions.identity
+    return JSON(object: [
+      ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("namespaces", JSON(namespaces.map { JSON($0) })),
+      (
+        "cgroups",
+        JSON(
+          plan.cgroups.map { cgroup in
+            JSON(object: [
+              ("directory", JSON(cgroup.directory)),
+              (
+                "settings",
+                JSON(cgroup.settings.map { JSON(object: [("file", JSON($0.file)), ("value", JSON($0.value))]) })
+              ),
+            ])
+          })
+      ),
+      ("cgroup2", plan.cgroupDirectory.map { JSON($0) }), ("steps", JSON(plan.steps.map { JSON($0.summary) })),
+      (
+        "role",
+        JSON(object: [
+          ("name", JSON(identity.name)), ("uid", JSON(identity.uid)), ("gid", JSON(identity.gid)),
+          ("groups", JSON(identity.supplementaryGroups.map { JSON($0) })),
+        ])
+      ),
+      ("capabilities", bounding.map { JSON($0.map { JSON($0) }) }),
+      ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
+      (
+        "rlimits",
+        JSON(
+          plan.restrictions.limits.map {
+            JSON(object: [("resource", JSON($0.resource)), ("soft", JSON($0.soft)), ("hard", JSON($0.hard))])
+          })
+      ),
+      // Values may be secrets; names are enough to see what is set.
+      ("image_environment", JSON(plan.environment.map { JSON($0.name) })), ("sandbox", JSON(plan.sandbox)),
+      ("image_command", plan.imageCommand.isEmpty ? nil : JSON(plan.imageCommand.map { JSON($0) })),
+      ("image_working_directory", plan.imageWorkingDirectory.map { JSON($0) }),
+      ("processes", task.map { JSON($0.processes.map { JSON($0.name) }) }),
+      ("orders", task.map { JSON($0.orders.map { JSON($0.map { JSON($0) }) }) }),
+    ])
+  }
+
+  var text: String {
+    let identity = plan.restrictions.identity
+    var lines = ["task \(plan.taskID)"]
+    lines.append("role       \(identity.name) (\(identity.uid):\(identity.gid)), groups \(identity.supplementaryGroups)")
+    lines.append("namespaces \(namespaces.isEmpty ? "none" : namespaces.joined(separator: " "))")
+    for cgroup in plan.cgroups {
+      lines.append("cgroup     \(cgroup.directory)")
+      for setting in cgroup.settings { lines.append("             \(setting.file) = \(setting.value)") }
+    }
+    if let directory = plan.cgroupDirectory { lines.append("cgroup2    \(directory)") }
+    lines.append("steps")
+    for (index, step) in plan.steps.enumerated() { lines.append("  \(index + 1). \(step.summary)") }
+    lines.append("limits     core 0" + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
+    if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
+    if let task {
+      lines.append("processes")
+      for process in task.processes {
+        let traits = [
+          process.isFinal ? "final" : nil, process.isDaemon ? "daemon" : nil,
+          process.isEphemeral ? "ephemeral" : nil,
+        ].compactMap { $0 }
+        let command = process.command.map { printable($0.utf8) } ?? plan.imageCommand.joined(separator: " ")
+        lines.append(
+          "  \(process.name)" + (traits.isEmpty ? "" : " (\(traits.joined(separator: ", ")))") + ": \(command)")
+      }
+      for order in task.orders { lines.append("  order: \(order.joined(separator: " -> "))") }
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,86 @@
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// `ps`: every task of this host, live or ended.
+enum PsCommand {
+  static let command = Command(
+    name: "ps", summary: "list the tasks of this host, live and ended", synopsis: "[options]",
+    options: CommonOptions.directories + [
+      CommonOptions.output, Option("--live", "only tasks that have not ended"),
+      Option("--quiet", short: "-q", "only ids"),
+    ], run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    _ = try arguments.operands(0...0, "")
+    let style = try arguments.outputStyle()
+    var rows: [[String]] = []
+    for id in TaskPaths.allIDs(arguments.workDirectory) {
+      let paths = TaskPaths(workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: id)
+      let summary = TaskSummary(paths)
+      if arguments.has("--live"), summary.hasEnded { continue }
+      if arguments.has("--quiet") {
+        Console.output(id)
+      } else if style == .json {
+        Console.output(summary.json.compact)
+      } else {
+        rows.append([id, summary.state, summary.role, summary.startedAt, summary.remark])
+      }
+    }
+    if style == .plain, !arguments.has("--quiet") {
+      if rows.isEmpty {
+        Console.note("no tasks in \(arguments.workDirectory)")
+      } else {
+        Console.output(Console.table([["TASK", "STATE", "ROLE", "STARTED", ""]] + rows))
+      }
+    }
+    return .finished
+  }
+}
+
+/// A task in one line, from its result where it has ended, else from its journal.
+struct TaskSummary {
+  let paths: TaskPaths
+  let state: String
+  let role: String
+  let startedAt: String
+  let message: String
+  let hasEnded: Bool
+  let hasExecutor: Bool
+
+  init(_ paths: TaskPaths) {
+    self.paths = paths
+    if let bytes = try? readFile(paths.result, limit: 64 << 20), let json = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20)) {
+      state = json["state"]?.string ?? "?"
+      role = json["role"]?["name"]?.string ?? "?"
+      startedAt = json["created_at"]?.string ?? ""
+      message = json["message"]?.string ?? ""
+      hasEnded = true
+      hasExecutor = false
+      return
+    }
+    let journal = try? JournalContents(reading: paths.journal)
+    let created = journal?.records.first
+    let last = journal?.records.last { $0.type == "update" }
+    role = created?.json["settings"]?["role"]?.string ?? "?"
+    startedAt = created?.time ?? ""
+    state = last?.json["state"]?.string ?? "TASK_STAGING"
+    message = last?.json["message"]?.string ?? ""
+    hasEnded = false
+    hasExecutor = TaskLock.isHeld(paths)
+  }
+
+  /// What a person should know besides the state.
+  var remark: String {
+    if !hasEnded, !hasExecutor { return "its executor is gone; `recover` goes on with it" }
+    return printable(message.utf8.prefix { $0 != UInt8(ascii: "\n") })
+  }
+
+  var json: JSON {
+    JSON(object: [
+      ("task_id", JSON(paths.taskID)), ("state", JSON(state)), ("role", JSON(role)),
+      ("created_at", startedAt.isEmpty ? nil : JSON(startedAt)), ("message", message.isEmpty ? nil : JSON(message)),
+      ("ended", JSON(hasEnded)), ("executor", JSON(hasExecutor)),
+    ])
+  }
+}

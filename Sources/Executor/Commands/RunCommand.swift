@@ -1,0 +1,92 @@
+import Glibc
+import LinuxKernel
+
+/// `run`: one task to its end, in the foreground.
+enum RunCommand {
+  static let command = Command(
+    name: "run", summary: "run a task to its end in the foreground", synopsis: "--task FILE [options]",
+    options: TaskOptions.all + CommonOptions.directories + [
+      CommonOptions.output,
+      Option("--result", value: "FILE", "write result.json here as well"),
+      Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
+      Option("--follow", "show the processes' output (by default when standard output is a terminal)"),
+      Option("--rm", "remove the task's directory when it has ended"),
+    ],
+    notes: """
+      SIGTERM and SIGINT stop the task gracefully, a second SIGINT at once.
+      exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run.
+      """,
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    let style = try arguments.outputStyle()
+    let statusDescriptor = try arguments.integer("--status-fd", in: 0...1023).map(Int32.init)
+    // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
+    let signals = try SignalSource.open()
+    let (loader, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    let paths = TaskPaths(
+      workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
+    try checkPaths(arguments)
+    let run = TaskRun(
+      paths: paths, settings: settings,
+      publisher: StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor),
+      resultFile: arguments.last("--result"),
+      follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
+    run.publisher.note("task \(taskID)")
+    let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
+    if arguments.has("--rm") { remove(paths) }
+    return code
+  }
+
+  private static func exists(_ paths: TaskPaths) -> Bool { (try? status(of: paths.task)) != nil }
+
+  /// The id of a task that is there already: its executor died, and this one goes on with it.
+  private static func takeOver(_ run: TaskRun, _ loader: DocumentLoader) throws(CommandFailure) -> ExitCode {
+    if TaskLock.isHeld(run.paths) {
+      throw CommandFailure(
+        .cannotCreate, "the task \(run.paths.taskID) is being run by another executor",
+        hint: "choose another --task-id")
+    }
+    if (try? status(of: run.paths.result)) != nil {
+      throw CommandFailure(
+        .cannotCreate, "there is a task \(run.paths.taskID) already, and it has ended",
+        hint: "choose another --task-id")
+    }
+    guard (try? readFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
+      throw CommandFailure(
+        .cannotCreate, "there is a task \(run.paths.taskID) already, with another document",
+        hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
+    }
+    let history = try TaskHistory(run.paths)
+    let rest = TaskRun(
+      paths: run.paths, settings: history.settings, publisher: run.publisher, resultFile: run.resultFile,
+      follows: run.follows, signals: run.signals)
+    return try rest.recover(history)
+  }
+
+  /// Overlay options and socket addresses have their own ideas of some characters.
+  static func checkPaths(_ arguments: Arguments) throws(CommandFailure) {
+    for (option, path) in [("--work-dir", arguments.workDirectory), ("--run-dir", arguments.runDirectory)] {
+      guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(where: { ":,\\".utf8.contains($0) || $0 < 0x20 })
+      else {
+        throw CommandFailure(
+          .usage, "\(option) \(printable(path.utf8)): an absolute path without : , \\ and control characters is needed")
+      }
+    }
+  }
+
+  private static func remove(_ paths: TaskPaths) {
+    do throws(Errno) { try removeTree(paths.task) } catch { Console.warning("cannot remove \(paths.task): \(error)") }
+  }
+}
+
+/// SIGTERM and SIGINT as a descriptor.
+enum SignalSource {
+  static func open() throws(CommandFailure) -> SharedDescriptor {
+    do throws(Errno) {
+      return SharedDescriptor(try signalDescriptor([SIGTERM, SIGINT, SIGHUP]))
+    } catch {
+      throw CommandFailure(.internalError, "cannot take signals: \(error)")
+    }
+  }
+}

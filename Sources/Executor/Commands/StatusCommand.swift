@@ -1,0 +1,85 @@
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// `status`: one task with its processes and runs.
+enum StatusCommand {
+  static let command = Command(
+    name: "status", summary: "show one task with its processes", synopsis: "TASK [options]",
+    options: CommonOptions.directories + [CommonOptions.output],
+    notes: "TASK is an id, or as much of its beginning as names one task.", run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    let style = try arguments.outputStyle()
+    let paths = try TaskSelection.one(arguments)
+    let json: JSON
+    if let bytes = try? readFile(paths.result, limit: 64 << 20),
+      let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20))
+    {
+      json = result
+    } else {
+      json = live(try TaskHistory(paths))
+    }
+    if style == .json {
+      Console.raw(Array(json.pretty.utf8))
+    } else {
+      Console.output(text(json, paths))
+    }
+    return .finished
+  }
+
+  /// The state of a task that has not ended, in the shape of a result.
+  private static func live(_ history: TaskHistory) -> JSON {
+    let (state, reason, message) = history.lastUpdate
+    let result = TaskResult(
+      taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", image: nil,
+      role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
+      processes: history.machine.processes, runTimes: RunTimes(), usage: .init(), diskBytes: nil)
+    return JSON(object: [
+      ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
+      ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
+      ("executor", JSON(TaskLock.isHeld(history.paths))), ("role", JSON(object: [("name", JSON(history.settings.role))])),
+      ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
+    ])
+  }
+
+  private static func text(_ json: JSON, _ paths: TaskPaths) -> String {
+    func field(_ name: String, _ value: String?) -> String? {
+      value.map { name + String(repeating: " ", count: max(1, 10 - name.utf8.count)) + $0 }
+    }
+    let role = json["role"]
+    let numbers = role?["uid"]?.integer.flatMap { uid in role?["gid"]?.integer.map { " (\(uid):\($0))" } } ?? ""
+    let decider = json["decider"].map { "\($0["process"]?.string ?? "?") run \($0["run"]?.integer ?? 0)" }
+    var lines = [
+      field("task", json["task_id"]?.string), field("state", json["state"]?.string),
+      field("reason", json["reason"]?.string),
+      field("message", json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }), field("decider", decider),
+      field("role", role?["name"]?.string.map { $0 + numbers }),
+      field(
+        "image", json["image"].map { "\($0["reference"]?.string ?? "") (\($0["digest"]?.string ?? ""))" }),
+      field("created", json["created_at"]?.string), field("finished", json["finished_at"]?.string),
+      json["executor"]?.bool == false ? field("executor", "gone; `recover` goes on with the task") : nil,
+    ].compactMap { $0 }
+    for note in json["notes"]?.array ?? [] { lines.append("note      \(note.string ?? "")") }
+    var rows = [["PROCESS", "STATE", "RUNS", "LAST RUN"]]
+    for process in json["processes"]?.members ?? [] {
+      let runs = process.value["runs"]?.array ?? []
+      rows.append([
+        printable(process.key.utf8), process.value["state"]?.string ?? "", String(runs.count), lastRun(runs.last),
+      ])
+    }
+    if rows.count > 1 { lines += ["", Console.table(rows)] }
+    lines += ["", "sandbox   \(paths.sandbox)", "logs      \(paths.logs)"]
+    return lines.joined(separator: "\n")
+  }
+
+  private static func lastRun(_ run: JSON?) -> String {
+    guard let run else { return "" }
+    if let code = run["exit_code"]?.integer {
+      return "exit status \(code)" + (run["reason"]?.string == "oom" ? ", out of memory" : "")
+    }
+    if let signal = run["signal"]?.string { return signal + (run["reason"]?.string == "oom" ? ", out of memory" : "") }
+    if let message = run["message"]?.string { return message }
+    return run["started_at"]?.string.map { "since \($0)" } ?? ""
+  }
+}

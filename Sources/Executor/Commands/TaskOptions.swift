@@ -1,0 +1,84 @@
+import LinuxKernel
+import TaskModel
+
+/// The options that say how a document becomes a task: the same for every command that reads one.
+enum TaskOptions {
+  static let all: [Option] = [
+    Option("--task", value: "FILE|-", "the task document (JSON); - is standard input"),
+    Option("--task-id", value: "ID", "the id of this run (<name>-<date>-<time>-<random>)"),
+    Option("--role", value: "USER", "the user the processes run as (the document's, else who invokes)"),
+    Option("--instance", value: "N", "{{mesos.instance}} (0)"),
+    Option("--hostname", value: "NAME", "{{mesos.hostname}} (this host's name)"),
+    Option("--port", short: "-P", value: "NAME:PORT", isRepeatable: true, "the number of a port the document names"),
+    Option("--bind", value: "KEY=VALUE", isRepeatable: true, "binds {{KEY}} in the document"),
+    Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
+    Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
+    Option("--no-create-user", "do not add the role user to the image's account files"),
+    Option("--max-runs", value: "N", "runs a process may have at most (100)"),
+  ]
+
+  /// The task, its id and its settings, from the document and the command line. Faults of the document are printed.
+  static func read(_ arguments: Arguments, strict: Bool) throws(CommandFailure) -> (
+    loader: DocumentLoader, task: TaskSpecification, settings: RunSettings, taskID: String
+  ) {
+    let loader = try loader(arguments)
+    let document = try loader.document(strict: strict)
+    let (settings, taskID) = try settings(arguments, document)
+    let task = try loader.task(document, TaskBindings.make(settings, taskID: taskID, document)).withImageCommand
+    return (loader, task, settings, taskID)
+  }
+
+  static func loader(_ arguments: Arguments) throws(CommandFailure) -> DocumentLoader {
+    let paths = arguments.all("--task") + arguments.operands
+    guard let path = paths.first, paths.count == 1 else {
+      throw CommandFailure(
+        .usage, paths.isEmpty ? "which task? --task FILE is missing" : "more than one task document is named",
+        hint: "`aurora-executor --task task.json`")
+    }
+    return try DocumentLoader(path)
+  }
+
+  static func settings(_ arguments: Arguments, _ document: TaskDocument) throws(CommandFailure) -> (
+    RunSettings, taskID: String
+  ) {
+    let taskID = arguments.last("--task-id") ?? TaskPaths.newID(name: document.name)
+    guard TaskPaths.isValidID(taskID) else {
+      throw CommandFailure(
+        .usage, "--task-id \"\(printable(taskID.utf8))\" cannot be an id",
+        hint: "1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or a digit")
+    }
+    let role: String
+    if let named = arguments.last("--role") ?? document.role { role = named } else { role = try Role.invoking() }
+    let isRoot = CurrentProcess.effectiveUser == 0
+    var settings = RunSettings(
+      role: role, hostname: arguments.last("--hostname") ?? HostEnvironment.hostname,
+      isolation: isRoot ? RunSettings.defaultIsolation : RunSettings.unprivilegedIsolation)
+    if let list = arguments.last("--isolation") {
+      settings.isolation = list.split(separator: ",", omittingEmptySubsequences: true).map(String.init)
+    }
+    settings.instance = try arguments.integer("--instance", in: 0...Int(Int32.max)).map(Int64.init)
+    for port in arguments.all("--port") {
+      let parts = port.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, !parts[0].isEmpty, let number = Int(parts[1]), (1...65535).contains(number) else {
+        throw CommandFailure(.usage, "--port \(port): it is NAME:PORT, with a port from 1 to 65535")
+      }
+      settings.ports[parts[0]] = number
+    }
+    for binding in arguments.all("--bind") {
+      guard let equals = binding.firstIndex(of: "="), equals != binding.startIndex else {
+        throw CommandFailure(.usage, "--bind \(binding): it is KEY=VALUE")
+      }
+      settings.bindings.append([String(binding[..<equals]), String(binding[binding.index(after: equals)...])])
+    }
+    if let path = arguments.last("--sandbox-mount-point") {
+      let components = Array(path.utf8).pathComponents
+      guard path.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains(Array("..".utf8)) else {
+        throw CommandFailure(.usage, "--sandbox-mount-point \(path): an absolute path without .. is needed")
+      }
+      settings.sandboxMountPoint = path
+    }
+    settings.createsUser = !arguments.has("--no-create-user")
+    settings.maxRuns = try arguments.integer("--max-runs", in: 1...1_000_000) ?? settings.maxRuns
+    return (settings, taskID)
+  }
+}

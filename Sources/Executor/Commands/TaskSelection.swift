@@ -1,0 +1,21 @@
+import LinuxKernel
+
+/// Finds the task that a command names: by its id, or by the beginning of it where that is enough.
+enum TaskSelection {
+  static func one(_ arguments: Arguments) throws(CommandFailure) -> TaskPaths {
+    let name = try arguments.operands(1...1, "the task")[0]
+    let ids = TaskPaths.allIDs(arguments.workDirectory)
+    let found = ids.contains(name) ? [name] : ids.filter { $0.utf8.starts(with: name.utf8) }
+    guard let id = found.first, found.count == 1 else {
+      if found.isEmpty {
+        let near = NearestName.find(name, among: ids)
+        throw CommandFailure(
+          .notFound, "there is no task \(printable(name.utf8)) in \(arguments.workDirectory)",
+          hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor ps` lists them")
+      }
+      throw CommandFailure(
+        .usage, "\(name) begins the ids of \(found.count) tasks", hint: found.prefix(5).joined(separator: ", "))
+    }
+    return TaskPaths(workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: id)
+  }
+}

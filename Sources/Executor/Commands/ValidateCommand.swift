@@ -1,0 +1,35 @@
+import StrictJSON
+import TaskModel
+
+/// `validate`: everything that is wrong with a document, at once.
+enum ValidateCommand {
+  static let command = Command(
+    name: "validate", summary: "say everything that is wrong with a task document", synopsis: "FILE [options]",
+    options: TaskOptions.all,
+    notes: "Unknown keys are errors here; `run` warns of them and goes on.\nexit status: 0 valid, 65 not.", run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    let (loader, task, _, _) = try TaskOptions.read(arguments, strict: true)
+    let count = task.processes.count
+    Console.output("\(loader.name): valid: task \(task.name), \(count) process\(count == 1 ? "" : "es")")
+    return .finished
+  }
+}
+
+/// `render`: the document with its templates bound.
+enum RenderCommand {
+  static let command = Command(
+    name: "render", summary: "print the document with its templates bound", synopsis: "FILE [options]",
+    options: TaskOptions.all, run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    let loader = try TaskOptions.loader(arguments)
+    let document = try loader.document(strict: false)
+    let (settings, taskID) = try TaskOptions.settings(arguments, document)
+    let (json, diagnostics) = document.rendered(TaskBindings.make(settings, taskID: taskID, document))
+    let fatal = loader.report(diagnostics, strict: false)
+    guard let json, fatal == 0 else { throw loader.invalid(fatal) }
+    Console.raw(Array(json.pretty.utf8))
+    return .finished
+  }
+}

@@ -1,0 +1,18 @@
+import LinuxKernel
+import StrictJSON
+
+/// `version`: what this is.
+enum VersionCommand {
+  static let command = Command(
+    name: "version", summary: "print the version", synopsis: "[--output json]", options: [CommonOptions.output],
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    if try arguments.outputStyle() == .json {
+      Console.output(JSON(object: [("name", "aurora-executor"), ("version", JSON(Version.number))]).compact)
+    } else {
+      Console.output("aurora-executor \(Version.number)")
+    }
+    return .finished
+  }
+}

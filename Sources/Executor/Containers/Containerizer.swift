@@ -1,0 +1,57 @@
+import ContainerInit
+import Isolators
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+
+/// One of the two ways to run a task. What is above asks neither which one it has.
+protocol Containerizer {
+  /// `mesos` or `docker`, as `result.json` says.
+  var name: String { get }
+
+  /// The image as the task names it; `nil` for the host's file system.
+  var imageName: String? { get }
+
+  /// The image as it will run; known after `provision`.
+  var image: ProvisionedImage? { get }
+
+  /// Makes the image available. May take long; what it throws ends the task before anything runs.
+  mutating func provision() throws(CommandFailure)
+
+  /// Finds the image without keeping anything for a run: for `plan`.
+  mutating func locate() throws(CommandFailure)
+
+  /// What a launch would do.
+  func plan() throws(CommandFailure) -> LaunchPlan
+
+  /// Starts the container; its init answers on `Container.client`.
+  func launch() throws(CommandFailure) -> any Container
+
+  /// Finds the container that an executor before us launched, by what it wrote into the journal. `nil` when it is gone.
+  func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)?
+
+  /// Removes whatever of the container is still there, whether or not it was ever launched.
+  func removeRemains() -> [String]
+}
+
+/// An image as a result names it.
+struct ProvisionedImage: Equatable {
+  var reference: String
+  /// Of the manifest where the source has one, else of the configuration.
+  var digest: String
+}
+
+/// A running container.
+protocol Container: AnyObject {
+  var plan: LaunchPlan { get }
+  /// The conversation with its init.
+  var client: InitClient { get }
+  /// Readable when the container has ended.
+  var endDescriptor: Int32 { get }
+  /// What the journal needs to find it again.
+  var record: [(String, JSON?)] { get }
+  /// What it has used so far.
+  func usage() -> ContainerUsage
+  /// Ends and removes it. Returns what could not be removed.
+  func destroy() -> [String]
+}

@@ -1,0 +1,19 @@
+import LaunchModel
+import TaskModel
+
+/// Which containerizer a task gets: the one its document names.
+enum ContainerizerChoice {
+  static func make(
+    _ task: TaskSpecification, _ identity: Identity, _ settings: RunSettings, _ paths: TaskPaths
+  ) throws(CommandFailure) -> any Containerizer {
+    switch task.container {
+    case .mesos(let container):
+      return try NativeContainerizer(
+        task: task, container: container, identity: identity, settings: settings, paths: paths)
+    case .docker:
+      throw CommandFailure(
+        .failed, "the Docker containerizer is not built yet",
+        hint: "name the image in container.mesos.image.docker to run it natively")
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import ContainerInit
+import Images
+import Isolators
+import LaunchModel
+import LinuxKernel
+import MesosContainerizer
+import StrictJSON
+import TaskModel
+
+/// The Mesos containerizer, for the supervisor: an image from the store, isolators, container-init.
+struct NativeContainerizer: Containerizer {
+  let name = "mesos"
+  private let task: TaskSpecification
+  private let container: MesosContainer
+  private let identity: Identity
+  private let settings: RunSettings
+  private let paths: TaskPaths
+  private let launcher: MesosContainerizer
+  private let isRoot: Bool
+  private var stored: StoredImage?
+  private var imageLock: SharedDescriptor?
+  private(set) var image: ProvisionedImage?
+
+  init(
+    task: TaskSpecification, container: MesosContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
+  ) throws(CommandFailure) {
+    self.task = task
+    self.container = container
+    self.identity = identity
+    self.settings = settings
+    self.paths = paths
+    do {
+      let host = try HostFacts.discover()
+      isRoot = host.isRoot
+      let wanted = try NativeContainerizer.usable(settings.isolation, task: task, host: host)
+      launcher = MesosContainerizer(isolators: wanted, host: host)
+    } catch let error as IsolationError {
+      throw CommandFailure(.configuration, error.description, hint: error.hint)
+    } catch {
+      throw CommandFailure(.internalError, "cannot look at this host: \(error)")
+    }
+  }
+
+  /// The isolators to use. One whose controller the host lacks is left out when nobody named it and the task asks for
+  /// no limit of it; otherwise it stays, and says itself why it cannot work.
+  private static func usable(_ names: [String], task: TaskSpecification, host: HostFacts) throws(IsolationError)
+    -> [any Isolator]
+  {
+    let all = try BuiltInIsolators.select(names, host: host)
+    guard names == RunSettings.defaultIsolation else { return all }
+    return all.filter { isolator in
+      guard isolator.unsupported() != nil else { return true }
+      switch isolator.name {
+      case CgroupsCPU.name: return task.resources != nil
+      case CgroupsMemory.name: return task.resources != nil
+      case CgroupsPIDs.name: return task.resources?.pids != nil
+      default: return false
+      }
+    }
+  }
+
+  var imageName: String? {
+    switch container.image {
+    case .docker(let name, let tag): name + (tag.map { ":" + $0 } ?? "")
+    case .appc(let name, _): name
+    case nil: nil
+    }
+  }
+
+  mutating func provision() throws(CommandFailure) {
+    guard container.image != nil else { return }
+    guard isRoot else {
+      throw CommandFailure(
+        .needsPrivileges, "a task with an image needs root, for its file system is put together by mounts",
+        hint: "run with sudo, or leave the image out")
+    }
+    try locate()
+    do {
+      if let stored { imageLock = SharedDescriptor(try store().lockForUse(stored)) }
+      if !paths.hasRootfs { try paths.createRootfs() }
+    } catch let error as ImageError {
+      throw CommandFailure(error)
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot make \(paths.rootfs): \(error)")
+    }
+  }
+
+  mutating func locate() throws(CommandFailure) {
+    guard let source = container.image, let text = imageName else { return }
+    guard case .docker = source else {
+      throw CommandFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
+    }
+    do {
+      guard let found = try store().find(try ImageReference(text)) else {
+        throw CommandFailure(
+          .failed, "the image \(text) is not in the image store of \(paths.workDirectory)",
+          hint: "`aurora-executor image import ARCHIVE` puts it there; `aurora-executor image ls` shows what is")
+      }
+      stored = found
+      image = ProvisionedImage(reference: text, digest: (found.manifestDigest ?? found.id).description)
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch let error as ImageError {
+      throw CommandFailure(error)
+    } catch {
+      throw CommandFailure(.failed, "\(error)")
+    }
+  }
+
+  private func store() throws(ImageError) -> ImageStore {
+    try ImageStore(root: TaskPaths.images(paths.workDirectory))
+  }
+
+  /// What the task asks for, in the isolators' terms.
+  private func config() -> ContainerConfig {
+    var root = ContainerConfig.Root.host
+    var runtime: ContainerConfig.ImageRuntime?
+    if let stored {
+      root = .image(layers: stored.layers.map(\.path), upper: paths.upper, work: paths.overlayWork)
+      runtime = ContainerConfig.ImageRuntime(
+        environment: stored.config.environment.map { EnvironmentVariable(assignment: $0) },
+        entrypoint: stored.config.entrypoint, command: stored.config.command,
+        workingDirectory: stored.config.workingDirectory)
+    }
+    var resources = ContainerConfig.Resources()
+    if let asked = task.resources {
+      resources.cpus = asked.cpu
+      resources.memoryBytes = UInt64(clamping: asked.ram)
+      resources.diskBytes = UInt64(clamping: asked.disk)
+      if let pids = asked.pids { resources.pids = UInt64(clamping: pids) }
+    }
+    let sandbox = stored == nil ? paths.sandbox : settings.sandboxMountPoint
+    var config = ContainerConfig(
+      id: paths.taskID, identity: identity, resources: resources, root: root, sandboxHostPath: paths.sandbox,
+      logsHostPath: paths.logs, sandbox: sandbox, hostname: HostEnvironment.hostname)
+    config.image = runtime
+    config.createsUser = settings.createsUser
+    config.runsImageCommand = task.processes.contains { $0.command == nil }
+    config.volumes = container.volumes.map { volume in
+      let path =
+        switch volume.source {
+        case .hostPath(let path): path
+        case .sandboxPath(let path): path
+        }
+      return ContainerConfig.Volume(
+        containerPath: volume.containerPath, hostPath: path, readOnly: volume.mode == .readOnly)
+    }
+    config.limits = container.rlimits.map { ContainerConfig.NamedLimit(name: $0.type, soft: $0.soft, hard: $0.hard) }
+    if let info = container.linuxInfo {
+      config.boundingCapabilities = info.boundingCapabilities
+      config.effectiveCapabilities = info.effectiveCapabilities
+      config.sharesPIDNamespace = info.sharePIDNamespace
+      config.sharesIPCNamespace = info.ipcMode == .shareParent
+      config.sharedMemoryBytes = info.shmSizeBytes.map { UInt64(clamping: $0) }
+    }
+    return config
+  }
+
+  func plan() throws(CommandFailure) -> LaunchPlan {
+    do throws(LaunchError) { return try launcher.plan(config()) } catch { throw CommandFailure(error) }
+  }
+
+  func launch() throws(CommandFailure) -> any Container {
+    let files = ContainerFiles(initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket)
+    do throws(LaunchError) {
+      let launched = try launcher.launch(config(), files: files, keepOpen: imageLock.map { [$0] } ?? [])
+      return try NativeContainer(launched, id: paths.taskID, launcher: launcher)
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+
+  func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
+    guard let identity = ProcessIdentity(json: record) else {
+      throw CommandFailure(.internalError, "the journal does not say which process container-init was")
+    }
+    do {
+      guard let process = try identity.open() else { return nil }
+      let handle = SharedDescriptor(process)
+      let client = try InitClient(connectingTo: paths.controlSocket)
+      let plan = try plan()
+      return NativeContainer(plan, handle, identity, client, id: paths.taskID, launcher: launcher)
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
+    }
+  }
+
+  func removeRemains() -> [String] {
+    var problems = launcher.destroy(paths.taskID, initProcess: nil)
+    do throws(Errno) { try removeTree(paths.rootfs) } catch {
+      problems.append("cannot remove \(paths.rootfs): \(error)")
+    }
+    return problems
+  }
+}
+
+/// A container of the native containerizer.
+final class NativeContainer: Container {
+  let plan: LaunchPlan
+  let client: InitClient
+  private let process: SharedDescriptor
+  private let identity: ProcessIdentity
+  private let id: String
+  private let launcher: MesosContainerizer
+
+  init(_ launched: consuming LaunchedContainer, id: String, launcher: MesosContainerizer) throws(LaunchError) {
+    let (plan, client, pid, handle) = launched.parts()
+    do throws(Errno) {
+      identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
+    } catch {
+      _ = launcher.destroy(id, initProcess: handle)
+      throw LaunchError("container-init has ended at once", error)
+    }
+    self.plan = plan
+    self.client = client
+    process = handle
+    self.id = id
+    self.launcher = launcher
+  }
+
+  init(
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient, id: String,
+    launcher: MesosContainerizer
+  ) {
+    self.plan = plan
+    self.process = process
+    self.identity = identity
+    self.client = client
+    self.id = id
+    self.launcher = launcher
+  }
+
+  var endDescriptor: Int32 { process.rawValue }
+  var record: [(String, JSON?)] { identity.journalMembers }
+  func usage() -> ContainerUsage { launcher.usage(id) }
+
+  func destroy() -> [String] {
+    // Orderly, where init still listens: it has flushed every log by then.
+    try? client.send(.shutdown)
+    return launcher.destroy(id, initProcess: process)
+  }
+}
+
+extension ProcessIdentity {
+  var journalMembers: [(String, JSON?)] {
+    [("boot_id", JSON(bootID)), ("pid", JSON(pid)), ("start_time", JSON(startTime)), ("pidfd_inode", JSON(inode))]
+  }
+
+  init?(json: JSON) {
+    guard let bootID = json["boot_id"]?.string, let pid = json["pid"]?.integer.flatMap({ Int32(exactly: $0) }),
+      let start = json["start_time"]?.integer, let inode = json["pidfd_inode"]?.integer
+    else { return nil }
+    self.init(bootID: bootID, pid: pid, startTime: UInt64(clamping: start), inode: UInt64(clamping: inode))
+  }
+}
+
+extension EnvironmentVariable {
+  /// `NAME=value`, as an image's ENV holds it; without a `=` the value is empty.
+  init(assignment: String) {
+    let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    self.init(String(parts.first ?? ""), parts.count > 1 ? String(parts[1]) : "")
+  }
+}
+
+extension CommandFailure {
+  init(_ error: LaunchError) { self.init(.failed, error.message, hint: error.hint) }
+}

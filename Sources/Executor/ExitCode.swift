@@ -1,0 +1,37 @@
+/// Exit statuses of the executor (DESIGN: those of sysexits(3) where one fits).
+enum ExitCode: Int32, Sendable {
+  case finished = 0
+  case failed = 1
+  case killed = 3
+  case lost = 4
+  /// The command line is wrong.
+  case usage = 64
+  /// The task document is invalid.
+  case invalidDocument = 65
+  case notFound = 66
+  /// The Docker engine or a registry cannot be reached.
+  case unavailable = 69
+  case internalError = 70
+  case cannotCreate = 73
+  /// Root is needed.
+  case needsPrivileges = 77
+  /// The executor's own configuration is wrong.
+  case configuration = 78
+  /// `--assert-clean` found something left over.
+  case residue = 79
+}
+
+/// A command that cannot go on: what, where, why; then what may help; and the exit status that says which kind it is.
+struct CommandFailure: Error, CustomStringConvertible {
+  let exitCode: ExitCode
+  let message: String
+  let hint: String?
+
+  init(_ exitCode: ExitCode, _ message: String, hint: String? = nil) {
+    self.exitCode = exitCode
+    self.message = message
+    self.hint = hint
+  }
+
+  var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }
+}

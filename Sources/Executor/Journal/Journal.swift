@@ -1,0 +1,97 @@
+import Glibc
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+
+/// A task's append-only record of what happened, one line a change.
+///
+///     {"seq":3,"boot":8412345678,"time":"2026-11-22T10:15:00.120Z","type":"forked","process":"web","run":0,"crc":"0f3a…"}
+///
+/// `boot` is nanoseconds since boot, the clock of the task machine; `crc` is CRC-32C over the line up to `,"crc"`.
+/// State is what a replay gives. Nothing waits for the disk here: after a power cut no process is alive, so only what
+/// was acknowledged (the end of the task) is synced.
+final class Journal {
+  private let file: FileDescriptor
+  private var sequence: Int64
+
+  /// Makes a new journal.
+  init(creating path: String) throws(Errno) {
+    file = try openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o600)
+    sequence = 0
+  }
+
+  /// Goes on with a journal after its last good line. A torn tail is cut off: it was never acknowledged.
+  init(continuing path: String, after records: JournalContents) throws(Errno) {
+    file = try openFile(path, O_WRONLY | O_APPEND | O_NOFOLLOW)
+    sequence = records.lastSequence
+    if records.goodBytes < records.totalBytes { try truncate(file, to: records.goodBytes) }
+  }
+
+  /// Appends a record; it is in the kernel's hands when this returns.
+  func append(_ type: String, _ members: [(String, JSON?)], at boot: UInt64, wall: UInt64 = Clock.wall)
+    throws(Errno)
+  {
+    sequence += 1
+    let head: [(String, JSON?)] = [
+      ("seq", JSON(sequence)), ("boot", JSON(boot)), ("time", JSON(Clock.timestamp(wall))), ("type", JSON(type)),
+    ]
+    let body = JSON(object: head + members).compactBytes.dropLast()
+    let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
+    try file.writeAll(Array(body) + Array(",\"crc\":\"\(sum)\"}\n".utf8))
+  }
+
+  /// Waits until what was appended is on the disk.
+  func synchronize() throws(Errno) { try file.synchronize() }
+}
+
+/// What a journal holds, as far as it can be trusted.
+struct JournalContents {
+  struct Record {
+    let type: String
+    /// Nanoseconds since boot.
+    let boot: UInt64
+    let time: String
+    let json: JSON
+  }
+
+  private(set) var records: [Record] = []
+  private(set) var lastSequence: Int64 = 0
+  /// Bytes up to the end of the last good line, and of the file.
+  private(set) var goodBytes: Int64 = 0
+  let totalBytes: Int64
+  /// Whether something other than a torn last line was wrong: then the journal says less than happened.
+  private(set) var isDamaged = false
+
+  private static let limit = 256 << 20
+
+  init(reading path: String) throws(Errno) {
+    self.init(parsing: try readFile(path, limit: JournalContents.limit))
+  }
+
+  init(parsing bytes: [UInt8]) {
+    totalBytes = Int64(bytes.count)
+    var start = 0
+    while start < bytes.count {
+      guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return }
+      guard let record = JournalContents.record(Array(bytes[start..<end])), record.sequence == lastSequence + 1 else {
+        isDamaged = end + 1 < bytes.count
+        return
+      }
+      records.append(record.record)
+      lastSequence = record.sequence
+      start = end + 1
+      goodBytes = Int64(start)
+    }
+  }
+
+  private static func record(_ line: [UInt8]) -> (record: Record, sequence: Int64)? {
+    let tail = Array(",\"crc\":\"01234567\"}".utf8).count
+    guard line.count > tail, let json = try? JSON(parsing: line) else { return nil }
+    let body = line[..<(line.count - tail)]
+    let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
+    guard json["crc"]?.string == String(sum), let sequence = json["seq"]?.integer, let type = json["type"]?.string,
+      let boot = json["boot"]?.integer, boot >= 0, let time = json["time"]?.string
+    else { return nil }
+    return (Record(type: type, boot: UInt64(boot), time: time, json: json), sequence)
+  }
+}

@@ -1,0 +1,102 @@
+import StrictJSON
+import TaskModel
+
+// Every event that the task machine takes has a form in the journal, so that a replay gives the same state.
+
+extension TaskEvent {
+  /// The record's type and members.
+  var journalForm: (type: String, members: [(String, JSON?)]) {
+    func run(_ process: String, _ number: Int) -> [(String, JSON?)] {
+      [("process", JSON(process)), ("run", JSON(number))]
+    }
+    switch self {
+    case .containerReady: return ("container_ready", [])
+    case .containerFailed(let reason, let message):
+      return ("container_failed", [("reason", JSON(reason)), ("message", JSON(message))])
+    case .containerLost(let message): return ("container_lost", [("message", JSON(message))])
+    case .forked(let process, let number): return ("forked", run(process, number))
+    case .running(let process, let number): return ("running", run(process, number))
+    case .ended(let process, let number, let outcome): return ("ended", run(process, number) + outcome.journalMembers)
+    case .healthy: return ("healthy", [])
+    case .unhealthy(let message): return ("unhealthy", [("message", JSON(message))])
+    case .limitation(let reason, let message):
+      return ("limitation", [("reason", JSON(reason)), ("message", JSON(message))])
+    case .stop(.graceful(let by)): return ("stop", [("by", JSON(by))])
+    case .stop(.now(let by)): return ("stop", [("by", JSON(by)), ("now", true)])
+    case .lifecycleAnswered(let handled): return ("lifecycle_answered", [("handled", JSON(handled))])
+    case .strays(let count): return ("strays", [("count", JSON(count))])
+    case .allGone: return ("all_gone", [])
+    case .timer: return ("timer", [])
+    case .resumed: return ("resumed", [])
+    }
+  }
+
+  /// The event a record stands for; `nil` for records that are no event, such as `update`.
+  init?(journal record: JournalContents.Record) {
+    let json = record.json
+    let message = json["message"]?.string ?? ""
+    switch record.type {
+    case "container_ready": self = .containerReady
+    case "container_failed": self = .containerFailed(reason: json["reason"]?.string ?? "", message: message)
+    case "container_lost": self = .containerLost(message)
+    case "healthy": self = .healthy
+    case "unhealthy": self = .unhealthy(message)
+    case "limitation": self = .limitation(reason: json["reason"]?.string ?? "", message: message)
+    case "stop":
+      let by = json["by"]?.string ?? ""
+      self = .stop(json["now"]?.bool == true ? .now(by: by) : .graceful(by: by))
+    case "lifecycle_answered": self = .lifecycleAnswered(handled: json["handled"]?.bool ?? false)
+    case "strays": self = .strays(Int(clamping: json["count"]?.integer ?? 0))
+    case "all_gone": self = .allGone
+    case "timer": self = .timer
+    case "resumed": self = .resumed
+    case "forked", "running", "ended":
+      guard let process = json["process"]?.string, let number = json["run"]?.integer else { return nil }
+      switch record.type {
+      case "forked": self = .forked(process: process, run: Int(clamping: number))
+      case "running": self = .running(process: process, run: Int(clamping: number))
+      default: self = .ended(process: process, run: Int(clamping: number), RunOutcome(journal: json))
+      }
+    default: return nil
+    }
+  }
+}
+
+extension RunOutcome {
+  /// Members of an `ended` record, and of a run in `result.json`.
+  var journalMembers: [(String, JSON?)] {
+    switch self {
+    case .exited(let status): return [("exit_code", JSON(status))]
+    case .signaled(let signal): return [("signal", JSON(SignalName.name(of: signal)))]
+    case .outOfMemory(let signal, let status, let limit, let peak):
+      return [
+        ("exit_code", status.map { JSON($0) }), ("signal", signal.map { JSON(SignalName.name(of: $0)) }),
+        ("reason", "oom"), ("memory_limit_bytes", JSON(limit)), ("memory_peak_bytes", JSON(peak)),
+      ]
+    case .cannotStart(let reason, let hint):
+      return [("reason", "cannot_start"), ("message", JSON(reason)), ("hint", hint.map { JSON($0) })]
+    case .lost(let message): return [("reason", "lost"), ("message", JSON(message))]
+    }
+  }
+
+  init(journal json: JSON) {
+    let status = json["exit_code"]?.integer.flatMap { Int32(exactly: $0) }
+    let signal = json["signal"]?.string.flatMap { SignalName.number(of: $0) }
+    switch json["reason"]?.string {
+    case "oom":
+      self = .outOfMemory(
+        signal: signal, exitCode: status, limitBytes: UInt64(json["memory_limit_bytes"]?.integer ?? 0),
+        peakBytes: UInt64(json["memory_peak_bytes"]?.integer ?? 0))
+    case "cannot_start": self = .cannotStart(reason: json["message"]?.string ?? "", hint: json["hint"]?.string)
+    case "lost": self = .lost(json["message"]?.string ?? "")
+    default:
+      if let status {
+        self = .exited(status)
+      } else if let signal {
+        self = .signaled(signal)
+      } else {
+        self = .lost("the record of its end cannot be read")
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import LaunchModel
+import LinuxKernel
+
+/// The environment of a run: the image's below, the standard variables above, and nothing else of the executor's own.
+struct ProcessEnvironment {
+  let taskID: String
+  let identity: Identity
+  /// Where the sandbox is seen.
+  let sandbox: String
+  let hasImage: Bool
+
+  /// For an image that sets none.
+  private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+  func variables(image: [EnvironmentVariable], process: String, run: Int) -> [EnvironmentVariable] {
+    let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
+    let standard = [
+      EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
+      EnvironmentVariable("LOGNAME", identity.name), EnvironmentVariable("SHELL", identity.shell),
+      EnvironmentVariable("TMPDIR", sandbox + "/.tmp"), EnvironmentVariable("MESOS_SANDBOX", sandbox),
+      EnvironmentVariable("MESOS_DIRECTORY", sandbox), EnvironmentVariable("AURORA_TASK_ID", taskID),
+      EnvironmentVariable("AURORA_PROCESS", process), EnvironmentVariable("AURORA_RUN", String(run)),
+    ]
+    return ([EnvironmentVariable("PATH", path)] + image + standard).merged
+  }
+}

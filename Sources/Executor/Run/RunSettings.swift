@@ -1,0 +1,54 @@
+import Isolators
+import LinuxKernel
+import StrictJSON
+
+/// What the command line says about a run, besides the document: kept in the journal, so that an executor that takes
+/// over goes on with the same.
+struct RunSettings: Equatable {
+  var role: String
+  var instance: Int64?
+  var hostname: String
+  var ports: [String: Int] = [:]
+  /// `--bind KEY=VALUE`, in the order given.
+  var bindings: [[String]] = []
+  var isolation: [String]
+  var sandboxMountPoint = "/mnt/mesos/sandbox"
+  var createsUser = true
+  var maxRuns = 100
+  var dockerSocket: String?
+
+  /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
+  static let defaultIsolation = BuiltInIsolators.names
+  /// What works without root.
+  static let unprivilegedIsolation = [PosixResourceLimits.name, LinuxNoNewPrivileges.name]
+
+  var json: JSON {
+    JSON(object: [
+      ("role", JSON(role)), ("instance", instance.map { JSON($0) }), ("hostname", JSON(hostname)),
+      ("ports", JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
+      ("bindings", JSON(bindings.map { JSON($0.map { JSON($0) }) })), ("isolation", JSON(isolation.map { JSON($0) })),
+      ("sandbox_mount_point", JSON(sandboxMountPoint)), ("create_user", JSON(createsUser)), ("max_runs", JSON(maxRuns)),
+      ("docker_socket", dockerSocket.map { JSON($0) }),
+    ])
+  }
+
+  init(role: String, hostname: String, isolation: [String]) {
+    self.role = role
+    self.hostname = hostname
+    self.isolation = isolation
+  }
+
+  init?(json: JSON) {
+    guard let role = json["role"]?.string, let hostname = json["hostname"]?.string,
+      let isolation = json["isolation"]?.array
+    else { return nil }
+    self.init(role: role, hostname: hostname, isolation: isolation.compactMap(\.string))
+    instance = json["instance"]?.integer
+    for member in json["ports"]?.members ?? [] { ports[member.key] = Int(clamping: member.value.integer ?? 0) }
+    bindings = (json["bindings"]?.array ?? []).map { ($0.array ?? []).compactMap(\.string) }.filter { $0.count == 2 }
+    sandboxMountPoint = json["sandbox_mount_point"]?.string ?? sandboxMountPoint
+    createsUser = json["create_user"]?.bool ?? true
+    maxRuns = Int(clamping: json["max_runs"]?.integer ?? 100)
+    dockerSocket = json["docker_socket"]?.string
+  }
+}

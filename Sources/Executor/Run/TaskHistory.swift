@@ -1,0 +1,84 @@
+import Glibc
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// What the journal and the document of a task say: enough to show it, and to go on with it.
+struct TaskHistory {
+  let paths: TaskPaths
+  let journal: JournalContents
+  let settings: RunSettings
+  let task: TaskSpecification
+  /// The machine after every recorded event.
+  let machine: TaskMachine
+  let createdAt: UInt64
+  /// What the launch wrote down about the container; `nil` when there was none.
+  let launched: JSON?
+
+  /// Reads and replays. `notFound` when there is no such task.
+  init(_ paths: TaskPaths) throws(CommandFailure) {
+    self.paths = paths
+    let bytes: [UInt8]
+    do throws(Errno) {
+      journal = try JournalContents(reading: paths.journal)
+      bytes = try readFile(paths.document, limit: 5 << 20)
+    } catch {
+      if error.code == ENOENT {
+        throw CommandFailure(
+          .notFound, "there is no task \(paths.taskID) in \(paths.workDirectory)",
+          hint: "`aurora-executor ps` lists them")
+      }
+      throw CommandFailure(.internalError, "cannot read the task \(paths.taskID): \(error)")
+    }
+    guard let created = journal.records.first, created.type == "created",
+      let settings = created.json["settings"].flatMap({ RunSettings(json: $0) })
+    else {
+      throw CommandFailure(
+        .internalError, "the journal \(paths.journal) does not say how the task was started; nothing is done about it")
+    }
+    self.settings = settings
+    let loader = DocumentLoader(name: paths.document, bytes: bytes)
+    let (document, _) = TaskDocument.decode(bytes)
+    guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
+    task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
+    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false)
+    var launched: JSON?
+    for record in journal.records {
+      if record.type == "launched" { launched = record.json }
+      if let event = TaskEvent(journal: record) { _ = machine.handle(event, at: record.boot) }
+    }
+    self.machine = machine
+    self.launched = launched
+    // Wall time from the record itself is text; what the machine needs is nanoseconds, so from the clocks.
+    createdAt = RunTimes().wall(created.boot)
+  }
+
+  /// The last published state, with its reason and message.
+  var lastUpdate: (state: String, reason: String?, message: String?) {
+    guard let update = journal.records.last(where: { $0.type == "update" || $0.type == "finished" }) else {
+      return (TaskState.staging.rawValue, nil, nil)
+    }
+    return (
+      update.json["state"]?.string ?? "", update.json["reason"]?.string, update.json["message"]?.string
+    )
+  }
+}
+
+/// The template bindings of a run.
+enum TaskBindings {
+  static func make(_ settings: RunSettings, taskID: String, _ document: TaskDocument) -> Bindings {
+    Bindings(
+      taskID: taskID, role: settings.role, instance: settings.instance ?? document.instance ?? 0,
+      hostname: settings.hostname, ports: settings.ports, custom: settings.bindings.map { ($0[0], $0[1]) })
+  }
+}
+
+extension TaskSpecification {
+  /// A task without processes runs the image's own command as one process, named as the task.
+  var withImageCommand: TaskSpecification {
+    guard processes.isEmpty else { return self }
+    var task = self
+    task.processes = [ProcessDefinition(name: name, command: nil)]
+    return task
+  }
+}

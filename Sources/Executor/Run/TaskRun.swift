@@ -1,0 +1,268 @@
+import Glibc
+import Images
+import Isolators
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// One run of a task from its document to its result, or the rest of one that another executor began.
+///
+///     begin   directories, lock, journal            nothing of the task runs before this is done
+///     provision, launch                             TASK_STAGING, TASK_STARTING
+///     supervise                                     TASK_RUNNING … until the machine has a verdict
+///     conclude                                      container gone, result.json, the last update
+struct TaskRun {
+  let paths: TaskPaths
+  let settings: RunSettings
+  let publisher: StatusPublisher
+  /// `--result FILE`.
+  let resultFile: String?
+  let follows: Bool
+  /// Where SIGTERM and SIGINT arrive.
+  let signals: SharedDescriptor
+
+  /// Runs a new task.
+  func start(_ document: DocumentLoader, _ task: TaskSpecification) throws(CommandFailure) -> ExitCode {
+    let createdAt = Clock.wall
+    let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
+    let lock = try TaskLock.take(paths)
+    let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
+    let journal = try begin(document, uid: uid, gid: gid)
+    try record(journal, "created", [("task_id", JSON(paths.taskID)), ("settings", settings.json)])
+    var context = Context(task: task, journal: journal, createdAt: createdAt, lock: lock)
+    do throws(CommandFailure) {
+      let identity = try identity.get()
+      context.identity = identity
+      try checkUser(identity)
+      var containerizer = try makeContainerizer(task, identity)
+      context.containerizerName = containerizer.name
+      if let image = containerizer.imageName {
+        publish(context, .staging, message: "image \(image)")
+        do throws(CommandFailure) {
+          try containerizer.provision()
+        } catch {
+          _ = containerizer.removeRemains()
+          throw error
+        }
+        context.image = containerizer.image
+      }
+      return try launch(&context, containerizer, identity)
+    } catch {
+      // Root missing, or an engine that is not there, says nothing about the task: its exit status tells so.
+      let verdict = Verdict(
+        state: .failed, reason: Reason.launchFailed, message: error.message + (error.hint.map { "\nhint: \($0)" } ?? ""))
+      let code = try conclude(context, verdict, container: nil, problems: [])
+      return error.exitCode == .failed ? code : error.exitCode
+    }
+  }
+
+  private func launch(_ context: inout Context, _ containerizer: any Containerizer, _ identity: Identity)
+    throws(CommandFailure) -> ExitCode
+  {
+    let container: any Container
+    do throws(CommandFailure) {
+      container = try containerizer.launch()
+      try record(context.journal, "launched", container.record)
+      writePlan(container.plan)
+    } catch {
+      _ = containerizer.removeRemains()
+      throw error
+    }
+    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false)
+    return try supervise(context, machine, container, containerizer, identity, resuming: false)
+  }
+
+  /// Goes on with a task whose executor is gone.
+  func recover(_ history: TaskHistory) throws(CommandFailure) -> ExitCode {
+    let lock = try TaskLock.take(paths)
+    let journal: Journal
+    do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
+      throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
+    }
+    try record(journal, "recovered", [])
+    var context = Context(task: history.task, journal: journal, createdAt: history.createdAt, lock: lock)
+    let identity = try Role.identity(settings.role)
+    context.identity = identity
+    var containerizer = try makeContainerizer(history.task, identity)
+    context.containerizerName = containerizer.name
+    if containerizer.imageName != nil { try containerizer.provision() }
+    context.image = containerizer.image
+    guard let launched = history.launched else {
+      // Nothing was ever started: the launch is void and may be done anew.
+      _ = containerizer.removeRemains()
+      if containerizer.imageName != nil { try containerizer.provision() }
+      return try launch(&context, containerizer, identity)
+    }
+    guard let container = try containerizer.adopt(launched) else {
+      return try lost(context, history, containerizer)
+    }
+    return try supervise(context, history.machine, container, containerizer, identity, resuming: true)
+  }
+
+  /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.
+  private func lost(_ context: Context, _ history: TaskHistory, _ containerizer: any Containerizer)
+    throws(CommandFailure) -> ExitCode
+  {
+    var machine = history.machine
+    let records = ExitRecord.records(in: (try? readFile(paths.exits, limit: 64 << 20)) ?? [])
+    var events: [TaskEvent] = []
+    for exit in records where machine.record(of: exit.key.process)?.runs.contains(where: {
+      $0.number == Int(exit.key.run) && !$0.state.isTerminal
+    }) == true {
+      let outcome: RunOutcome =
+        exit.startFailure.map { .cannotStart(reason: $0, hint: exit.startHint) }
+        ?? (ExitStatus(waitStatus: exit.waitStatus).outcome)
+      events.append(.ended(process: exit.key.process, run: Int(exit.key.run), outcome))
+    }
+    events.append(.containerLost("container-init was gone when the task was recovered"))
+    var verdict: Verdict?
+    for event in events {
+      let (type, members) = event.journalForm
+      try record(context.journal, type, members)
+      for effect in machine.handle(event, at: Clock.now) { if case .finish(let found) = effect { verdict = found } }
+    }
+    let problems = containerizer.removeRemains()
+    var context = context
+    context.machine = machine
+    return try conclude(
+      context, verdict ?? Verdict(state: .lost, message: "container-init was gone"), container: nil,
+      problems: problems)
+  }
+
+  private func supervise(
+    _ context: Context, _ machine: TaskMachine, _ container: any Container, _ containerizer: any Containerizer,
+    _ identity: Identity, resuming: Bool
+  ) throws(CommandFailure) -> ExitCode {
+    var context = context
+    let environment = ProcessEnvironment(
+      taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox, hasImage: containerizer.imageName != nil)
+    let supervisor: TaskSupervisor
+    do throws(Errno) {
+      let follower = follows ? try LogFollower(processes: context.task.processes.map(\.name)) : nil
+      supervisor = try TaskSupervisor(
+        machine: machine, isTakeover: resuming, container: container, journal: context.journal, paths: paths, identity: identity,
+        environment: environment, publisher: publisher, follower: follower, signals: signals)
+    } catch {
+      _ = container.destroy()
+      _ = containerizer.removeRemains()
+      throw CommandFailure(.internalError, "cannot watch the container: \(error)")
+    }
+    let verdict = try supervisor.run()
+    context.machine = supervisor.machine
+    return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
+  }
+
+  // MARK: The end
+
+  /// Takes the container down, writes the result, and only then says that the task has ended.
+  private func conclude(
+    _ context: Context, _ verdict: Verdict, container: (any Container)?,
+    containerizer: (any Containerizer)? = nil, problems: [String]
+  ) throws(CommandFailure) -> ExitCode {
+    let usage = container?.usage() ?? ContainerUsage()
+    let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
+    var problems = problems + (container?.destroy() ?? [])
+    if let containerizer { problems += containerizer.removeRemains() }
+    TaskLock.removeRunDirectory(paths)
+    if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
+    var verdict = verdict
+    verdict.notes += problems
+    let machine = context.machine ?? TaskMachine(context.task)
+    let result = TaskResult(
+      taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName, image: context.image,
+      role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
+      processes: machine.processes, runTimes: RunTimes(), usage: usage, diskBytes: diskBytes)
+    let text = Array(result.json.pretty.utf8)
+    do throws(Errno) {
+      let state = verdict.state
+      try context.journal.append(
+        "finished",
+        [
+          ("state", JSON(state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
+          ("message", JSON(verdict.message)),
+        ], at: Clock.now)
+      try context.journal.synchronize()
+      try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
+      if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
+    } catch {
+      throw CommandFailure(.cannotCreate, "the task has ended (\(verdict.state.rawValue)), but its result cannot be written: \(error)")
+    }
+    publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
+    for note in verdict.notes { publisher.note("note: \(note)") }
+    publisher.note("result \(paths.result)\nlogs   \(paths.logs)")
+    return switch verdict.state {
+    case .finished: .finished
+    case .killed: .killed
+    case .lost: .lost
+    default: .failed
+    }
+  }
+
+  // MARK: Parts
+
+  private struct Context {
+    let task: TaskSpecification
+    let journal: Journal
+    let createdAt: UInt64
+    let lock: TaskLock
+    var identity: Identity?
+    var containerizerName = "mesos"
+    var image: ProvisionedImage?
+    var machine: TaskMachine?
+  }
+
+  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> Journal {
+    do throws(Errno) {
+      try paths.create(uid: uid, gid: gid)
+      let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+      try file.writeAll(document.bytes)
+      return try Journal(creating: paths.journal)
+    } catch {
+      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
+      throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+    }
+  }
+
+  /// Without root a process can only be who the executor is.
+  private func checkUser(_ identity: Identity) throws(CommandFailure) {
+    let own = CurrentProcess.effectiveUser
+    guard own == 0 || own == identity.uid else {
+      throw CommandFailure(
+        .needsPrivileges, "running as \(identity.name) (uid \(identity.uid)) needs root; this is uid \(own)",
+        hint: "run with sudo, or with --role of your own user")
+    }
+  }
+
+  private func makeContainerizer(_ task: TaskSpecification, _ identity: Identity) throws(CommandFailure)
+    -> any Containerizer
+  {
+    try ContainerizerChoice.make(task, identity, settings, paths)
+  }
+
+  private func record(_ journal: Journal, _ type: String, _ members: [(String, JSON?)]) throws(CommandFailure) {
+    do throws(Errno) { try journal.append(type, members, at: Clock.now) } catch {
+      throw CommandFailure(.cannotCreate, "cannot write the journal \(paths.journal): \(error)")
+    }
+  }
+
+  private func publish(_ context: Context, _ state: TaskState, message: String?) {
+    try? context.journal.append(
+      "update", [("state", JSON(state.rawValue)), ("message", message.map { JSON($0) })], at: Clock.now)
+    publisher.update(state, reason: nil, message: message)
+  }
+
+  private func writePlan(_ plan: LaunchPlan) {
+    try? writeFileAtomically(paths.plan, Array(PlanReport(plan).json.pretty.utf8), mode: 0o600)
+  }
+}
+
+extension ExitStatus {
+  /// The same in the task model's terms.
+  var outcome: RunOutcome {
+    switch self {
+    case .exited(let code): .exited(code)
+    case .signaled(let signal): .signaled(signal)
+    }
+  }
+}

@@ -1,0 +1,290 @@
+import Glibc
+import ContainerInit
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// Runs one task to its end: the loop around the task machine, on one thread.
+///
+/// What happens becomes an event; the event is journalled, then given to the machine; what the machine wants is done.
+/// Nothing here decides anything about the task.
+final class TaskSupervisor {
+  private enum Source: UInt64 {
+    case signals = 1, timer, initProcess, containerEnd, logs
+  }
+
+  private let task: TaskSpecification
+  private let paths: TaskPaths
+  private let container: any Container
+  private let journal: Journal
+  private let publisher: StatusPublisher
+  private let environment: ProcessEnvironment
+  private let identity: Identity
+  private let follower: LogFollower?
+  private let definitions: [String: ProcessDefinition]
+
+  private(set) var machine: TaskMachine
+  private(set) var verdict: Verdict?
+  private var pending: [TaskEvent] = []
+  private var isReady: Bool
+  private var isTakeover: Bool
+  private var outOfMemoryKills: UInt64 = 0
+  private var interrupts = 0
+
+  private let poller: Poller
+  private let signals: SharedDescriptor
+  private let timer: TimerDescriptor
+  private var waitsForWriting = false
+
+  /// - Parameters:
+  ///   - machine: fresh, or as a replay of the journal left it.
+  ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
+  ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
+  init(
+    machine: TaskMachine, isTakeover: Bool, container: any Container, journal: Journal, paths: TaskPaths, identity: Identity,
+    environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?, signals: SharedDescriptor
+  ) throws(Errno) {
+    self.machine = machine
+    task = machine.task
+    self.container = container
+    self.journal = journal
+    self.paths = paths
+    self.identity = identity
+    self.environment = environment
+    self.publisher = publisher
+    self.follower = follower
+    self.signals = signals
+    isReady = machine.phase != .starting
+    self.isTakeover = isTakeover
+    definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    poller = try Poller()
+    timer = try TimerDescriptor()
+    try poller.add(signals.rawValue, token: Source.signals.rawValue)
+    try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
+    try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
+    try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
+    if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
+  }
+
+  /// Runs until the task has ended, and says how.
+  func run() throws(CommandFailure) -> Verdict {
+    do {
+      while verdict == nil {
+        for event in try poller.wait() where verdict == nil {
+          switch Source(rawValue: event.token) {
+          case .signals: takeSignals()
+          case .timer:
+            timer.acknowledge()
+            pending.append(.timer)
+          case .initProcess:
+            if event.writable { try flush() }
+            try takeInitEvents()
+          case .containerEnd:
+            // What init said before it ended comes first.
+            try takeInitEvents()
+            pending.append(.containerLost("container-init ended unexpectedly" + lastWords()))
+          case .logs: follower?.takeEvents()
+          case nil: break
+          }
+          try settle()
+        }
+      }
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.internalError, "the task cannot be watched any more: \(error)")
+    }
+    follower?.finish()
+    guard let verdict else { throw CommandFailure(.internalError, "the task ended without a verdict") }
+    return verdict
+  }
+
+  /// Takes the pending events one by one; an event's effects may add others.
+  private func settle() throws {
+    while !pending.isEmpty, verdict == nil {
+      let event = pending.removeFirst()
+      let now = Clock.now
+      let (type, members) = event.journalForm
+      try journal.append(type, members, at: now)
+      for effect in machine.handle(event, at: now) { try perform(effect) }
+      if case .forked(let process, let run) = event { try send(.go(RunKey(process, UInt32(run)))) }
+    }
+  }
+
+  // MARK: What the machine wants
+
+  private func perform(_ effect: TaskEffect) throws {
+    switch effect {
+    case .start(let process, let run): try start(process, run)
+    case .terminate(let process, let run, let signal): try send(.signal(RunKey(process, UInt32(run)), signal))
+    case .terminateStrays: try send(.signalStrays(SIGTERM))
+    case .killAll: try send(.killAll)
+    case .lifecycle: pending.append(.lifecycleAnswered(handled: false))
+    case .setTimer(let instant): try timer.set(instant)
+    case .update(let state, let reason, let message):
+      try journal.append(
+        "update",
+        [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],
+        at: Clock.now)
+      publisher.update(state, reason: reason, message: message)
+    case .finish(let verdict): self.verdict = verdict
+    }
+  }
+
+  private func start(_ name: String, _ run: Int) throws {
+    guard let process = definitions[name] else { return }
+    try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
+    let logs: RunLogs
+    do throws(Errno) {
+      logs = try RunLogs(process, run: run, paths: paths, gid: identity.gid)
+    } catch {
+      let reason = "cannot make the log files in \(paths.logs(name, run)): \(error)"
+      pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
+      return
+    }
+    follower?.follow(process: name, run: run, directory: paths.logs(name, run))
+    let plan = container.plan
+    let spec = ProcessSpec(
+      process: name, run: UInt32(run), command: process.command.map { .shell($0) } ?? .program(plan.imageCommand),
+      environment: environment.variables(image: plan.environment, process: name, run: run),
+      workingDirectory: process.command == nil ? plan.imageWorkingDirectory ?? plan.sandbox : plan.sandbox,
+      logMode: logs.mode)
+    try send(.spawn(spec), logs.descriptors)
+  }
+
+  private func send(_ request: InitRequest, _ descriptors: [SharedDescriptor] = []) throws {
+    do throws(Errno) {
+      try container.client.send(request, descriptors: descriptors)
+      try watchForWriting()
+    } catch {
+      // The end of the connection is seen by reading it, and judged there.
+      if error.code != EPIPE && error.code != ECONNRESET { throw error }
+    }
+  }
+
+  private func flush() throws {
+    do throws(Errno) {
+      try container.client.flush()
+      try watchForWriting()
+    } catch {
+      if error.code != EPIPE && error.code != ECONNRESET { throw error }
+    }
+  }
+
+  private func watchForWriting() throws(Errno) {
+    guard container.client.hasUnsent != waitsForWriting else { return }
+    waitsForWriting = container.client.hasUnsent
+    try poller.modify(
+      container.client.descriptor, token: Source.initProcess.rawValue, read: true, write: waitsForWriting)
+  }
+
+  // MARK: What happens
+
+  private func takeInitEvents() throws {
+    while verdict == nil {
+      switch container.client.nextEvent() {
+      case .nothing: return
+      case .closed(let why):
+        try? poller.remove(container.client.descriptor)
+        pending.append(.containerLost(why + lastWords()))
+        try settle()
+        return
+      case .event(let event): try take(event)
+      }
+      try settle()
+    }
+  }
+
+  private func take(_ event: InitEvent) throws {
+    switch event {
+    case .ready(let reports):
+      if !isReady {
+        isReady = true
+        pending.append(.containerReady)
+        try settle()
+      }
+      try reconcile(reports)
+      if isTakeover {
+        isTakeover = false
+        pending.append(.resumed)
+      }
+    case .setupFailed(let message, let hint):
+      pending.append(
+        .containerFailed(
+          reason: Reason.launchFailed, message: message + (hint.isEmpty ? "" : "\nhint: \(hint)")))
+    case .forked(let key, _): pending.append(.forked(process: key.process, run: Int(key.run)))
+    case .running(let key): pending.append(.running(process: key.process, run: Int(key.run)))
+    case .cannotStart(let key, let reason, let hint):
+      pending.append(
+        .ended(
+          process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
+    case .ended(let record): ended(record)
+    case .allGone: pending.append(.allGone)
+    case .logTrouble(let key, let message):
+      publisher.note("warning: \(key): output is being lost: \(message)")
+    }
+  }
+
+  private func ended(_ record: ExitRecord) {
+    let outcome = outcome(of: record)
+    follower?.drain(process: record.key.process, run: Int(record.key.run))
+    pending.append(.ended(process: record.key.process, run: Int(record.key.run), outcome))
+  }
+
+  /// How a run ended. A kill of the OOM killer within the container, followed by a failure of the run, is its reason,
+  /// whichever child was killed.
+  private func outcome(of record: ExitRecord) -> RunOutcome {
+    if let reason = record.startFailure {
+      return .cannotStart(reason: reason, hint: record.startHint.flatMap { $0.isEmpty ? nil : $0 })
+    }
+    let status = ExitStatus(waitStatus: record.waitStatus)
+    if status == .exited(0) { return .exited(0) }
+    let usage = container.usage()
+    let kills = usage.outOfMemoryKills ?? 0
+    defer { outOfMemoryKills = max(outOfMemoryKills, kills) }
+    switch status {
+    case .exited(let code):
+      guard kills > outOfMemoryKills else { return .exited(code) }
+      return .outOfMemory(
+        signal: nil, exitCode: code, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
+    case .signaled(let signal):
+      guard kills > outOfMemoryKills else { return .signaled(signal) }
+      return .outOfMemory(
+        signal: signal, exitCode: nil, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
+    }
+  }
+
+  /// Brings the machine and init to one view after a takeover: what init knows and the journal does not is told to the
+  /// machine, and what the machine wants and init has not got is asked for again.
+  private func reconcile(_ reports: [RunReport]) throws {
+    for report in reports {
+      let (process, number) = (report.key.process, Int(report.key.run))
+      guard let run = machine.record(of: process)?.runs.first(where: { $0.number == number }) else { continue }
+      guard !run.state.isTerminal else { continue }
+      if run.state == .waiting { pending.append(.forked(process: process, run: number)) }
+      switch report.state {
+      case .held:
+        // Its `forked` is recorded already, and the executor ended before it could say go.
+        if run.state != .waiting { try send(.go(report.key)) }
+      case .running: if run.state != .running { pending.append(.running(process: process, run: number)) }
+      case .ended(let record): ended(record)
+      }
+      try settle()
+    }
+  }
+
+  private func takeSignals() {
+    while let (signal, pid, uid) = (try? nextSignal(signals.descriptor)) ?? nil {
+      let by = "\(SignalName.name(of: signal)) from pid \(pid) (uid \(uid))"
+      if signal == SIGINT { interrupts += 1 }
+      pending.append(.stop(signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
+    }
+  }
+
+  /// What init wrote before it ended, for the message.
+  private func lastWords() -> String {
+    guard let bytes = try? readFile(paths.initLog, limit: 65536), !bytes.isEmpty else { return "" }
+    return ": " + printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? [])
+  }
+}

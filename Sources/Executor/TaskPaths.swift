@@ -1,0 +1,117 @@
+import Glibc
+import LinuxKernel
+
+/// Every path of a task on this host.
+///
+///     <work-dir>/                         0711 root
+///       tasks/<task-id>/                  0711 root
+///         task.json                       the document as given
+///         plan.json                       what was launched
+///         events.jsonl                    the journal
+///         exits                           container-init's durable record of exits
+///         init.log                        container-init's last words, when it has any
+///         result.json
+///         logs/<process>/<run>/stdout, stderr [.1 …]
+///         sandbox/                        0700, the role user's; cwd and HOME of the processes
+///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
+///       images/                           the image store
+///     <run-dir>/<task-id>/                0700 root
+///       control.sock                      container-init listens here
+///       lock                              held by the executor that runs the task
+struct TaskPaths: Sendable {
+  let workDirectory: String
+  let runDirectory: String
+  let taskID: String
+
+  var task: String { "\(workDirectory)/tasks/\(taskID)" }
+  var document: String { task + "/task.json" }
+  var plan: String { task + "/plan.json" }
+  var journal: String { task + "/events.jsonl" }
+  var exits: String { task + "/exits" }
+  var initLog: String { task + "/init.log" }
+  var result: String { task + "/result.json" }
+  var logs: String { task + "/logs" }
+  var sandbox: String { task + "/sandbox" }
+  var rootfs: String { task + "/rootfs" }
+  var upper: String { rootfs + "/upper" }
+  var overlayWork: String { rootfs + "/work" }
+  var run: String { "\(runDirectory)/\(taskID)" }
+  var controlSocket: String { run + "/control.sock" }
+  var lock: String { run + "/lock" }
+
+  static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
+  static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
+
+  func logs(_ process: String, _ run: Int) -> String { "\(logs)/\(process)/\(run)" }
+
+  /// `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`: an id becomes a directory's and a cgroup's name.
+  static func isValidID(_ id: String) -> Bool {
+    let bytes = Array(id.utf8)
+    func alphanumeric(_ byte: UInt8) -> Bool {
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "a")...UInt8(ascii: "z"):
+        true
+      default: false
+      }
+    }
+    guard (1...128).contains(bytes.count), alphanumeric(bytes[0]) else { return false }
+    return bytes.allSatisfy {
+      alphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
+    }
+  }
+
+  /// `<name>-YYYYMMDD-HHMMSS-<six hexadecimal digits>`, with what an id may not hold replaced.
+  static func newID(name: String, wall: UInt64 = Clock.wall) -> String {
+    let seconds = Int(wall / 1_000_000_000)
+    let (year, month, day) = Clock.civil(seconds / 86400)
+    let rest = seconds % 86400
+    func pad(_ value: Int, _ width: Int = 2) -> String {
+      String(repeating: "0", count: max(0, width - String(value).utf8.count)) + String(value)
+    }
+    var safe = name.utf8.prefix(80).map { byte -> Character in
+      isValidID("a" + String(UnicodeScalar(byte))) && byte < 0x80 ? Character(UnicodeScalar(byte)) : "_"
+    }
+    if let first = safe.first, !isValidID(String(first)) { safe.insert("t", at: 0) }
+    let random = String(UInt32.random(in: 0..<(1 << 24)) | 1 << 24, radix: 16).dropFirst()
+    return (safe.isEmpty ? "task" : String(safe))
+      + "-\(pad(year, 4))\(pad(month))\(pad(day))-\(pad(rest / 3600))\(pad(rest / 60 % 60))\(pad(rest % 60))-\(random)"
+  }
+
+  /// The tasks that have a directory here, by id.
+  static func allIDs(_ workDirectory: String) -> [String] {
+    ((try? entries(of: tasks(workDirectory))) ?? []).filter(\.isDirectory)
+      .compactMap { String(validating: $0.name, as: UTF8.self) }.filter(isValidID).sorted()
+  }
+
+  /// Makes the task's directories. Fails with `EEXIST` when the task is there already.
+  func create(uid: UInt32, gid: UInt32) throws(Errno) {
+    try makeDirectories(TaskPaths.tasks(workDirectory), mode: 0o711)
+    try makeDirectory(task, mode: 0o711)
+    try makeOwned(task, mode: 0o711, uid: 0, gid: 0)
+    try makeDirectory(logs, mode: 0o750)
+    try makeOwned(logs, mode: 0o750, uid: 0, gid: gid)
+    try makeDirectory(sandbox, mode: 0o700)
+    // What the container mounts the logs on; root's, so that the role cannot put something else in its place.
+    try makeDirectory(sandbox + "/.logs", mode: 0o755)
+    try makeDirectory(sandbox + "/.tmp", mode: 0o700)
+    try makeOwned(sandbox + "/.tmp", mode: 0o700, uid: uid, gid: gid)
+    try makeOwned(sandbox, mode: 0o700, uid: uid, gid: gid)
+  }
+
+  /// The directories of a writable layer over an image.
+  func createRootfs() throws(Errno) {
+    try makeDirectory(rootfs, mode: 0o700)
+    try makeDirectory(upper, mode: 0o755)
+    try makeDirectory(overlayWork, mode: 0o700)
+  }
+
+  var hasRootfs: Bool { (try? status(of: rootfs)) != nil }
+
+  /// Owner and mode of a directory that was just made, whatever the umask. Without root the owner is who we are.
+  private func makeOwned(_ path: String, mode: UInt32, uid: UInt32, gid: UInt32) throws(Errno) {
+    let directory = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    if CurrentProcess.effectiveUser == 0 { try changeOwner(of: directory.rawValue, uid: uid, gid: gid) }
+    try changeMode(of: directory.rawValue, to: mode)
+  }
+}

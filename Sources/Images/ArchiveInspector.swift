@@ -1,0 +1,36 @@
+import StrictJSON
+
+/// Finds out what an archive or a layout holds, from its documents alone.
+struct ArchiveInspector {
+  let files: ArchiveFiles
+  let platform: Platform
+  let budgets: Budgets
+
+  /// Tries the forms from the most to the least telling: an OCI layout carries digests of everything, `manifest.json`
+  /// only those that its names are made of, an old archive none.
+  func contents() throws(ImageError) -> ArchiveContents {
+    let docker = DockerArchive(files: files, platform: platform, budgets: budgets)
+    if try files.find("oci-layout") != nil, try files.find("index.json") != nil {
+      var images = try OCILayout(files: files, platform: platform, budgets: budgets).images()
+      if images.contains(where: { $0.names.isEmpty }) {
+        let known = try docker.namesByConfiguration()
+        for index in images.indices where images[index].names.isEmpty {
+          guard let document = images[index].document else { continue }
+          let digest = try SHA256.digest(of: document)
+          images[index].names = known.first { ArchiveFiles.blobDigest($0.config) == digest }?.names ?? []
+        }
+      }
+      return ArchiveContents(images: images)
+    }
+    if let list = try docker.manifest() {
+      guard !list.isEmpty else { throw .invalid("manifest.json lists no image") }
+      return ArchiveContents(images: try docker.images(list))
+    }
+    if let repositories = try files.json("repositories") {
+      return ArchiveContents(images: try docker.legacyImages(repositories))
+    }
+    throw .invalid(
+      "neither an OCI layout nor an archive of docker save: it has no oci-layout, manifest.json or repositories",
+      hint: "make one with docker save, skopeo copy or buildah push")
+  }
+}

@@ -1,0 +1,110 @@
+import Glibc
+import LinuxKernel
+
+extension ImageStore {
+  /// Puts the images of an archive or a layout directory into the store and returns them.
+  ///
+  /// `reference` names the image in place of the archive's own names; it is needed where the archive carries none, and
+  /// chooses one where the archive holds several. `progress` is called now and then. When `interruption` becomes readable
+  /// (a signalfd), the import stops with `.host(EINTR)` and leaves nothing behind.
+  package func importArchive(
+    _ path: String, as reference: ImageReference?, interruption: Int32? = nil, progress: (ImportProgress) -> Void
+  ) throws(ImageError) -> [StoredImage] {
+    do throws(ImageError) {
+      let staging = try Staging(in: paths)
+      let empty = try staging.directory("empty")
+      var source = try ImageSource(path)
+      if try source.compression() != .none {
+        progress(ImportProgress(phase: .decompressing))
+        source = try decompress(source, in: staging, empty: empty, interruption)
+      }
+      progress(ImportProgress(phase: .inspecting))
+      let contents = try inspect(source, empty: empty, interruption)
+      var stored: [StoredImage] = []
+      for (image, references) in try ImageSelection.choose(contents.images, as: reference) {
+        let job = ImageImport(
+          store: self, source: source, staging: staging, empty: empty, image: image, references: references,
+          interruption: interruption)
+        do throws(ImageError) { stored.append(try job.run(progress)) } catch {
+          throw references.first.map { error.at("image \($0)") } ?? error
+        }
+      }
+      return stored
+    } catch {
+      throw error.during("import \(printable(path.utf8))")
+    }
+  }
+
+  /// Decompresses a whole archive into a file of the staging directory, by a worker.
+  private func decompress(_ source: ImageSource, in staging: Staging, empty: String, _ interruption: Int32?)
+    throws(ImageError) -> ImageSource
+  {
+    guard case .archive(let size) = source.form else { return source }
+    let path = staging.path + "/archive"
+    let file = try kernel("make \(path)") { () throws(Errno) in
+      try openFile(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    }
+    let root = try WorkerRoot.mount(empty, writable: false)
+    let worker = try WorkerProcess(
+      self.worker, UnpackWorker.Request(.inflate, range: ByteRange(offset: 0, size: size)),
+      source: source.descriptor.rawValue, root: root, output: file.rawValue)
+    try wait(for: worker, interruption)
+    _ = try worker.result()
+    let plainSize = try kernel("look at \(path)") { () throws(Errno) in try status(of: file.rawValue).size }
+    return ImageSource(plain: SharedDescriptor(file), size: plainSize)
+  }
+
+  /// Has a worker read the documents.
+  private func inspect(_ source: ImageSource, empty: String, _ interruption: Int32?) throws(ImageError)
+    -> ArchiveContents
+  {
+    var request = UnpackWorker.Request(.inspect)
+    request.platform = platform
+    let root: FileDescriptor
+    switch source.form {
+    case .archive(let size):
+      request.offset = 0
+      request.size = size
+      root = try WorkerRoot.mount(empty, writable: false)
+    case .layout: root = try WorkerRoot.mount(directory: source.descriptor)
+    }
+    let null = try kernel("open /dev/null") { () throws(Errno) in try openFile("/dev/null", O_RDONLY) }
+    let isArchive = request.size != nil
+    let worker = try WorkerProcess(
+      self.worker, request, source: isArchive ? source.descriptor.rawValue : null.rawValue, root: root)
+    try wait(for: worker, interruption)
+    return try ArchiveContents(wire: try worker.result())
+  }
+
+  private func wait(for worker: WorkerProcess, _ interruption: Int32?) throws(ImageError) {
+    while worker.pump() { try WorkerWait.wait([worker.reports.rawValue], interruption) }
+  }
+}
+
+/// Waiting for workers.
+enum WorkerWait {
+  /// Returns when one of `descriptors` can be read; throws when `interruption` can.
+  static func wait(_ descriptors: [Int32], _ interruption: Int32?) throws(ImageError) {
+    let interrupted = try kernel("wait for the unpack workers") { () throws(Errno) -> Bool in
+      let poller = try Poller()
+      for number in descriptors { try poller.add(number, token: 0) }
+      if let interruption { try poller.add(interruption, token: 1) }
+      return try poller.wait(timeoutMilliseconds: 1000).contains { $0.token == 1 }
+    }
+    if interrupted {
+      throw ImageError(.host(Errno("epoll_wait", code: EINTR)), why: "it was interrupted")
+    }
+  }
+}
+
+extension WorkerRoot {
+  /// A layout directory, read-only.
+  static func mount(directory: SharedDescriptor) throws(ImageError) -> FileDescriptor {
+    try kernel("mount the layout for a worker") { () throws(Errno) in
+      let mount = try cloneMount([UInt8](), at: directory.rawValue, recursive: false)
+      try setMountAttributes(
+        mount.rawValue, set: [.readOnly, .noSetuid, .noDevices, .noExecute], recursive: false)
+      return mount
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/// How far an import is. Numbers come from workers and are for show only.
+package struct ImportProgress: Sendable, Equatable {
+  package enum Phase: Sendable {
+    /// The archive itself is decompressed.
+    case decompressing
+    /// Its documents are read.
+    case inspecting
+    /// Layers are unpacked and verified.
+    case unpacking
+    /// What was unpacked goes to the disk and becomes visible.
+    case storing
+  }
+
+  package var phase: Phase
+  /// The image that is imported, in its familiar form; empty before that is known.
+  package var image = ""
+  /// Layers that are done, those among them that the store had already, and all of the image.
+  package var layersDone = 0
+  package var layersPresent = 0
+  package var layers = 0
+  /// Bytes of stored layers that were read, of all that have to be.
+  package var bytesDone: UInt64 = 0
+  package var bytesTotal: UInt64 = 0
+}

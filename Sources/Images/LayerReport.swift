@@ -1,0 +1,38 @@
+/// What came of unpacking one layer.
+struct LayerReport: Sendable, Equatable {
+  /// The digest of the tar stream: the layer's diff id.
+  var diffID: Digest
+  /// How long the tar stream is.
+  var streamBytes: UInt64
+  /// Bytes of file content.
+  var contentBytes: UInt64 = 0
+  var entries: UInt64 = 0
+  /// Device nodes, which a layer may name but never gets.
+  var skippedDevices: UInt64 = 0
+  /// Extended attributes that are not on the list of those we keep.
+  var skippedAttributes: UInt64 = 0
+  /// Whether nothing of the layers below is to be seen: the root directory itself is opaque, which overlayfs does not
+  /// know for the root of a stack.
+  var opaqueRoot = false
+
+  func write(to wire: inout WireWriter) {
+    wire.put(diffID)
+    for number in [streamBytes, contentBytes, entries, skippedDevices, skippedAttributes] { wire.put(number) }
+    wire.put(opaqueRoot)
+  }
+
+  init(diffID: Digest, streamBytes: UInt64) {
+    self.diffID = diffID
+    self.streamBytes = streamBytes
+  }
+
+  init(from wire: inout WireReader) throws(ImageError) {
+    diffID = try wire.digest()
+    streamBytes = try wire.number()
+    contentBytes = try wire.number()
+    entries = try wire.number()
+    skippedDevices = try wire.number()
+    skippedAttributes = try wire.number()
+    opaqueRoot = try wire.truth()
+  }
+}

@@ -1,0 +1,246 @@
+import Glibc
+import LinuxKernel
+
+/// Makes files in the directory a layer is unpacked into, in the form overlayfs stacks (with its option `userxattr`):
+/// a whiteout is a character device 0:0, an opaque directory has the attribute `user.overlay.opaque`.
+///
+/// A name is resolved by the kernel with the layer's directory as the root (openat2, `RESOLVE_IN_ROOT`): symbolic links
+/// that the layer made are followed, and cannot lead out. The last component is never followed.
+final class LayerTree {
+  /// The layer's own directory.
+  let root: SharedDescriptor
+  /// The parent of the last entry: archives list a directory's children one after the other.
+  private var parentPath: [UInt8] = []
+  private var parentDirectory: SharedDescriptor?
+
+  private static let opaqueAttribute = Array("user.overlay.opaque".utf8)
+
+  /// `root` is open for reading, and empty.
+  init(root: consuming FileDescriptor) { self.root = SharedDescriptor(root) }
+
+  /// The directory that `path` (without NUL) names, made with its missing parents (0755, root) where needed.
+  func directory(_ path: ArraySlice<UInt8>) throws(ImageError) -> SharedDescriptor {
+    if path.isEmpty { return root }
+    if let parentDirectory, parentPath.count == path.count, parentPath.elementsEqual(path) { return parentDirectory }
+    let opened: FileDescriptor
+    do throws(Errno) {
+      opened = try open(Array(path))
+    } catch  where error.code == ENOENT || error.code == ENOTDIR {
+      opened = try makeDirectories(path)
+    } catch {
+      throw LayerTree.refusal(error, "open its directory")
+    }
+    let shared = SharedDescriptor(opened)
+    parentDirectory = shared
+    parentPath = Array(path)
+    return shared
+  }
+
+  private func open(_ path: [UInt8]) throws(Errno) -> FileDescriptor {
+    try openBelow(root.rawValue, path, O_RDONLY | O_DIRECTORY, resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
+  }
+
+  /// Walks down from the root and makes what is missing. A link on the way must lead to a directory that exists.
+  private func makeDirectories(_ path: ArraySlice<UInt8>) throws(ImageError) -> FileDescriptor {
+    var end = path.startIndex
+    while true {
+      let start = end
+      end =
+        path[start...].dropFirst(start == path.startIndex ? 0 : 1).firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
+      let prefix = Array(path[..<end])
+      do throws(Errno) {
+        let opened = try open(prefix)
+        if end == path.endIndex { return opened }
+        continue
+      } catch  where error.code == ENOENT || error.code == ENOTDIR {
+      } catch {
+        throw LayerTree.refusal(error, "open its directory")
+      }
+      if start == path.startIndex {
+        try makeImplicitDirectory(prefix, in: root.rawValue)
+      } else {
+        let above = try kernel("open its directory") { () throws(Errno) in try open(Array(path[..<start])) }
+        try makeImplicitDirectory(Array(path[(start + 1)..<end]), in: above.rawValue)
+      }
+      if end == path.endIndex {
+        return try kernel("open its directory") { () throws(Errno) in try open(prefix) }
+      }
+    }
+  }
+
+  private func makeImplicitDirectory(_ name: [UInt8], in parent: Int32) throws(ImageError) {
+    do throws(Errno) {
+      try makeDirectory(name, mode: 0o755, at: parent)
+      return
+    } catch  where error.code == EEXIST {
+    } catch {
+      throw LayerTree.refusal(error, "make its directory")
+    }
+    // A directory that the layer deletes below and fills again, without an entry of its own.
+    guard try isWhiteout(name, in: parent) else {
+      throw .invalid("its directory is no directory, or a link to nothing")
+    }
+    try replaceWhiteout(name, in: parent)
+    try kernel("set the owner's permissions") { () throws(Errno) in
+      let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+      try changeMode(of: made.rawValue, to: 0o755)
+    }
+  }
+
+  /// Puts an opaque directory in the place of a whiteout.
+  private func replaceWhiteout(_ name: some KernelPath, in parent: Int32) throws(ImageError) {
+    try kernel("make a directory in place of a whiteout") { () throws(Errno) in
+      try removeFile(name, at: parent)
+      try makeDirectory(name, mode: 0o700, at: parent)
+      let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+      try setAttribute(LayerTree.opaqueAttribute, [UInt8(ascii: "y")], of: made.rawValue)
+    }
+  }
+
+  /// What stands at a name, `nil` when nothing does.
+  private func existing(_ name: some KernelPath, in parent: Int32) throws(ImageError) -> FileStatus? {
+    do throws(Errno) {
+      return try status(of: name, at: parent)
+    } catch  where error.code == ENOENT {
+      return nil
+    } catch {
+      throw LayerTree.refusal(error, "look at what is there")
+    }
+  }
+
+  /// Only our own whiteouts are character devices: those of an archive are never made.
+  private func isWhiteout(_ name: some KernelPath, in parent: Int32) throws(ImageError) -> Bool {
+    guard let found = try existing(name, in: parent) else { return false }
+    return LayerTree.isWhiteout(found)
+  }
+
+  private static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
+
+  /// Runs `make`, which creates `name`; when something is there already, that goes first: the last entry of a name wins.
+  func create<T: ~Copyable>(
+    _ name: RawPath, in parent: Int32, _ doing: @autoclosure () -> String, _ make: () throws(Errno) -> T
+  ) throws(ImageError) -> T {
+    do throws(Errno) {
+      return try make()
+    } catch  where error.code == EEXIST {
+    } catch {
+      throw LayerTree.refusal(error, doing())
+    }
+    try clear(name, in: parent)
+    do throws(Errno) { return try make() } catch { throw LayerTree.refusal(error, doing()) }
+  }
+
+  /// Removes what an earlier entry made. The cached parent goes as well: its name may have led through what is removed.
+  private func clear(_ name: RawPath, in parent: Int32) throws(ImageError) {
+    parentDirectory = nil
+    do throws(Errno) { try removeTree(name, at: parent) } catch {
+      throw LayerTree.refusal(error, "remove what an earlier entry made")
+    }
+  }
+
+  /// Makes a directory, or keeps the one that is there. Returns its inode.
+  func makeEntryDirectory(_ name: RawPath, in parent: Int32) throws(ImageError) -> UInt64 {
+    do throws(Errno) {
+      try makeDirectory(name, mode: 0o700, at: parent)
+    } catch  where error.code == EEXIST {
+      guard let found = try existing(name, in: parent) else { throw .invalid("it vanished while it was unpacked") }
+      if LayerTree.isWhiteout(found) {
+        try replaceWhiteout(name, in: parent)
+      } else if found.isDirectory {
+        try dropAttributes(name, in: parent)
+      } else {
+        try clear(name, in: parent)
+        try kernel("make the directory") { () throws(Errno) in try makeDirectory(name, mode: 0o700, at: parent) }
+      }
+    } catch {
+      throw LayerTree.refusal(error, "make the directory")
+    }
+    return try kernel("look at the directory") { () throws(Errno) in try status(of: name, at: parent).inode }
+  }
+
+  /// Takes from a directory what its earlier entry set, except that it is opaque.
+  private func dropAttributes(_ name: RawPath, in parent: Int32) throws(ImageError) {
+    try kernel("remove extended attributes") { () throws(Errno) in
+      let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+      for attribute in try attributeNames(of: made.rawValue)
+      where attribute.starts(with: "user.".utf8) && attribute != LayerTree.opaqueAttribute {
+        try removeAttribute(attribute, of: made.rawValue)
+      }
+    }
+  }
+
+  /// Hides `name` of the layers below. What this layer itself has there stays, and hides them as well.
+  func makeWhiteout(_ name: [UInt8], in parent: Int32) throws(ImageError) {
+    do throws(Errno) {
+      try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
+      return
+    } catch  where error.code == EEXIST {
+    } catch {
+      throw LayerTree.refusal(error, "make the whiteout")
+    }
+    guard let found = try existing(name, in: parent), found.isDirectory else { return }
+    let made = try kernel("open a directory to make it opaque") { () throws(Errno) in
+      try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+    }
+    try makeOpaque(made.rawValue)
+  }
+
+  /// Hides what layers below have in an open directory.
+  func makeOpaque(_ directory: Int32) throws(ImageError) {
+    try kernel("make a directory opaque") { () throws(Errno) in
+      try setAttribute(LayerTree.opaqueAttribute, [UInt8(ascii: "y")], of: directory)
+    }
+  }
+
+  /// Opens the directory at `path` when it is the one with this inode; `nil` when another entry took its place.
+  func reopen(_ path: [UInt8], inode: UInt64) throws(ImageError) -> FileDescriptor? {
+    do throws(Errno) {
+      let found = try openBelow(
+        root.rawValue, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
+      if try status(of: found.rawValue).inode != inode { return nil }
+      return found
+    } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {
+      return nil
+    } catch {
+      throw LayerTree.refusal(error, "open a directory again")
+    }
+  }
+
+  /// Gives the file at `target`, a name in this layer, the name `name`. No link is followed on the way to the target: the
+  /// other name would be one that nobody sees in the archive.
+  func makeLink(to target: LayerPath, _ name: RawPath, in parent: Int32) throws(ImageError) {
+    var holder: FileDescriptor?
+    if !target.parent.isEmpty {
+      do throws(Errno) {
+        holder = try openBelow(
+          root.rawValue, Array(target.parent), O_RDONLY | O_DIRECTORY, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+      } catch {
+        throw LayerTree.refusal(error, "open the directory of the hard link's target")
+      }
+    }
+    let directory = holder?.rawValue ?? root.rawValue
+    let leaf = Array(target.leafBytes)
+    guard let found = try existing(leaf, in: directory), !LayerTree.isWhiteout(found) else {
+      throw .invalid("a hard link to what is not in the layer")
+    }
+    if found.isDirectory { throw .invalid("a hard link to a directory") }
+    // The same file under the same name: removing it first would remove the target.
+    if let there = try existing(name, in: parent), there.inode == found.inode { return }
+    try create(name, in: parent, "make the hard link") { () throws(Errno) in
+      try makeHardLink(leaf, at: directory, to: name, at: parent)
+    }
+  }
+
+  /// What the archive did wrong is its own fault, not the host's; anything else is.
+  static func refusal(_ error: Errno, _ doing: String) -> ImageError {
+    switch error.code {
+    case ENOTDIR: .invalid("\(doing): something on the way is no directory")
+    case ELOOP: .invalid("\(doing): symbolic links lead nowhere")
+    case ENAMETOOLONG: .invalid("\(doing): the name is too long")
+    case EMLINK: .invalid("\(doing): more links than the file system can count")
+    case ENOENT: .invalid("\(doing): it is not in the layer")
+    case EEXIST, EISDIR, EXDEV: .invalid("\(doing): \(error.explanation)")
+    default: ImageError(error, doing: doing)
+    }
+  }
+}

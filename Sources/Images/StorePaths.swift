@@ -1,0 +1,45 @@
+/// Every path of the image store. Nothing else composes them.
+///
+/// ```
+/// images/                        0700 root
+///   lock                         flock: held for the moment in which images and layers appear or go
+///   importing/<two digits>       flock: held while an image whose id starts with these digits is imported
+///   references.json              names → image ids; replaced whole
+///   images/<image id>/           flock, shared: by every container that uses the image
+///     image.json                 the record: configuration, layers, digests
+///     config.json                the configuration document, whose digest the image id is
+///   layers/<diff id>/            one unpacked layer; appears by a rename, and never changes
+///     fs/                        its tree, as overlayfs stacks it
+///     layer.json                 sizes and counts
+///   staging/<name>/              flock: held by the import that works in it; swept when nobody does
+/// ```
+///
+/// Ids are 64 hexadecimal digits of SHA-256. Everything a container mounts stays short: `layers/<diff id>/fs` has to fit
+/// a value of fsconfig(2), 255 bytes, together with the work directory.
+struct StorePaths: Sendable {
+  let root: String
+
+  var lock: String { root + "/lock" }
+  var importing: String { root + "/importing" }
+  var references: String { root + "/references.json" }
+  var images: String { root + "/images" }
+  var layers: String { root + "/layers" }
+  var staging: String { root + "/staging" }
+
+  func importLock(_ digest: Digest) -> String {
+    importing + "/" + String(decoding: digest.hex.utf8.prefix(2), as: UTF8.self)
+  }
+  func image(_ id: Digest) -> String { images + "/" + id.hex }
+  func record(_ id: Digest) -> String { image(id) + "/" + StorePaths.recordName }
+  func config(_ id: Digest) -> String { image(id) + "/" + StorePaths.configName }
+  func layer(_ diffID: Digest) -> String { layers + "/" + diffID.hex }
+  func tree(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.treeName }
+  func layerRecord(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerRecordName }
+
+  static let recordName = "image.json"
+  static let configName = "config.json"
+  static let treeName = "fs"
+  static let layerRecordName = "layer.json"
+  /// The longest store root with which layers can be mounted.
+  static let maximumRootLength = 255 - "/layers//fs".utf8.count - 64
+}

@@ -1,0 +1,117 @@
+import LinuxKernel
+import StrictJSON
+
+/// One layer of a stored image, unpacked.
+package struct StoredLayer: Sendable, Hashable {
+  /// The digest of the layer's tar stream.
+  package let diffID: Digest
+  /// Its tree, in the form overlayfs stacks with the option `userxattr`. Never to be changed.
+  package let path: String
+  /// Bytes of file content.
+  package let bytes: UInt64
+}
+
+/// An image in the store, complete: every layer is unpacked and verified.
+package struct StoredImage: Sendable {
+  /// The names that lead here, in the order they were given.
+  package let references: [ImageReference]
+  /// The digest of the image's configuration document.
+  package let id: Digest
+  /// The digest of its manifest, when it came with one.
+  package let manifestDigest: Digest?
+  /// What is to be stacked, bottom to top: layers below one whose root directory is opaque are left out. A layer that an
+  /// image names twice is here twice.
+  package let layers: [StoredLayer]
+  package let config: ImageConfig
+  /// Bytes of file content in all layers together; what images share is counted in each.
+  package let bytes: UInt64
+  /// Nanoseconds since 1970, UTC.
+  package let importedAt: UInt64
+}
+
+/// What `image.json` holds.
+struct ImageRecord: Sendable {
+  var id: Digest
+  var manifestDigest: Digest?
+  var config: ImageConfig
+  /// All layers, bottom to top.
+  var diffIDs: [Digest]
+  var importedAt: UInt64
+
+  var json: JSON {
+    JSON(object: [
+      ("schema_version", 1), ("id", JSON(id.description)),
+      ("manifest_digest", manifestDigest.map { JSON($0.description) }),
+      ("imported_at", JSON(importedAt)), ("layers", JSON(diffIDs.map { JSON($0.description) })),
+      ("config", config.document),
+    ])
+  }
+
+  init(id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], importedAt: UInt64) {
+    self.id = id
+    self.manifestDigest = manifestDigest
+    self.config = config
+    self.diffIDs = diffIDs
+    self.importedAt = importedAt
+  }
+
+  init(_ json: JSON) throws(ImageError) {
+    guard json["schema_version"]?.integer == 1, let id = json["id"]?.string.flatMap({ Digest($0) }),
+      let time = json["imported_at"]?.integer, let importedAt = UInt64(exactly: time),
+      let layers = json["layers"]?.array, let config = json["config"]
+    else { throw .invalid("the record of the image is damaged", hint: "remove the image and import it again") }
+    self.id = id
+    self.importedAt = importedAt
+    manifestDigest = json["manifest_digest"]?.string.flatMap { Digest($0) }
+    self.config = try ImageConfig(document: config)
+    diffIDs = layers.compactMap { $0.string.flatMap { Digest($0) } }
+    guard diffIDs.count == layers.count else {
+      throw .invalid("the record of the image is damaged", hint: "remove the image and import it again")
+    }
+  }
+}
+
+/// What `layer.json` holds.
+struct LayerRecord: Sendable, Equatable {
+  var diffID: Digest
+  var contentBytes: UInt64
+  var entries: UInt64
+  var skippedDevices: UInt64
+  var skippedAttributes: UInt64
+  var opaqueRoot: Bool
+
+  init(_ report: LayerReport) {
+    diffID = report.diffID
+    contentBytes = report.contentBytes
+    entries = report.entries
+    skippedDevices = report.skippedDevices
+    skippedAttributes = report.skippedAttributes
+    opaqueRoot = report.opaqueRoot
+  }
+
+  var json: JSON {
+    JSON(object: [
+      ("schema_version", 1), ("diff_id", JSON(diffID.description)), ("content_bytes", JSON(contentBytes)),
+      ("entries", JSON(entries)), ("skipped_devices", JSON(skippedDevices)),
+      ("skipped_attributes", JSON(skippedAttributes)), ("opaque_root", JSON(opaqueRoot)),
+    ])
+  }
+
+  init(_ json: JSON) throws(ImageError) {
+    func number(_ key: String) throws(ImageError) -> UInt64 {
+      guard let value = json[key]?.integer, let number = UInt64(exactly: value) else {
+        throw .invalid("the record of a layer is damaged", hint: "remove the image and import it again")
+      }
+      return number
+    }
+    guard json["schema_version"]?.integer == 1, let diffID = json["diff_id"]?.string.flatMap({ Digest($0) }),
+      let opaqueRoot = json["opaque_root"]?.bool
+    else { throw .invalid("the record of a layer is damaged", hint: "remove the image and import it again") }
+    self.diffID = diffID
+    self.opaqueRoot = opaqueRoot
+    contentBytes = try number("content_bytes")
+    entries = try number("entries")
+    skippedDevices = try number("skipped_devices")
+    skippedAttributes = try number("skipped_attributes")
+  }
+}

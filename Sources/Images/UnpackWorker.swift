@@ -1,0 +1,197 @@
+import Glibc
+import LinuxKernel
+
+/// The hidden mode of the binary that reads what others wrote: `aurora-executor __unpack JOB …`.
+///
+/// Three jobs, each in a process of its own (`docs/images.md`):
+///
+/// | Job | Reads | Root | Capabilities | Reports |
+/// |---|---|---|---|---|
+/// | `inspect` | an archive, or the layout that is its root | layout or nothing, read-only | `DAC_READ_SEARCH` | `ArchiveContents` |
+/// | `inflate` | a compressed blob | nothing, read-only | none | `BlobInflater.Report` |
+/// | `layer` | a tar stream | the layer's directory | the five below | `LayerReport` |
+package enum UnpackWorker {
+  /// The first argument that starts this mode.
+  package static let mode = "__unpack"
+
+  enum Job: String {
+    case inspect
+    case inflate
+    case layer
+
+    var capabilities: Capabilities {
+      let names: [String] =
+        switch self {
+        case .inspect: ["DAC_READ_SEARCH"]
+        case .inflate: []
+        case .layer: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP"]
+        }
+      return names.reduce(into: []) { $0.formUnion(Capabilities(name: $1) ?? []) }
+    }
+  }
+
+  /// The numbers that descriptors have in a worker.
+  enum Descriptors {
+    static let source: Int32 = 0
+    static let report: Int32 = 1
+    static let root: Int32 = 3
+    static let output: Int32 = 4
+  }
+
+  /// Does the job that `arguments` (all of the command line) name, reports, and ends the process.
+  package static func main(_ arguments: [String]) -> Never {
+    let message: WorkerMessage
+    do throws(ImageError) {
+      let request = try Request(arguments)
+      do throws(Errno) {
+        try WorkerConfinement.enter(root: Descriptors.root, keeping: request.job.capabilities)
+      } catch {
+        throw ImageError(error, doing: "confine the unpack worker")
+      }
+      message = .result(try run(request))
+    } catch {
+      message = .failure(error)
+    }
+    do throws(Errno) {
+      try message.frame.withUnsafeBufferPointerThrowing { (frame) throws(Errno) in
+        try writeAll(UnsafeRawBufferPointer(frame), to: Descriptors.report)
+      }
+    } catch {
+      leave(2)  // nobody listens any more
+    }
+    if case .failure = message { leave(1) }
+    leave(0)
+  }
+
+  private static func run(_ request: Request) throws(ImageError) -> [UInt8] {
+    let budgets = Budgets()
+    var wire = WireWriter()
+    switch request.job {
+    case .inspect:
+      let files: ArchiveFiles
+      let root: FileDescriptor
+      do throws(Errno) { root = try openFile("/", O_RDONLY | O_DIRECTORY) } catch {
+        throw ImageError(error, doing: "open the layout")
+      }
+      if let size = request.size {
+        files = try ArchiveFiles(archive: Descriptors.source, size: size, budgets: budgets)
+      } else {
+        files = ArchiveFiles(directory: root.rawValue, budgets: budgets)
+      }
+      return try ArchiveInspector(files: files, platform: request.platform, budgets: budgets).contents().wire
+    case .inflate:
+      let stream = try ByteStream(
+        Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
+      stream.onProgress = reporter()
+      try BlobInflater.run(stream, to: Descriptors.output, budgets: budgets).write(to: &wire)
+    case .layer:
+      let root = try kernel("open the layer's directory") { () throws(Errno) in
+        try openFile("/", O_RDONLY | O_DIRECTORY)
+      }
+      let stream = try ByteStream(Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
+      let report = reporter()
+      let space = SpaceGuard(reserve: budgets.reservedBytes)
+      stream.onProgress = { (received) throws(ImageError) in
+        try report(received)
+        try space.check(received)
+      }
+      var unpacker = LayerUnpacker(stream, into: root, budgets: budgets)
+      try unpacker.run().write(to: &wire)
+    }
+    return wire.bytes
+  }
+
+  /// Says how far a stream is, once for every few megabytes.
+  private static func reporter() -> (UInt64) throws(ImageError) -> Void {
+    var next: UInt64 = 0
+    return { (received) throws(ImageError) in
+      guard received >= next else { return }
+      next = received + (4 << 20)
+      let frame = WorkerMessage.progress(received).frame
+      do throws(Errno) {
+        try frame.withUnsafeBufferPointerThrowing { (bytes) throws(Errno) in
+          try writeAll(UnsafeRawBufferPointer(bytes), to: Descriptors.report)
+        }
+      } catch {
+        throw ImageError(error, doing: "report progress")
+      }
+    }
+  }
+}
+
+/// Stops a layer before it takes the file system's last room.
+private final class SpaceGuard {
+  private let reserve: UInt64
+  private var next: UInt64 = 0
+
+  init(reserve: UInt64) { self.reserve = reserve }
+
+  func check(_ received: UInt64) throws(ImageError) {
+    guard received >= next else { return }
+    next = received + (32 << 20)
+    let room = try kernel("look for free space") { () throws(Errno) in
+      let root = try openFile("/", O_RDONLY | O_DIRECTORY)
+      return try space(of: root.rawValue)
+    }
+    guard room.available >= min(reserve, room.total / 20) else {
+      throw ImageError(
+        .exhausted, why: "only \(room.available >> 20) MiB are free where images are stored",
+        hint: "make room, or name another --work-dir")
+    }
+  }
+}
+
+extension UnpackWorker {
+  /// What the command line asks for.
+  struct Request: Equatable {
+    let job: Job
+    var offset: UInt64?
+    var size: UInt64?
+    var platform = Platform.host
+
+    var range: ByteRange { ByteRange(offset: offset, size: size) }
+
+    init(_ job: Job, range: ByteRange = .everything) {
+      self.job = job
+      offset = range.offset
+      size = range.size
+    }
+
+    var arguments: [String] {
+      ["aurora-executor", UnpackWorker.mode, job.rawValue]
+        + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
+        + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
+    }
+
+    init(_ arguments: [String]) throws(ImageError) {
+      let hint = "this mode is for the executor itself"
+      guard arguments.count >= 3, let job = Job(rawValue: arguments[2]) else {
+        throw .invalid("the unpack worker was started without a job", hint: hint)
+      }
+      self.job = job
+      for argument in arguments.dropFirst(3) {
+        let parts = argument.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw .invalid("the unpack worker does not know \(argument)", hint: hint) }
+        let value = String(Substring(parts[1]))
+        switch String(Substring(parts[0])) {
+        case "offset": offset = UInt64(value)
+        case "size": size = UInt64(value)
+        case "os": platform.os = value
+        case "architecture": platform.architecture = value
+        case "variant": platform.variant = value
+        default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
+        }
+      }
+    }
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// `withUnsafeBufferPointer` that keeps the type of what is thrown.
+  func withUnsafeBufferPointerThrowing<E: Error>(_ body: (UnsafeBufferPointer<UInt8>) throws(E) -> Void) throws(E) {
+    let result: Result<Void, E> = withUnsafeBufferPointer { buffer in
+      do throws(E) { return .success(try body(buffer)) } catch { return .failure(error) }
+    }
+    try result.get()
+  }
+}

@@ -1,0 +1,40 @@
+import Glibc
+import LinuxKernel
+
+/// How a worker shuts itself in before it looks at the first byte that somebody else wrote.
+///
+/// It was started in mount, pid, network and ipc namespaces of its own, with nothing open but what the job needs, and
+/// with a signal that ends it when its parent ends. What remains, in this order, because each step needs what the next
+/// ones take away:
+///
+/// 1. libcrypto is initialised, so that it never reads a configuration file of the new root
+/// 2. no core dump, and no other process may look into this one
+/// 3. the root becomes the one directory that the job works in, mounted `nosuid,nodev`; the host's tree is let go
+/// 4. memory, processor time, descriptors and file sizes are bounded
+/// 5. every capability but the job's goes, also from the bounding set, and no `execve` can bring one back
+enum WorkerConfinement {
+  /// Shuts this process in. `root` is the number of a detached mount, which is closed.
+  static func enter(root: Int32, keeping capabilities: Capabilities) throws(Errno) {
+    SHA256.prepareLibrary()
+    try OwnLimit.coreSize.set(0)
+    try Credentials.setDumpable(false)
+
+    let mount = FileDescriptor(owning: root)
+    // Private first: attaching below a shared mount would show on the host.
+    try makeAllMountsPrivate(.private)
+    try attach(mount, onto: try openFile("/", O_RDONLY | O_DIRECTORY))
+    try pivotRoot(into: mount)
+    try mount.close()
+
+    try OwnLimit.addressSpace.set(addressSpace)
+    try OwnLimit.openFiles.set(64)
+    try OwnLimit.processorSeconds.set(3600)
+    try OwnLimit.fileSize.set(Budgets().unpackedBytes)
+    try Credentials.limitBoundingSet(to: capabilities)
+    try Credentials.setCapabilities(capabilities)
+    try Credentials.setNoNewPrivileges()
+  }
+
+  /// Room for the largest zstd window (128 MiB), names of directories, libraries, and a margin.
+  private static let addressSpace: UInt64 = 768 << 20
+}

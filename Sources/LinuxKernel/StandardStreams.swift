@@ -1,0 +1,50 @@
+import CLinux
+
+/// The three descriptors every process is born with, or should be.
+package enum StandardStream {
+  /// Puts `/dev/null` on whichever of 0, 1 and 2 is closed: the next file opened would get its number, and output would
+  /// go there.
+  package static func ensureOpen() {
+    for number in Int32(0)...2 where ax_fcntl(number, F_GETFD, 0) == -1 {
+      _ = ax_open("/dev/null", O_RDWR, 0)
+    }
+  }
+
+  /// Writes everything; a reader that is gone or a full device is nothing that output can be told about.
+  package static func write(_ bytes: [UInt8], to number: Int32) {
+    bytes.withUnsafeBytes { buffer in
+      var done = 0
+      while done < buffer.count, let base = buffer.baseAddress {
+        guard let count = try? retrying("write", { CLinux.write(number, base + done, buffer.count - done) }) else {
+          return
+        }
+        done += count
+      }
+    }
+  }
+
+  package static func isTerminal(_ number: Int32) -> Bool { isatty(number) == 1 }
+
+  /// Everything on standard input, at most `limit` bytes.
+  package static func readInput(limit: Int) throws(Errno) -> [UInt8] {
+    let copy = FileDescriptor(owning: try retrying("fcntl") { ax_fcntl(0, F_DUPFD_CLOEXEC, 3) })
+    return try copy.readToEnd(limit: limit)
+  }
+}
+
+/// This process' environment and host.
+package enum HostEnvironment {
+  package static func variable(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    return String(cString: value)
+  }
+
+  /// The host's name (gethostname(2)).
+  package static var hostname: String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  package static var realUser: UInt32 { getuid() }
+}
