@@ -1,6 +1,5 @@
 import LinuxKernel
 import StrictJSON
-import Synchronization
 import Testing
 
 @testable import DockerEngineClient
@@ -57,7 +56,7 @@ struct DockerCommandComparisonTests {
   }
 
   private func asked(_ parameters: [(String, String)]) throws -> JSON? {
-    let body = Mutex<JSON?>(nil)
+    let body = Locked<JSON?>(nil)
     let engine = try ScriptedEngine { connection in
       while let request = connection.request() {
         if request.contains("/_ping") {
