@@ -140,6 +140,20 @@ public final class DockerEngine {
     }
   }
 
+  /// Sends an operation's request and waits for its answer.
+  func perform<Value>(_ operation: EngineOperation<Value>) throws(DockerEngineError) -> Value {
+    try perform(
+      operation.request, bodyLimit: operation.bodyLimit, accepting: operation.accepting, decode: operation.decode)
+  }
+
+  /// Sends an operation's request on a connection of its own, to be waited for by the caller.
+  func begin<Value>(_ operation: EngineOperation<Value>) throws(DockerEngineError) -> PendingReply<Value> {
+    var request = operation.request
+    request.freshConnection = true
+    return try begin(
+      request, bodyLimit: operation.bodyLimit, accepting: operation.accepting, decode: operation.decode)
+  }
+
   /// The same for a request whose answer's body does not matter.
   func perform(_ request: HTTPRequest, accepting: [Int] = []) throws(DockerEngineError) {
     try perform(request, accepting: accepting) { _, _ in }
@@ -170,8 +184,9 @@ public final class DockerEngine {
       "\(request.method) \(String(decoding: path, as: UTF8.self)) on \(printable(configuration.socketPath.utf8))"
     let context = RequestContext(operation: request.operation, place: place) { [weak self] in self?.note($0) }
     do throws(DockerEngineError) {
-      let exchange = try Exchange(request, on: try connection(fresh: request.freshConnection))
-      exchange.onReusable = { [weak self] in self?.idle = $0 }
+      let exchange = try Exchange(request, on: try connection(for: request))
+      // A connection that a caller may have registered somewhere is closed at its end: that takes it out of there.
+      if !request.freshConnection { exchange.onReusable = { [weak self] in self?.idle = $0 } }
       return (exchange, context)
     } catch {
       note(error)
@@ -179,18 +194,21 @@ public final class DockerEngine {
     }
   }
 
-  private func connection(fresh: Bool) throws(DockerEngineError) -> EngineConnection {
-    if !fresh, let kept = idle {
+  private func connection(for request: HTTPRequest) throws(DockerEngineError) -> EngineConnection {
+    if !request.freshConnection, let kept = idle {
       idle = nil
       if kept.isQuiet { return kept }
     }
     return try EngineConnection.open(
-      path: configuration.socketPath, peers: configuration.acceptedPeers, limit: configuration.deadlines.connect)
+      path: configuration.socketPath, peers: configuration.acceptedPeers, limit: request.deadlines.connect)
   }
 
   /// After a broken connection another engine may be there, of another version.
   private func note(_ error: DockerEngineError) {
-    if error.isUnavailable { agreed = nil }
+    switch error.kind {
+    case .transport, .socketAbsent: agreed = nil
+    default: break
+    }
   }
 
   /// Closes the connection that is kept; the next request makes a new one.

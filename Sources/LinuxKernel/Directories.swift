@@ -85,9 +85,17 @@ private func emptyDirectory(_ root: Int32, mount: UInt64) throws(Errno) {
           do throws(Errno) {
             try removeDirectory(grandchild.name, at: child.rawValue)
           } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
-            // Not empty: lift it to the root, where the next round finds it one level down.
-            serial += 1
-            try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
+            // Not empty: lift it to the root, where the next round finds it one level down. What is removed may hold
+            // such a name itself, so a taken one is passed over.
+            var lifted = false
+            while !lifted {
+              serial += 1
+              do throws(Errno) {
+                try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
+                lifted = true
+              } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
+              }
+            }
             pending = true
           }
         } catch  where error.code == ENOENT {

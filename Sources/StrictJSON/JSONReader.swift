@@ -33,7 +33,12 @@ private struct JSONReader {
   init(bytes: [UInt8], limits: JSON.Limits) {
     self.bytes = bytes
     self.limits = limits
-    if bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3; lineStart = 3; counted.offset = 3 }  // a byte order mark, as editors leave it
+    // A byte order mark, as editors leave it.
+    if bytes.starts(with: [0xef, 0xbb, 0xbf]) {
+      index = 3
+      lineStart = 3
+      counted.offset = 3
+    }
   }
 
   mutating func document() throws(JSONError) -> JSON {

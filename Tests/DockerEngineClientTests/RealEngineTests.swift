@@ -4,7 +4,7 @@ import Testing
 @testable import DockerEngineClient
 
 @_silgen_name("getenv")
-private func environmentValue(_ name: UnsafePointer<CChar>) -> UnsafePointer<CChar>?
+func environmentValue(_ name: UnsafePointer<CChar>) -> UnsafePointer<CChar>?
 
 /// The socket of an engine that tests may use, from `AURORA_TEST_DOCKER_SOCKET`.
 private let socket: String? = environmentValue("AURORA_TEST_DOCKER_SOCKET").map { String(cString: $0) }
@@ -249,6 +249,35 @@ struct RealEngineTests {
       let details = try docker.inspectContainer(id)
       #expect(details.limits.memory == 32 << 20 && details.limits.pidsLimit == 50)
       #expect(details.spec.hostname == "inside")
+    }
+  }
+
+  @Test func stoppingAndWaitingGoOnSideBySideInOneLoop() throws {
+    try withContainer(["sh", "-c", "trap 'sleep 0.3; exit 6' TERM; while :; do sleep 0.1; done"]) { id in
+      let poller = try Poller()
+      let start = try docker.beginStart(id)
+      #expect(try start.finish())
+      let wait = try docker.beginWait(id)
+      let stop = try docker.beginStop(id, timeout: 20)
+      var (status, stopped): (Int32?, Bool?) = (nil, nil)
+      try poller.add(wait.descriptor, token: 1, read: true, write: true)
+      try poller.add(stop.descriptor, token: 2, read: true, write: true)
+      while status == nil || stopped == nil {
+        for event in try poller.wait(timeoutMilliseconds: 30_000) {
+          if event.token == 1, status == nil {
+            status = try wait.advance()
+            if status == nil { try poller.modify(wait.descriptor, token: 1, read: true, write: false) }
+          }
+          if event.token == 2, stopped == nil {
+            stopped = try stop.advance()
+            if stopped == nil { try poller.modify(stop.descriptor, token: 2, read: true, write: false) }
+          }
+        }
+      }
+      #expect(status == 6 && stopped == true)
+      try docker.beginRemove(id, volumes: true).finish()
+      let gone = failure { () throws(DockerEngineError) in try docker.beginInspect(id).finish() }
+      #expect(gone?.status == 404)
     }
   }
 }

@@ -188,6 +188,46 @@ func failure(
     #expect(whole?.kind == .timeout(.whole, seconds: 0.1))
   }
 
+  @Test func anEngineThatAcceptsNothingRunsIntoTheConnectDeadline() throws {
+    let path = "/tmp/full-\(UInt64.random(in: 0...UInt64.max)).sock"
+    let listener = try UnixSocket.listen(path, kind: .stream, backlog: 0)
+    defer { try? removeFile(path) }
+    var waiting: [SharedDescriptor] = []
+    while waiting.count < 100, let socket = try? StreamSocket.connect(path, timeoutMilliseconds: 10) {
+      waiting.append(SharedDescriptor(socket))
+    }
+    var configuration = DockerEngine.Configuration(socketPath: path)
+    configuration.deadlines.connect = .milliseconds(50)
+    let error = failure { () throws(DockerEngineError) in try DockerEngine(configuration).ping() }
+    #expect(error?.kind == .timeout(.connect, seconds: 0.05))
+    _ = listener.rawValue
+  }
+
+  @Test func aSocketOfAnyLengthCanBeUsed() throws {
+    let engine = try ScriptedEngine.speaking { connection, _ in connection.reply("200 OK", "[]") }
+    let directory = String(engine.path.dropLast("/docker.sock".count))
+    let long = directory + "/" + String(repeating: "x", count: 200)
+    try makeDirectory(long, mode: 0o700)
+    defer { try? removeTree(long) }
+    try rename(engine.path, to: long + "/docker.sock")
+    defer { try? rename(long + "/docker.sock", to: engine.path) }
+    let docker = DockerEngine(DockerEngine.Configuration(socketPath: long + "/docker.sock"))
+    #expect(try docker.listContainers().isEmpty)
+  }
+
+  @Test func theConnectionOfWorkThatIsBegunClosesWithIt() throws {
+    let engine = try ScriptedEngine.speaking { connection, _ in connection.reply("204 No Content", "") }
+    let docker = client(engine)
+    let kill = try docker.beginKill(someID())
+    let poller = try Poller()
+    try poller.add(kill.descriptor, token: 1, read: true, write: true)
+    try kill.finish()
+    #expect(kill.descriptor == -1)
+    #expect(try poller.wait(timeoutMilliseconds: 20).isEmpty, "the kernel has taken it out of the loop")
+    kill.cancel()
+    #expect(try docker.ping().apiVersion == APIVersion(1, 41))
+  }
+
   @Test func aWaitCanBeDrivenByAnEventLoop() throws {
     let engine = try ScriptedEngine.speaking { connection, _ in
       connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -63,6 +63,16 @@ import Testing
     #expect(try simulate(plan, "a: exit 2; f: exit 0 @9s; kill @5s").verdict?.message == "a run 0: exit status 2")
   }
 
+  @Test func aKillThatTakesNothingChangesNothing() {
+    var harness = MachineHarness(task(process("a")))
+    harness.send(.containerReady)
+    harness.run("a")
+    #expect(harness.end("a", 0, .exited(0), at: 1) == [.terminateStrays, .killAll])
+    harness.send(.stop(.now(by: "x")), at: 2)
+    harness.send(.allGone, at: 2)
+    #expect(harness.verdict?.state == .finished)
+  }
+
   @Test func aStopSignalAndItsTimeoutAreTheProcesssOwn() throws {
     var slow = process("a")
     slow.stopSignal = 2

@@ -169,6 +169,27 @@ import Testing
     #expect(found == [#"1:41: processes[0]: unknown key "a\u{1b}[2J\u{a}b\u{202e}""#])
   }
 
+  /// Changes bytes of good documents at random: whatever comes of it is read or refused.
+  @Test func noBytesAreTooMuch() {
+    var dice = MachinePropertyTests.Dice(state: 7)
+    let signs = Array("{}[],:\"\\u0-9.e&".utf8)
+    for _ in 0..<2000 {
+      var bytes = Array(auroraJob.utf8)
+      for _ in 0..<Int.random(in: 1...6, using: &dice) {
+        let place = bytes.indices.randomElement(using: &dice) ?? 0
+        switch Int.random(in: 0..<4, using: &dice) {
+        case 0: bytes.remove(at: place)
+        case 1: bytes[place] = UInt8.random(in: 0...255, using: &dice)
+        case 2: bytes.insert(signs.randomElement(using: &dice) ?? 0, at: place)
+        default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + 30)], at: place)
+        }
+      }
+      let (document, diagnostics) = TaskDocument.decode(bytes)
+      #expect((document == nil) == diagnostics.hasErrors)
+      _ = document?.bind(someBindings)
+    }
+  }
+
   @Test func manyWarningsDoNotHideAnError() {
     let unknown = (0..<2000).map { #""k\#($0)":1"# }.joined(separator: ",")
     let (document, diagnostics) = TaskDocument.decode(Array(#"{"processes":[],\#(unknown)}"#.utf8))

@@ -139,6 +139,20 @@ import Testing
     #expect(try bound(text, full).container == .docker(DockerContainer(image: "library/python@sha256:00")))
   }
 
+  @Test func aBindingOfTheUserWinsOverOneOfTheExecutor() throws {
+    let bindings = Bindings(taskID: "t", hostname: "h", custom: [("mesos.cluster", "c9"), ("mesos.hostname", "other")])
+    #expect(try command("{{mesos.cluster}} {{mesos.hostname}}", bindings) == "c9 other")
+  }
+
+  @Test func aDocumentCanBeCheckedWithoutARun() throws {
+    let text = #"""
+      {"container":{"docker":{"image":"{{docker.image[a][b]}}"}},"processes":[{"name":"p-{{thermos.task_id}}",
+        "cmdline":"{{thermos.ports[http]}} {{mesos.instance}} {{mesos.cluster}} {{thermos.user}} {{x}}"}]}
+      """#
+    #expect(try document(text).check(custom: [("x", "1")]) == [])
+    #expect(try document(text).check().map(\.message) == ["unbound reference {{x}}"])
+  }
+
   @Test func aBoundDocumentCanBeShown() throws {
     let text = #"{"name":"t","processes":[{"name":"p","cmdline":"{{name}} {{&x}}"}],"max_failures":2}"#
     let (json, diagnostics) = try document(text).rendered(someBindings)

@@ -96,8 +96,8 @@ public struct DockerConfigFile: Sendable {
     return RegistryAuthorization(server: server, secret: .password(user: user, password: password))
   }
 
-  /// The credentials for the registry of an image: from the helper for this registry, else from the general helper, else
-  /// from the file itself. `nil` when there are none: the pull is anonymous then.
+  /// The credentials for the registry of an image: from the helper for this registry, else from the general helper,
+  /// else from the file itself. `nil` when there are none: the pull is anonymous then.
   /// - Parameters:
   ///   - reference: `[host[:port]/]name[:tag][@digest]`.
   ///   - environment: what a helper gets; its `PATH` says where helpers are looked for.

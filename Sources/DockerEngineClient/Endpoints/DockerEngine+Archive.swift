@@ -35,8 +35,8 @@ extension DockerEngine {
     }
   }
 
-  /// The tar archive of `path` in a container that does not run (`GET /containers/{id}/archive`), in pieces. What it holds
-  /// is the container's work: names in it prove nothing.
+  /// The tar archive of `path` in a container that does not run (`GET /containers/{id}/archive`), in pieces. What it
+  /// holds is the container's work: names in it prove nothing.
   public func getArchive(
     of path: String, in id: ContainerID
   ) throws(DockerEngineError) -> EngineStream<[UInt8]> {

@@ -10,10 +10,17 @@ extension DockerEngine {
   }
 
   /// What a container uses now (`GET /containers/{id}/stats`). Before API 1.41 the engine takes two seconds for it.
-  public func containerStats(_ id: ContainerID) throws(DockerEngineError) -> ContainerStats {
+  public func containerStats(_ id: ContainerID) throws(DockerEngineError) -> ContainerStats { try perform(stats(id)) }
+
+  /// Starts asking for what a container uses, as `containerStats` does.
+  public func beginStats(_ id: ContainerID) throws(DockerEngineError) -> PendingReply<ContainerStats> {
+    try begin(stats(id))
+  }
+
+  private func stats(_ id: ContainerID) throws(DockerEngineError) -> EngineOperation<ContainerStats> {
     let single = try apiVersion() >= APIVersion(1, 41) ? "1" : nil
-    return try perform(
-      request(
+    return EngineOperation(
+      request: try request(
         "GET", "/containers/\(id.text)/stats", query: [("stream", "0"), ("one-shot", single)],
         "read the usage of container \(id.short)"),
       decode: object(ContainerStats.init))
@@ -29,8 +36,8 @@ extension DockerEngine {
       decode: object { (fields) throws(DockerEngineError) in try fields.strings("Warnings") })
   }
 
-  /// Removes every container that does not run and meets the filters (`POST /containers/prune`). Without a filter that is
-  /// everybody's: give a label.
+  /// Removes every container that does not run and meets the filters (`POST /containers/prune`). Without a filter that
+  /// is everybody's: give a label.
   public func pruneContainers(filters: EngineFilters) throws(DockerEngineError) -> Pruned {
     try prune("containers", "ContainersDeleted", filters)
   }

@@ -1,8 +1,8 @@
 extension DockerEngine {
   /// What happens from now on, or has happened since an instant (`GET /events`).
   ///
-  /// An engine forgets all but the last 256 events, and all of them when it restarts: events tell when to look, not what
-  /// is true.
+  /// An engine forgets all but the last 256 events, and all of them when it restarts: events tell when to look, not
+  /// what is true.
   /// - Parameters:
   ///   - since: nanoseconds since 1970; `nil` for now.
   ///   - until: nanoseconds since 1970; `nil` for ever.

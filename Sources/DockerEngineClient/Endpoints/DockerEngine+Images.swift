@@ -37,9 +37,8 @@ extension DockerEngine {
     do throws(DockerEngineError) {
       _ = try EngineName.imagePath(reference)
       let (name, tag) = DockerEngine.split(reference)
-      var patient = Deadlines.streaming
+      var patient = streaming(idle: .seconds(300))
       patient.head = .seconds(300)
-      patient.idle = .seconds(300)
       var request = try request(
         "POST", "/images/create", query: [("fromImage", name), ("tag", tag), ("platform", platform)], operation,
         deadlines: deadlines ?? patient)
@@ -67,15 +66,13 @@ extension DockerEngine {
 
   /// Loads the images of a `docker save` or OCI archive (`POST /images/load`).
   ///
-  /// Returns what the engine says it loaded: references, or ids of images without one. An engine that says nothing gives
-  /// an empty list: ask for the image before believing that it is there.
+  /// Returns what the engine says it loaded: references, or ids of images without one. An engine that says nothing
+  /// gives an empty list: ask for the image before believing that it is there.
   public func loadImages(
     _ archive: UploadBody, progress: (EngineProgress) -> Void = { _ in }
   ) throws(DockerEngineError) -> [String] {
-    var deadlines = Deadlines.streaming
-    deadlines.connect = configuration.deadlines.connect
+    var deadlines = streaming(idle: .seconds(600))
     deadlines.head = .seconds(600)
-    deadlines.idle = .seconds(600)
     var request = try request("POST", "/images/load", query: [("quiet", "0")], "load images", deadlines: deadlines)
     request.body = .upload(archive, type: "application/x-tar")
     let messages = try stream(request, decode: JSONLineReader.decoder(EngineProgress.read))

@@ -23,8 +23,7 @@ public struct ContainerCreateRequest: Sendable, Equatable {
       if version < APIVersion(1, 44) {
         members.append(("MacAddress", JSON(spec.macAddress)))
       } else {
-        let network = networks.count == 1 ? networks.keys.first ?? "" : hostConfig.networkMode
-        let name = network.isEmpty ? "default" : network
+        let name = hostConfig.networkMode.isEmpty ? "default" : hostConfig.networkMode
         var endpoint = networks[name] ?? EndpointSettings()
         if endpoint.macAddress.isEmpty { endpoint.macAddress = spec.macAddress }
         networks[name] = endpoint

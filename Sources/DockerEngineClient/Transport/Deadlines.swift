@@ -12,14 +12,6 @@ public struct Deadlines: Sendable, Equatable {
   /// The limits that are documented above.
   public init() {}
 
-  /// For what lasts as long as it lasts, such as following logs: only connecting and the head are bounded.
-  public static var streaming: Deadlines {
-    var deadlines = Deadlines()
-    deadlines.idle = nil
-    deadlines.whole = nil
-    return deadlines
-  }
-
   /// These limits with `extra` more time for the engine's own work before it answers.
   func allowing(_ extra: Duration) -> Deadlines {
     var deadlines = self

@@ -26,7 +26,7 @@ public final class EngineStream<Element> {
   }
 
   /// What to poll; never another number while the stream lasts, -1 afterwards.
-  public var descriptor: Int32 { exchange.connection.number }
+  public var descriptor: Int32 { exchange.descriptor }
   /// What to poll it for; may change with each `advance()`.
   public var interest: Readiness { exchange.interest }
   /// When to call `advance()` at the latest, in nanoseconds of CLOCK_BOOTTIME; `nil` when nothing is due.
@@ -121,7 +121,7 @@ public final class EngineStream<Element> {
   /// Sends on an upgraded connection what the socket takes now; zero when that is nothing.
   func send(_ bytes: ArraySlice<UInt8>) throws(DockerEngineError) -> Int {
     do throws(Errno) {
-      return try exchange.connection.send(bytes)
+      return try exchange.sendRaw(bytes)
     } catch {
       throw DockerEngineError.transport(.send, error).during(context.operation, at: context.place)
     }
@@ -129,7 +129,7 @@ public final class EngineStream<Element> {
 
   func finishSending() throws(DockerEngineError) {
     do throws(Errno) {
-      try exchange.connection.finishSending()
+      try exchange.finishSending()
     } catch {
       throw DockerEngineError.transport(.send, error).during(context.operation, at: context.place)
     }

@@ -15,7 +15,7 @@ final class Exchange {
   }
 
   let request: HTTPRequest
-  let connection: EngineConnection
+  private let connection: EngineConnection
   /// The connection had carried a request before this one.
   let wasReused: Bool
   private var parser: HTTPResponseParser
@@ -131,9 +131,9 @@ final class Exchange {
     case .upgraded(let head): self.head = head
     case .end:
       hasEnded = true
-      if case .done = sending, parser.connectionPersists, parser.unread == 0 {
+      if case .done = sending, parser.connectionPersists, parser.unread == 0, let onReusable {
         connection.isReused = true
-        onReusable?(connection)
+        onReusable(connection)
       } else {
         connection.close()
       }
@@ -189,14 +189,24 @@ final class Exchange {
   /// Blocks until `next()` is worth calling.
   func waitUntilReady() throws(DockerEngineError) {
     do throws(Errno) {
-      try wait(for: connection.number, interest, until: deadline)
+      try wait(for: descriptor, interest, until: deadline)
     } catch {
       throw .transport(head == nil ? .head : .body, error)
     }
   }
 
+  /// The descriptor to poll; -1 once the exchange has ended, as the connection may then be another's.
+  var descriptor: Int32 { hasEnded ? -1 : connection.number }
+
+  /// Sends on an upgraded connection, past the exchange itself.
+  func sendRaw(_ bytes: ArraySlice<UInt8>) throws(Errno) -> Int { try connection.send(bytes) }
+
+  /// Ends this side of an upgraded connection.
+  func finishSending() throws(Errno) { try connection.finishSending() }
+
   /// Ends the exchange: the engine sees the connection close.
   func cancel() {
+    if hasEnded { return }
     hasEnded = true
     onReusable = nil
     connection.close()

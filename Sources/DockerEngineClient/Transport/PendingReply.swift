@@ -25,7 +25,7 @@ public final class PendingReply<Value> {
   }
 
   /// What to poll; never another number while the request is under way, -1 afterwards.
-  public var descriptor: Int32 { exchange.connection.number }
+  public var descriptor: Int32 { exchange.descriptor }
   /// What to poll it for; may change with each `advance()`.
   public var interest: Readiness { exchange.interest }
   /// When to call `advance()` at the latest, in nanoseconds of CLOCK_BOOTTIME; `nil` when nothing is due.

@@ -99,6 +99,23 @@ package struct TaskDocument: Sendable {
     return (diagnostics.hasErrors ? nil : task, diagnostics)
   }
 
+  /// Binds the templates to stand-ins for what only a run knows, and says what would be wrong with any.
+  ///
+  /// - Parameter custom: as in `Bindings`.
+  package func check(custom: [(String, String)] = []) -> [Diagnostic] {
+    var ports: [String: Int] = [:]
+    for (index, name) in referencedPorts.enumerated() { ports[name] = 31_000 + index }
+    let digest = "@sha256:" + String(repeating: "0", count: 64)
+    let images = referencedImages.map {
+      Bindings.DockerImage(name: $0.name, tag: $0.tag, value: $0.name + digest)
+    }
+    return bind(
+      Bindings(
+        taskID: "task-0", role: role ?? "nobody", hostname: "localhost", cluster: cluster ?? "cluster", ports: ports,
+        custom: custom, dockerImages: images)
+    ).diagnostics
+  }
+
   /// The document with its templates bound, as JSON.
   package func rendered(_ bindings: Bindings) -> (json: JSON?, diagnostics: [Diagnostic]) {
     let (bound, _, diagnostics) = bindTree(bindings)

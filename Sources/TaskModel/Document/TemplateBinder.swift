@@ -224,10 +224,8 @@ struct TemplateBinder {
     case .image(let name, let tag)?:
       if seenReferences.insert(reference.bytes).inserted { images.append(.init(name: name, tag: tag, value: "")) }
     case nil:
-      if bindings.flatMap({ custom(reference, in: $0) }) == nil {
-        report(.unbound, position, "unknown reference \(shown(reference.bytes))", hint: Reserved.hint(for: reference))
-        return nil
-      }
+      report(.unbound, position, "unknown reference \(shown(reference.bytes))", hint: Reserved.hint(for: reference))
+      return nil
     default: break
     }
     guard let bindings else { return nil }

@@ -19,7 +19,8 @@ package enum TaskEvent: Sendable, Equatable {
   case lifecycleAnswered(handled: Bool)
   /// How many processes live in the container that are none of the task's runs; only for a machine that waits for them.
   case strays(Int)
-  /// Nothing of the container's processes is left: the answer to `TaskEffect.killAll`.
+  /// Nothing of the container's processes is left: the answer to `TaskEffect.killAll`. Runs whose end was seen are
+  /// reported before it; the others are taken as killed.
   case allGone
   /// The instant of `TaskMachine.timer` has come.
   case timer

@@ -1,5 +1,4 @@
 import LinuxKernel
-import Synchronization
 
 // The C library's header for threads is in no module that may be imported beside LinuxKernel's.
 @_silgen_name("pthread_create")
@@ -112,8 +111,8 @@ final class ScriptedEngine: Sendable {
 
   let path: String
   private let directory: String
-  private let log = Mutex<[String]>([])
-  private let stopping = Mutex(false)
+  private let log = Locked<[String]>([])
+  private let stopping = Locked(false)
   /// Every request that was read whole, in order.
   var requests: [String] { log.withLock { $0 } }
 

@@ -1,0 +1,402 @@
+import Glibc
+import LinuxKernel
+import StrictJSON
+import Testing
+
+@testable import Images
+
+/// The store and its workers, on the real kernel.
+@Suite(.serialized, .needsRoot, .needsWorker) struct ImageStoreTests {
+  private let scratch: Scratch
+  private let store: ImageStore
+  private let root: String
+
+  init() throws {
+    scratch = try Scratch()
+    root = scratch.path + "/images"
+    store = try ImageStore(root: root, worker: try #require(Requirements.worker))
+  }
+
+  private static func layer(_ files: (String, String)...) -> [UInt8] {
+    var tar = TarBuilder()
+    for (name, content) in files { tar.file(name, content) }
+    return tar.finished
+  }
+
+  private let fixture = ImageFixture(
+    ImageStoreTests.layer(("etc/os", "debian"), ("gone", "x")), ImageStoreTests.layer((".wh.gone", ""), ("new", "y")))
+
+  private func importBytes(_ bytes: [UInt8], as name: String? = nil) throws -> [StoredImage] {
+    try importPath(try scratch.write("archive", bytes), as: name)
+  }
+
+  private func importPath(_ path: String, as name: String? = nil) throws -> [StoredImage] {
+    try store.importArchive(path, as: try name.map { try ImageReference($0) }) { _ in }
+  }
+
+  private func expectWhole(_ image: StoredImage?, location: SourceLocation = #_sourceLocation) throws {
+    let image = try #require(image, sourceLocation: location)
+    #expect(image.layers.count == 2, sourceLocation: location)
+    #expect(try readFile(image.layers[0].path + "/etc/os") == Array("debian".utf8), sourceLocation: location)
+    #expect(try readFile(image.layers[1].path + "/new") == Array("y".utf8), sourceLocation: location)
+    let whiteout = try status(of: image.layers[1].path + "/gone")
+    #expect(whiteout.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) && whiteout.deviceType == 0, sourceLocation: location)
+    #expect(image.config.environment == ["PATH=/bin", "A=b=c"], sourceLocation: location)
+    #expect(try entries(of: root + "/staging").isEmpty, sourceLocation: location)
+  }
+
+  @Test func importsDockerArchives() throws {
+    let images = try importBytes(ImageFixture.tar(fixture.dockerFiles(tags: ["debian:bookworm", "localhost/x:1"])))
+    let found = try store.find(try ImageReference("debian:bookworm"))
+    try expectWhole(found)
+    #expect(images.map(\.id) == [fixture.digest(fixture.document)])
+    #expect(found?.references.map(\.description) == ["debian:bookworm", "localhost/x:1"])
+    #expect(found?.config.entrypoint == ["/entry"])
+    #expect(found?.config.command == ["one", "two"])
+    #expect(found?.config.workingDirectory == "/work")
+    #expect(found?.config.user == "1000:1000")
+    #expect(found?.config.labels == [ImageConfig.Label(name: "x.y", value: "z")])
+    #expect(found?.config.volumes == ["/data"])
+    #expect(found?.config.exposedPorts == ["80/tcp"])
+    #expect(found?.config.stopSignal == "SIGINT")
+    #expect(found?.bytes == 8)
+    #expect(found?.manifestDigest == nil)
+  }
+
+  @Test func importsArchivesOfBeforeManifests() throws {
+    _ = try importBytes(ImageFixture.tar(fixture.legacyFiles(repository: "team/old", tag: "v1")))
+    let found = try store.find(try ImageReference("team/old:v1"))
+    try expectWhole(found)
+    #expect(found?.config.command == ["layer 1"])
+    #expect(found?.config.diffIDs == fixture.layers.map { fixture.digest($0) })
+  }
+
+  @Test func importsLayoutsAsDirectoryAndAsArchive() throws {
+    let files = fixture.layoutFiles(index: [fixture.manifestDescriptor(name: "docker.io/library/debian:bookworm")])
+    let directory = scratch.path + "/layout"
+    try ImageFixture.write(files, to: directory)
+    _ = try importPath(directory)
+    let found = try store.find(try ImageReference("debian:bookworm"))
+    try expectWhole(found)
+    #expect(found?.manifestDigest == fixture.digest(fixture.manifest))
+    let byDigest = try store.find(try ImageReference("debian@\(fixture.digest(fixture.manifest))"))
+    #expect(byDigest?.id == found?.id)
+    #expect(try store.find(try ImageReference("debian@\(fixture.digest(fixture.document))")) == nil)
+
+    _ = try importBytes(ImageFixture.tar(files), as: "other:name")
+    #expect(try store.find(try ImageReference("other:name"))?.id == found?.id)
+  }
+
+  @Test(arguments: ["gzip", "zstd"])
+  func importsCompressedArchives(program: String) throws {
+    let files = fixture.layoutFiles(index: [fixture.manifestDescriptor(name: "debian")])
+    let path = try scratch.write("plain.tar", ImageFixture.tar(files))
+    guard try run(["/usr/bin/\(program)", "-q", path]) == .exited(0) else { return }
+    _ = try importPath(path + (program == "gzip" ? ".gz" : ".zst"))
+    try expectWhole(try store.find(try ImageReference("debian")))
+  }
+
+  @Test func choosesThePlatformOfThisHost() throws {
+    var foreign = fixture
+    foreign.architecture = "s390x"
+    func platform(_ architecture: String) -> JSON {
+      JSON(object: [("os", "linux"), ("architecture", JSON(architecture))])
+    }
+    let inner = JSON(object: [
+      ("schemaVersion", 2), ("mediaType", "application/vnd.oci.image.index.v1+json"),
+      (
+        "manifests",
+        JSON([
+          foreign.manifestDescriptor(name: nil, platform: platform("s390x")),
+          fixture.manifestDescriptor(name: nil, platform: platform(Platform.host.architecture)),
+        ])
+      ),
+    ]).compactBytes
+    let index = JSON(object: [
+      ("mediaType", "application/vnd.oci.image.index.v1+json"), ("digest", JSON(fixture.digest(inner).description)),
+      ("size", JSON(inner.count)), ("annotations", JSON(object: [("org.opencontainers.image.ref.name", "multi:1")])),
+    ])
+    let files = fixture.layoutFiles(index: [index], extra: [inner, foreign.document, foreign.manifest])
+    _ = try importBytes(ImageFixture.tar(files))
+    try expectWhole(try store.find(try ImageReference("multi:1")))
+
+    let other = try ImageStore(
+      root: root, worker: try #require(Requirements.worker), platform: Platform(os: "linux", architecture: "riscv64"))
+    let error = #expect(throws: ImageError.self) {
+      _ = try other.importArchive(scratch.path + "/archive", as: nil) { _ in }
+    }
+    #expect(error?.description.contains("no image for linux/riscv64; there are: linux/s390x, linux/") == true)
+  }
+
+  @Test func namesAreNeededWhereTheArchiveHasNone() throws {
+    let files = fixture.layoutFiles(index: [fixture.manifestDescriptor(name: nil)])
+    let error = #expect(throws: ImageError.self) { _ = try importBytes(ImageFixture.tar(files)) }
+    #expect(error?.description.contains("no name") == true)
+    #expect(error?.hint.contains("NAME:TAG") == true)
+    #expect(try store.list().isEmpty)
+    _ = try importBytes(ImageFixture.tar(files), as: "given:name")
+    try expectWhole(try store.find(try ImageReference("given:name")))
+  }
+
+  @Test func missingFilesAreNotFound() throws {
+    let error = #expect(throws: ImageError.self) { _ = try importPath("/nonexistent.tar") }
+    #expect(error?.kind == .notFound)
+    #expect(error?.description.contains("/nonexistent.tar") == true)
+  }
+
+  @Test func layersAreKeptOnceAndImportsAreRepeatable() throws {
+    let bytes = ImageFixture.tar(fixture.dockerFiles(tags: ["one"]))
+    _ = try importBytes(bytes)
+    let first = try status(of: try #require(try store.findAny("one")).layers[0].path)
+    var unpacked = 0
+    var other = fixture
+    other.environment = ["DIFFERENT=1"]
+    _ = try store.importArchive(
+      try scratch.write("other", ImageFixture.tar(other.dockerFiles(tags: ["two"]))), as: nil
+    ) { unpacked = max(unpacked, $0.layersDone - $0.layersPresent) }
+    #expect(unpacked == 0)
+    #expect(try status(of: try #require(try store.findAny("two")).layers[0].path).inode == first.inode)
+    #expect(try entries(of: root + "/layers").count == 2)
+    #expect(try store.list().map { $0.references.map(\.description) } == [["one:latest"], ["two:latest"]])
+  }
+
+  @Test func aNameMovesToTheImageThatTookItLast() throws {
+    _ = try importBytes(ImageFixture.tar(fixture.dockerFiles(tags: ["moving"])))
+    var other = fixture
+    other.environment = ["DIFFERENT=1"]
+    _ = try importBytes(ImageFixture.tar(other.dockerFiles(tags: ["moving"])))
+    #expect(try store.findAny("moving")?.id == other.digest(other.document))
+    #expect(try store.list().count == 2)
+  }
+
+  @Test func imagesAreFoundByTheStartOfTheirId() throws {
+    _ = try importBytes(ImageFixture.tar(fixture.dockerFiles(tags: ["x"])))
+    let id = fixture.digest(fixture.document)
+    #expect(try store.findAny(id.short)?.id == id)
+    #expect(try store.findAny(id.description)?.id == id)
+    #expect(try store.findAny("ffff") == nil || id.hex.utf8.starts(with: "ffff".utf8))
+    #expect(try store.findAny("missing") == nil)
+  }
+
+  @Test func nothingOfTheStoreIsForOthers() throws {
+    _ = try importBytes(ImageFixture.tar(fixture.dockerFiles(tags: ["x"])))
+    #expect(try status(of: root).permissions == 0o700)
+    let opened = try openFile(root, O_RDONLY | O_DIRECTORY)
+    try changeMode(of: opened.rawValue, to: 0o755)
+    let error = #expect(throws: ImageError.self) { _ = try ImageStore(root: root) }
+    #expect(error?.description.contains("mode 755") == true)
+  }
+
+  @Test func whatADeadImportLeftIsSwept() throws {
+    try makeDirectories(root + "/staging/dead/0-x/fs/deep")
+    let live = try Staging(in: StorePaths(root: root))
+    _ = try ImageStore(root: root)
+    #expect(try entries(of: root + "/staging").count == 1)
+    withExtendedLifetime(live) {}
+  }
+
+  @Test func anInterruptedImportLeavesNothing() throws {
+    let pipe = try makePipe()
+    try pipe.second.writeAll([1])
+    let path = try scratch.write("archive", ImageFixture.tar(fixture.dockerFiles(tags: ["x"])))
+    let error = #expect(throws: ImageError.self) {
+      _ = try store.importArchive(path, as: nil, interruption: pipe.first.rawValue) { _ in }
+    }
+    #expect(error?.kind == .host(Errno("", code: EINTR)))
+    #expect(try entries(of: root + "/staging").isEmpty)
+    #expect(try entries(of: root + "/layers").isEmpty)
+  }
+
+  @Test func ownersAndFileCapabilitiesAreKept() throws {
+    var tar = TarBuilder()
+    // cap_net_bind_service+ep, version 2
+    tar.pax([("SCHILY.xattr.security.capability", [1, 0, 0, 2, 0, 4, 0, 0] + [UInt8](repeating: 0, count: 12))])
+    var header = TarBuilder.Header("server")
+    header.uid = TarBuilder.octal(1234, 8)
+    header.gid = TarBuilder.octal(5678, 8)
+    header.mode = "0006755"
+    tar.add(header, data: Array("x".utf8))
+    var directory = TarBuilder.Header("home/", type: "5")
+    directory.uid = TarBuilder.binary(4_294_967_294, 8)
+    directory.mode = "0000700"
+    tar.add(directory)
+    let image = try #require(
+      try importBytes(ImageFixture.tar(ImageFixture(tar.finished).dockerFiles(tags: ["x"]))).first)
+    let path = image.layers[0].path
+    let server = try status(of: path + "/server")
+    #expect(server.uid == 1234 && server.gid == 5678 && server.permissions == 0o6755)
+    let file = try openFile(path + "/server", O_RDONLY)
+    #expect(try attribute("security.capability", of: file.rawValue)?.count == 20)
+    #expect(try status(of: path + "/home").uid == 4_294_967_294)
+  }
+
+  @Test func nothingBelowAnOpaqueRootIsStacked() throws {
+    var tar = TarBuilder()
+    tar.file(".wh..wh..opq")
+    tar.file("only", "this")
+    var hiding = fixture
+    hiding.layers.append(tar.finished)
+    let image = try #require(try importBytes(ImageFixture.tar(hiding.dockerFiles(tags: ["x"]))).first)
+    #expect(image.layers.map(\.diffID) == [hiding.digest(tar.finished)])
+    #expect(image.config.diffIDs.count == 3)
+  }
+
+  /// Descriptors of this process that an import could have left open; other tests run beside this one.
+  private func openDescriptors() throws -> Int {
+    try entries(of: "/proc/self/fd").count { entry in
+      let number = "/proc/self/fd/" + String(decoding: entry.name, as: UTF8.self)
+      guard let target = try? readSymbolicLink(number) else { return false }
+      return target.starts(with: scratch.path.utf8) || target.elementsEqual("anon_inode:[pidfd]".utf8)
+    }
+  }
+
+  /// Every hostile image of the fixture: refused with the entry's name or contained, and nothing left behind.
+  @Test(.needsProgram("/usr/bin/python3")) func hostileImagesDoNoHarm() throws {
+    let cases = try scratch.directory("cases")
+    try #require(try run(["/usr/bin/env", "python3", hostileImages, cases]) == .exited(0))
+    let list = try JSON(parsing: try readFile(cases + "/cases.json"))
+    let mounts = try readFile("/proc/self/mountinfo")
+    for item in list.array ?? [] {
+      let name = try #require(item["case"]?.string)
+      let before = try openDescriptors()
+      var image: StoredImage?
+      var failure: ImageError?
+      do { image = try importPath(cases + "/" + name).first } catch { failure = error as? ImageError }
+      if item["outcome"]?.string == "refused" {
+        let text = failure?.description ?? "accepted"
+        #expect(failure?.kind == .invalid, "\(name): \(text)")
+        for word in item["words"]?.array?.compactMap(\.string) ?? [] {
+          #expect(text.contains(word), "\(name): \(text)")
+        }
+        #expect(!text.utf8.contains { $0 < 0x20 }, "\(name): \(text)")
+        #expect(try store.list().isEmpty, "\(name)")
+        #expect(try entries(of: root + "/layers").isEmpty, "\(name)")
+      } else {
+        #expect(failure == nil, "\(name): \(failure?.description ?? "")")
+        for file in item["files"]?.array?.compactMap(\.string) ?? [] {
+          let absent = file.utf8.first == UInt8(ascii: "!")
+          let path = (image?.layers.last?.path ?? "") + "/" + (absent ? String(file.dropFirst()) : file)
+          #expect(((try? status(of: path)) == nil) == absent, "\(name): \(file)")
+        }
+        _ = try store.remove(try #require(image).id.description, force: true)
+      }
+      #expect(try entries(of: root + "/staging").isEmpty, "\(name)")
+      #expect(try openDescriptors() == before, "\(name)")
+    }
+    #expect(try readFile("/proc/self/mountinfo") == mounts)
+    #expect((try? status(of: "/tmp/evil")) == nil)
+  }
+}
+
+private let hostileImages = fixture("hostile-images.py")
+
+/// Removal, and what it must leave alone.
+@Suite(.serialized, .needsRoot, .needsWorker) struct ImageRemovalTests {
+  private let scratch: Scratch
+  private let store: ImageStore
+  private let root: String
+  private let shared: [UInt8]
+
+  init() throws {
+    scratch = try Scratch()
+    root = scratch.path + "/images"
+    store = try ImageStore(root: root, worker: try #require(Requirements.worker))
+    var tar = TarBuilder()
+    tar.file("shared", "1234")
+    shared = tar.finished
+  }
+
+  private func add(_ tags: String..., layer: String? = nil) throws -> StoredImage {
+    var layers = [shared]
+    if let layer {
+      var tar = TarBuilder()
+      tar.file(layer, layer)
+      layers.append(tar.finished)
+    }
+    var fixture = ImageFixture()
+    fixture.layers = layers
+    let path = try scratch.write("archive", ImageFixture.tar(fixture.dockerFiles(tags: tags)))
+    return try #require(try store.importArchive(path, as: nil) { _ in }.first)
+  }
+
+  private func layerCount() throws -> Int { try entries(of: root + "/layers").count }
+
+  @Test func layersGoWithTheLastImageThatHasThem() throws {
+    let one = try add("one", layer: "a")
+    let two = try add("two", layer: "bb")
+    #expect(try layerCount() == 3)
+    let first = try store.remove("one")
+    #expect(first.images == [one.id])
+    #expect(first.layers == [one.layers[1].diffID])
+    #expect(first.bytes == 1)
+    #expect(try layerCount() == 2)
+    let second = try store.remove(two.id.short)
+    #expect(second.references.map(\.description) == ["two:latest"])
+    #expect(second.bytes == 6)
+    #expect(try layerCount() == 0)
+    #expect(try store.list().isEmpty)
+    #expect(try entries(of: root + "/staging").isEmpty)
+  }
+
+  @Test func aNameAmongOthersIsOnlyTakenOff() throws {
+    let image = try add("one", "two")
+    let removal = try store.remove("one")
+    #expect(removal == ImageRemoval(references: [try ImageReference("one")], images: [], layers: [], bytes: 0))
+    #expect(try store.findAny("one") == nil)
+    #expect(try store.findAny("two")?.id == image.id)
+  }
+
+  @Test func anIdWithSeveralNamesNeedsForce() throws {
+    let image = try add("one", "two")
+    let error = #expect(throws: ImageError.self) { _ = try store.remove(image.id.short) }
+    #expect(error?.description.contains("one:latest, two:latest") == true)
+    #expect(try store.remove(image.id.short, force: true).references.count == 2)
+    #expect(try store.list().isEmpty)
+  }
+
+  @Test func anImageInUseStaysAlsoWithForce() throws {
+    let image = try add("one")
+    do {
+      let use = try store.lockForUse(image)
+      // A copy, as a container's init inherits it, keeps the image when the executor has gone.
+      let inherited = try use.duplicate()
+      try use.close()
+      for force in [false, true] {
+        let error = #expect(throws: ImageError.self) { _ = try store.remove("one", force: force) }
+        #expect(error?.kind == .inUse)
+      }
+      #expect(try store.findAny("one")?.id == image.id)
+      try inherited.close()
+    }
+    #expect(try store.remove("one").images == [image.id])
+    let error = #expect(throws: ImageError.self) { _ = try store.lockForUse(image) }
+    #expect(error?.kind == .notFound)
+  }
+
+  @Test func whatIsNotThereIsNotFound() throws {
+    let error = #expect(throws: ImageError.self) { _ = try store.remove("missing") }
+    #expect(error?.kind == .notFound)
+  }
+
+  @Test func aLayerWithoutAnImageIsAnOrphan() throws {
+    let image = try add("one")
+    try removeTree(root + "/images/" + image.id.hex)
+    #expect(try store.removeOrphans().layers == image.layers.map(\.diffID))
+    #expect(try layerCount() == 0)
+  }
+
+  @Test func aHostileLayerCanBeRemoved() throws {
+    var tar = TarBuilder()
+    for index in 1...20 { tar.directory(".ax-remove-\(index)/x/y/z/") }
+    tar.directory("a/b/c/d/e/f/", mode: "0000000")
+    tar.pax([("path", Array(String(repeating: "d/", count: 500).utf8))])
+    tar.directory("x")
+    var fixture = ImageFixture()
+    fixture.layers = [tar.finished]
+    _ = try store.importArchive(
+      try scratch.write("archive", ImageFixture.tar(fixture.dockerFiles(tags: ["x"]))), as: nil
+    ) { _ in }
+    _ = try store.remove("x")
+    #expect(try entries(of: root + "/staging").isEmpty)
+  }
+}
