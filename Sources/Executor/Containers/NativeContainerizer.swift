@@ -171,10 +171,11 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
+  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
     guard let identity = ProcessIdentity(json: record) else {
       throw CommandFailure(.internalError, "the journal does not say which process container-init was")
     }
+    try provision()
     do {
       guard let process = try identity.open() else { return nil }
       let handle = SharedDescriptor(process)
@@ -236,6 +237,8 @@ final class NativeContainer: Container {
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
   func usage() -> ContainerUsage { launcher.usage(id) }
+  /// Nobody but init was there.
+  func lastWords() -> String { "" }
 
   func destroy() -> [String] {
     // Orderly, where init still listens: it has flushed every log by then.

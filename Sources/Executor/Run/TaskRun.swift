@@ -87,15 +87,16 @@ struct TaskRun {
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.containerizerName = containerizer.name
-    if containerizer.imageName != nil { try containerizer.provision() }
-    context.image = containerizer.image
     guard let launched = history.launched else {
       // Nothing was ever started: the launch is void and may be done anew.
       _ = containerizer.removeRemains()
       if containerizer.imageName != nil { try containerizer.provision() }
+      context.image = containerizer.image
       return try launch(&context, containerizer, identity)
     }
-    guard let container = try containerizer.adopt(launched) else {
+    let adopted = try containerizer.adopt(launched)
+    context.image = containerizer.image
+    guard let container = adopted else {
       return try lost(context, history, containerizer)
     }
     return try supervise(context, history.machine, container, containerizer, identity, resuming: true)

@@ -283,9 +283,12 @@ final class TaskSupervisor {
     }
   }
 
-  /// What init wrote before it ended, for the message.
+  /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords() -> String {
-    guard let bytes = try? readFile(paths.initLog, limit: 65536), !bytes.isEmpty else { return "" }
-    return ": " + printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? [])
+    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let words = [
+      printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), container.lastWords(),
+    ].filter { !$0.isEmpty }
+    return words.isEmpty ? "" : ": " + words.joined(separator: "; ")
   }
 }
