@@ -149,6 +149,8 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case allGone
   /// Output that could not be written, with the reason.
   case logTrouble(RunKey, String)
+  /// Somebody outside the container asked its first process to end, as `docker stop` and an engine that shuts down do.
+  case stopRequested(signal: Int32)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
@@ -160,6 +162,7 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 5: self = .ended(try reader.value())
     case 6: self = .allGone
     case 7: self = .logTrouble(try reader.value(), try reader.string())
+    case 8: self = .stopRequested(signal: try reader.integer())
     case let other: throw WireError("unknown event \(other)")
     }
   }
@@ -192,6 +195,9 @@ package enum InitEvent: Sendable, Hashable, WireValue {
       writer.put(UInt8(7))
       writer.put(key)
       writer.put(message)
+    case .stopRequested(let signal):
+      writer.put(UInt8(8))
+      writer.put(signal)
     }
   }
 }

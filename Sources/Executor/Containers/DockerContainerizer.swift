@@ -110,8 +110,9 @@ struct DockerContainerizer: Containerizer {
     let program =
       request.mayRemount
       ? try InitProgram.own(at: paths.run + "/init") : try InitProgram.shared(paths.runDirectory)
-    let hostPaths = DockerRequest.HostPaths(
+    var hostPaths = DockerRequest.HostPaths(
       program: program.path, handover: handover, sandbox: paths.sandbox, logs: paths.logs)
+    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
     let (connection, peer) = try DockerStart(id, at: engine, reception).run()
@@ -141,6 +142,18 @@ struct DockerContainerizer: Containerizer {
 
   private var knownNonce: String? {
     (try? readFile(paths.containerNonce, limit: 64)).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The role user for a root that cannot be written to.
+  private func accountFiles(_ details: ImageDetails, _ nonce: String) throws(CommandFailure) -> [(
+    target: String, source: String
+  )] {
+    let create = request.probe(paths.taskID, image: details, nonce: nonce)
+    let id = try atEngine { () throws(DockerEngineError) in try engine.createContainer(create).id }
+    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.run + "/accounts")
+    let files = try accounts.make(in: id)
+    try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
+    return files
   }
 
   private func makeContainer(_ create: ContainerCreateRequest, nonce: String) throws(CommandFailure) -> ContainerID {

@@ -145,7 +145,8 @@ struct DockerRequest {
 
   /// Whether ids inside are ids outside although the engine maps them.
   var usesHostUsers: Bool { create.hostConfig.userNamespaceMode == "host" }
-  var hasReadOnlyRoot: Bool { create.hostConfig.readOnlyRoot }
+  /// Init cannot write the account files: they have to be mounted.
+  var needsAccountFiles: Bool { create.hostConfig.readOnlyRoot && settings.createsUser }
   var platform: String? { create.platform.isEmpty ? nil : create.platform }
 
   /// The container could undo the read-only mount of what is ours.
@@ -197,7 +198,7 @@ struct DockerRequest {
     if !create.hostConfig.ulimits.contains(where: { $0.name == "core" }) {
       plan.restrictions.limits = [ResourceLimit(resource: 4, soft: 0, hard: 0)]
     }
-    if settings.createsUser, !hasReadOnlyRoot { plan.steps.append(.account(identity)) }
+    if settings.createsUser, !create.hostConfig.readOnlyRoot { plan.steps.append(.account(identity)) }
     guard task.runsImageCommand else { return plan }
     let directory = [create.spec.workingDirectory, image.spec.workingDirectory, "/"].first { !$0.isEmpty } ?? "/"
     guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
@@ -232,10 +233,7 @@ struct DockerRequest {
     -> ContainerCreateRequest
   {
     var request = create
-    request.spec.labels[DockerLabels.image] = create.spec.image
-    request.spec.labels[DockerLabels.taskID] = taskID
-    request.spec.labels[DockerLabels.role] = identity.name
-    request.spec.labels[DockerLabels.nonce] = nonce
+    label(&request.spec.labels, taskID, nonce)
     request.spec.image = image.id.text
     request.spec.entrypoint = [Place.program]
     request.spec.command = [ContainerInit.handoverCommand, Place.socket]
@@ -259,6 +257,23 @@ struct DockerRequest {
     }
     request.hostConfig.mounts += DockerRequest.mounts(paths, sandbox: settings.sandboxMountPoint)
     return request
+  }
+
+  /// A container of the image that is only looked into, and never started.
+  func probe(_ taskID: String, image: ImageDetails, nonce: String) -> ContainerCreateRequest {
+    var request = ContainerCreateRequest(image: image.id.text)
+    label(&request.spec.labels, taskID, nonce)
+    request.spec.entrypoint = ["/"]
+    request.hostConfig.networkMode = "none"
+    request.platform = create.platform
+    return request
+  }
+
+  private func label(_ labels: inout [String: String], _ taskID: String, _ nonce: String) {
+    labels[DockerLabels.image] = create.spec.image
+    labels[DockerLabels.taskID] = taskID
+    labels[DockerLabels.role] = identity.name
+    labels[DockerLabels.nonce] = nonce
   }
 
   private static func mounts(_ paths: HostPaths, sandbox: String) -> [MountSpec] {

@@ -222,6 +222,8 @@ final class TaskSupervisor {
           process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
     case .ended(let record): ended(record)
     case .allGone: pending.append(.allGone)
+    case .stopRequested(let signal):
+      pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
     }
