@@ -170,7 +170,7 @@ final class InitServer {
     // Asked twice, as an executor may that lost the answer: the run is what it is.
     if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
       runs[key] = run
