@@ -38,7 +38,7 @@ class Shapes(ExecutorTestCase):
         self.assert_finished(self.run_task(task, "--port", "http:8080"))
 
     def test_an_unbound_port_is_an_error_that_names_it(self):
-        done = self.aurora("validate", self.host.write("job.json", AURORA_JOB))
+        done = self.aurora("run", "--task", self.host.write("job.json", AURORA_JOB))
         self.assertEqual(done.code, 65, done)
         self.assertIn("thermos.ports[http]", done.err)
 

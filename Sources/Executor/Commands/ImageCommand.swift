@@ -27,7 +27,8 @@ enum ImageCommand {
       guard range.contains(rest.count) else {
         throw CommandFailure(
           .usage,
-          rest.count < range.lowerBound ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
+          rest.count < range.lowerBound
+            ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
       }
     }
     do {
@@ -47,7 +48,8 @@ enum ImageCommand {
       default:
         let near = NearestName.find(action, among: ["import", "ls", "inspect", "rm"])
         throw CommandFailure(
-          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm")
+          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm"
+        )
       }
     } catch let failure as CommandFailure {
       throw failure

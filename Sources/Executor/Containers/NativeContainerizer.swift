@@ -161,7 +161,8 @@ struct NativeContainerizer: Containerizer {
   }
 
   func launch() throws(CommandFailure) -> any Container {
-    let files = ContainerFiles(initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket)
+    let files = ContainerFiles(
+      initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
     do throws(LaunchError) {
       let launched = try launcher.launch(config(), files: files, keepOpen: imageLock.map { [$0] } ?? [])
       return try NativeContainer(launched, id: paths.taskID, launcher: launcher)

@@ -51,7 +51,8 @@ struct TaskRun {
     } catch {
       // Root missing, or an engine that is not there, says nothing about the task: its exit status tells so.
       let verdict = Verdict(
-        state: .failed, reason: Reason.launchFailed, message: error.message + (error.hint.map { "\nhint: \($0)" } ?? ""))
+        state: .failed, reason: Reason.launchFailed, message: error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
+      )
       let code = try conclude(context, verdict, container: nil, problems: [])
       return error.exitCode == .failed ? code : error.exitCode
     }
@@ -107,7 +108,8 @@ struct TaskRun {
     var machine = history.machine
     let records = ExitRecord.records(in: (try? readFile(paths.exits, limit: 64 << 20)) ?? [])
     var events: [TaskEvent] = []
-    for exit in records where machine.record(of: exit.key.process)?.runs.contains(where: {
+    for exit in records
+    where machine.record(of: exit.key.process)?.runs.contains(where: {
       $0.number == Int(exit.key.run) && !$0.state.isTerminal
     }) == true {
       let outcome: RunOutcome =
@@ -136,12 +138,14 @@ struct TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     var context = context
     let environment = ProcessEnvironment(
-      taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox, hasImage: containerizer.imageName != nil)
+      taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox,
+      hasImage: containerizer.imageName != nil)
     let supervisor: TaskSupervisor
     do throws(Errno) {
       let follower = follows ? try LogFollower(processes: context.task.processes.map(\.name)) : nil
       supervisor = try TaskSupervisor(
-        machine: machine, isTakeover: resuming, container: container, journal: context.journal, paths: paths, identity: identity,
+        machine: machine, isTakeover: resuming, container: container, journal: context.journal, paths: paths,
+        identity: identity,
         environment: environment, publisher: publisher, follower: follower, signals: signals)
     } catch {
       _ = container.destroy()
@@ -186,7 +190,8 @@ struct TaskRun {
       try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
       if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
     } catch {
-      throw CommandFailure(.cannotCreate, "the task has ended (\(verdict.state.rawValue)), but its result cannot be written: \(error)")
+      throw CommandFailure(
+        .cannotCreate, "the task has ended (\(verdict.state.rawValue)), but its result cannot be written: \(error)")
     }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }

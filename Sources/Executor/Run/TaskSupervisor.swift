@@ -42,7 +42,8 @@ final class TaskSupervisor {
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
-    machine: TaskMachine, isTakeover: Bool, container: any Container, journal: Journal, paths: TaskPaths, identity: Identity,
+    machine: TaskMachine, isTakeover: Bool, container: any Container, journal: Journal, paths: TaskPaths,
+    identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?, signals: SharedDescriptor
   ) throws(Errno) {
     self.machine = machine
