@@ -70,7 +70,7 @@ struct TaskRun {
       _ = containerizer.removeRemains()
       throw error
     }
-    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false)
+    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
     return try supervise(context, machine, container, containerizer, identity, resuming: false)
   }
 
@@ -87,6 +87,7 @@ struct TaskRun {
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.containerizerName = containerizer.name
+    context.outOfMemoryKills = history.outOfMemoryKills
     guard let launched = history.launched else {
       // Nothing was ever started: the launch is void and may be done anew.
       _ = containerizer.removeRemains()
@@ -145,7 +146,8 @@ struct TaskRun {
     do throws(Errno) {
       let follower = follows ? try LogFollower(processes: context.task.processes.map(\.name)) : nil
       supervisor = try TaskSupervisor(
-        machine: machine, isTakeover: resuming, container: container, journal: context.journal, paths: paths,
+        machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
+        journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower, signals: signals)
     } catch {
@@ -172,6 +174,9 @@ struct TaskRun {
     TaskLock.removeRunDirectory(paths)
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
+    if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
+      verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
+    }
     verdict.notes += problems
     let machine = context.machine ?? TaskMachine(context.task)
     let result = TaskResult(
@@ -216,6 +221,7 @@ struct TaskRun {
     var containerizerName = "mesos"
     var image: ProvisionedImage?
     var machine: TaskMachine?
+    var outOfMemoryKills: UInt64 = 0
   }
 
   private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> Journal {
