@@ -53,6 +53,8 @@ protocol Container: AnyObject {
   var record: [(String, JSON?)] { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
+  /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.
+  func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> String
   /// Ends it; `Containerizer.removeRemains` removes what stays then. Returns what could not be ended or removed.

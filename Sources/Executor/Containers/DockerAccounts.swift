@@ -49,7 +49,9 @@ struct DockerAccounts {
         about = try engine.pathStatus(in: probe, path: target)
       }
       guard about.mode & FileMode.kinds == 0 else { throw unusable(path, "it is not a regular file") }
-      guard about.size <= DockerAccounts.limit else { throw unusable(path, "it has more than \(DockerAccounts.limit) bytes") }
+      guard about.size <= DockerAccounts.limit else {
+        throw unusable(path, "it has more than \(DockerAccounts.limit) bytes")
+      }
       let archive = try engine.getArchive(of: target, in: probe)
       var bytes: [UInt8] = []
       while let piece = try archive.next() {

@@ -102,6 +102,9 @@ struct DockerContainerizer: Containerizer {
     let handover = paths.run + "/handover"
     let reception: Handover.Reception
     do throws(Errno) {
+      // An executor that died in the middle of a launch leaves its sockets.
+      try removeTree(handover)
+      try removeTree(paths.controlSocket)
       try makeDirectories(handover, mode: 0o700)
       reception = try Handover.Reception(at: handover + "/" + DockerRequest.Place.socketName)
     } catch {
@@ -111,7 +114,8 @@ struct DockerContainerizer: Containerizer {
       request.mayRemount
       ? try InitProgram.own(at: paths.run + "/init") : try InitProgram.shared(paths.runDirectory)
     var hostPaths = DockerRequest.HostPaths(
-      program: program.path, handover: handover, sandbox: paths.sandbox, logs: paths.logs)
+      program: program.path, handover: handover, sandbox: paths.sandbox, logs: paths.logs,
+      workDirectory: paths.workDirectory)
     if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
@@ -148,7 +152,8 @@ struct DockerContainerizer: Containerizer {
   private func accountFiles(_ details: ImageDetails, _ nonce: String) throws(CommandFailure) -> [(
     target: String, source: String
   )] {
-    let create = request.probe(paths.taskID, image: details, nonce: nonce)
+    let create = request.probe(
+      paths.taskID, image: details, nonce: nonce, workDirectory: paths.workDirectory)
     let id = try atEngine { () throws(DockerEngineError) in try engine.createContainer(create).id }
     let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.run + "/accounts")
     let files = try accounts.make(in: id)

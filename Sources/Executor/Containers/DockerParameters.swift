@@ -128,6 +128,8 @@ enum DockerLabels {
   static let taskID = prefix + "task-id"
   static let role = prefix + "role"
   static let image = prefix + "image"
+  /// Whose task it is, where several executors share a host.
+  static let workDirectory = prefix + "work-dir"
   /// A random word that only the task's own directory has: a container with it is this task's.
   static let nonce = prefix + "nonce"
 }

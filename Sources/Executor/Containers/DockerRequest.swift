@@ -23,12 +23,14 @@ struct DockerRequest {
     var handover: String
     var sandbox: String
     var logs: String
+    var workDirectory: String
     /// `/etc/passwd` and so on with the role user in it, for a root that cannot be written to.
     var accounts: [(target: String, source: String)] = []
 
     static func == (left: HostPaths, right: HostPaths) -> Bool {
       left.program == right.program && left.handover == right.handover && left.sandbox == right.sandbox
-        && left.logs == right.logs && left.accounts.map(\.source) == right.accounts.map(\.source)
+        && left.logs == right.logs && left.workDirectory == right.workDirectory
+        && left.accounts.map(\.source) == right.accounts.map(\.source)
     }
   }
 
@@ -233,7 +235,7 @@ struct DockerRequest {
     -> ContainerCreateRequest
   {
     var request = create
-    label(&request.spec.labels, taskID, nonce)
+    label(&request.spec.labels, taskID, nonce, paths.workDirectory)
     request.spec.image = image.id.text
     request.spec.entrypoint = [Place.program]
     request.spec.command = [ContainerInit.handoverCommand, Place.socket]
@@ -260,16 +262,17 @@ struct DockerRequest {
   }
 
   /// A container of the image that is only looked into, and never started.
-  func probe(_ taskID: String, image: ImageDetails, nonce: String) -> ContainerCreateRequest {
+  func probe(_ taskID: String, image: ImageDetails, nonce: String, workDirectory: String) -> ContainerCreateRequest {
     var request = ContainerCreateRequest(image: image.id.text)
-    label(&request.spec.labels, taskID, nonce)
+    label(&request.spec.labels, taskID, nonce, workDirectory)
     request.spec.entrypoint = ["/"]
     request.hostConfig.networkMode = "none"
     request.platform = create.platform
     return request
   }
 
-  private func label(_ labels: inout [String: String], _ taskID: String, _ nonce: String) {
+  private func label(_ labels: inout [String: String], _ taskID: String, _ nonce: String, _ workDirectory: String) {
+    labels[DockerLabels.workDirectory] = workDirectory
     labels[DockerLabels.image] = create.spec.image
     labels[DockerLabels.taskID] = taskID
     labels[DockerLabels.role] = identity.name

@@ -1,8 +1,8 @@
 import Isolators
 import LinuxKernel
 
-/// What a container of the engine uses, from the cgroups that its init is in: the engine need not be asked, and need
-/// not be there.
+/// What a container of the engine uses, and whether it is paused, from the cgroups that its init is in: the engine need
+/// not be asked, and need not be there.
 struct DockerUsage {
   private let version1: [String: CgroupDirectory]
   private let version2: CgroupDirectory?
@@ -30,6 +30,20 @@ struct DockerUsage {
     }
     version1 = found
     version2 = unified
+  }
+
+  /// Whether `docker pause` or somebody else has frozen it.
+  var isFrozen: Bool {
+    if let freezer = version1["freezer"], let state = try? freezer.read("freezer.state") {
+      return !state.utf8.starts(with: "THAWED".utf8)
+    }
+    return version2?.number("cgroup.events", key: "frozen") == 1
+  }
+
+  /// Lets it go on.
+  func thaw() {
+    try? version1["freezer"]?.write("THAWED", to: "freezer.state")
+    if version1["freezer"] == nil { try? version2?.write("0", to: "cgroup.freeze") }
   }
 
   /// What has been used so far; what cannot be read is absent.

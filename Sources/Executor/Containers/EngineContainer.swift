@@ -49,6 +49,13 @@ final class EngineContainer: Container {
     return lastUsage
   }
 
+  func thaw() {
+    guard measured?.isFrozen == true else { return }
+    // The engine first, so that it knows; the kernel takes it from us all the same.
+    _ = try? engine.unpauseContainer(id)
+    if measured?.isFrozen == true { measured?.thaw() }
+  }
+
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 
@@ -58,7 +65,7 @@ final class EngineContainer: Container {
       do throws(DockerEngineError) {
         let state = try engine.inspectContainer(id).state
         if !state.running || Clock.now >= deadline {
-          return "the engine says: \(EngineContainer.describe(state))"
+          return "the engine says that the container is \(EngineContainer.describe(state))"
         }
       } catch {
         if error.status == 404 { return "the engine has no such container any more: somebody else removed it" }
@@ -69,19 +76,19 @@ final class EngineContainer: Container {
   }
 
   private static func describe(_ state: ContainerDetails.State) -> String {
-    var words = [state.running ? "it is running" : "it \(state.status) with status \(state.exitCode)"]
+    var words = [state.running ? "running" : "\(printable(state.status.utf8)) (status \(state.exitCode))"]
     if state.oomKilled { words.append("out of memory") }
     if !state.error.isEmpty { words.append(printable(state.error.utf8)) }
     return words.joined(separator: ", ")
   }
 
   func destroy() -> [String] {
+    thaw()
     // Orderly, where init still listens: it has flushed every log by then. With pid 1 everything else goes.
     try? client.send(.shutdown)
     if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000) { return [] }
     _ = ProcessHandle.signal(9, process.rawValue)
-    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 5000) { return [] }
-    // Paused processes do not even take SIGKILL; removing the container lets them go on to die.
-    return []
+    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000) { return [] }
+    return ["container-init has not ended within 10 s of SIGKILL"]
   }
 }

@@ -14,15 +14,18 @@ struct InitProgram {
   /// The copy that all tasks share; made when it is not there yet.
   static func shared(_ runDirectory: String) throws(CommandFailure) -> InitProgram {
     try make { () throws(Errno) in
-      let program = try openFile("/proc/self/exe", O_RDONLY)
-      let about = try status(of: program.rawValue)
-      let directory = runDirectory + "/.init"
-      try makeDirectories(directory, mode: 0o711)
-      let path = "\(directory)/\(about.device)-\(about.inode)-\(about.size)-\(about.modified)"
+      let path = try sharedPath(runDirectory)
       if (try? status(of: path)) != nil { return path }
-      try copy(program, to: path)
+      try makeDirectories(runDirectory + "/.init", mode: 0o711)
+      try copy(try openFile("/proc/self/exe", O_RDONLY), to: path)
       return path
     }
+  }
+
+  /// Where the shared copy of this very program is or would be.
+  static func sharedPath(_ runDirectory: String) throws(Errno) -> String {
+    let about = try status(of: "/proc/self/exe", followLinks: true)
+    return "\(runDirectory)/.init/\(about.device)-\(about.inode)-\(about.size)-\(about.modified)"
   }
 
   /// A copy for one container.

@@ -237,7 +237,8 @@ final class NativeContainer: Container {
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
   func usage() -> ContainerUsage { launcher.usage(id) }
-  /// Nobody but init was there.
+  /// Nobody else has a hand in it.
+  func thaw() {}
   func lastWords() -> String { "" }
 
   func destroy() -> [String] {

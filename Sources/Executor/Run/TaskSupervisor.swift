@@ -286,6 +286,7 @@ final class TaskSupervisor {
     while let (signal, pid, uid) = (try? nextSignal(signals.descriptor)) ?? nil {
       let by = "\(SignalName.name(of: signal)) from pid \(pid) (uid \(uid))"
       if signal == SIGINT { interrupts += 1 }
+      container.thaw()
       pending.append(.stop(signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
     }
   }
