@@ -29,6 +29,7 @@ struct NativeContainerizer: Containerizer {
     self.identity = identity
     self.settings = settings
     self.paths = paths
+    try NativeContainerizer.refuseUnsupported(task, container)
     do {
       let host = try HostFacts.discover()
       isRoot = host.isRoot
@@ -39,6 +40,16 @@ struct NativeContainerizer: Containerizer {
     } catch {
       throw CommandFailure(.internalError, "cannot look at this host: \(error)")
     }
+  }
+
+  /// What the document asks for and this version cannot give. Running the task all the same, with less isolation or
+  /// fewer devices than it counts on, would be worse than not running it.
+  private static func refuseUnsupported(_ task: TaskSpecification, _ container: MesosContainer) throws(CommandFailure) {
+    func refuse(_ what: String) -> CommandFailure { CommandFailure(.failed, "\(what) not supported yet") }
+    if case .profile(let name) = container.linuxInfo?.seccomp { throw refuse("the seccomp profile \(name) is") }
+    if !container.networkInfos.isEmpty { throw refuse("networks of network_infos are") }
+    if container.ttyInfo != nil { throw refuse("a terminal (tty_info) is") }
+    if let gpus = task.resources?.gpu, gpus > 0 { throw refuse("GPUs are") }
   }
 
   /// The isolators to use. One whose controller the host lacks is left out when nobody named it and the task asks for
