@@ -98,11 +98,19 @@ struct ArchiveFiles {
   /// A file of the layout directory, `nil` when there is none. Links inside the layout are followed.
   private func open(_ name: String) throws(ImageError) -> FileDescriptor? {
     guard case .directory(let directory) = source else { return nil }
+    let found = try openIfPresent(directory, name)
+    guard let file = found else { return nil }
+    let isFile = try kernel("look at \(printable(name.utf8))") { () throws(Errno) in
+      try status(of: file.rawValue).isRegularFile
+    }
+    guard isFile else { throw .invalid("\(printable(name.utf8)) is no regular file") }
+    return file
+  }
+
+  private func openIfPresent(_ directory: Int32, _ name: String) throws(ImageError) -> FileDescriptor? {
     do throws(Errno) {
-      let file = try openBelow(
+      return try openBelow(
         directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve: [.beneath, .noMagicLinks, .noCrossMounts])
-      guard try status(of: file.rawValue).isRegularFile else { throw Errno("open", code: EINVAL) }
-      return file
     } catch  where error.code == ENOENT || error.code == ENOTDIR {
       return nil
     } catch {

@@ -65,10 +65,10 @@ package struct ImageError: Error, Sendable, CustomStringConvertible {
     return copy
   }
 
-  package var description: String {
-    let trail = ([what] + places + [why]).filter { !$0.isEmpty }.joined(separator: ": ")
-    return hint.isEmpty ? trail : "\(trail) (\(hint))"
-  }
+  /// What, where and why, without the hint.
+  package var message: String { ([what] + places + [why]).filter { !$0.isEmpty }.joined(separator: ": ") }
+
+  package var description: String { hint.isEmpty ? message : "\(message) (\(hint))" }
 }
 
 /// Runs kernel calls and says what they were for when one fails.

@@ -83,13 +83,13 @@ extension ImageStore {
 
 /// Waiting for workers.
 enum WorkerWait {
-  /// Returns when one of `descriptors` can be read; throws when `interruption` can.
-  static func wait(_ descriptors: [Int32], _ interruption: Int32?) throws(ImageError) {
+  /// Returns when one of `descriptors` can be read, or after a while; throws when `interruption` can be read.
+  static func wait(_ descriptors: [Int32], _ interruption: Int32?, milliseconds: Int32 = 1000) throws(ImageError) {
     let interrupted = try kernel("wait for the unpack workers") { () throws(Errno) -> Bool in
       let poller = try Poller()
       for number in descriptors { try poller.add(number, token: 0) }
       if let interruption { try poller.add(interruption, token: 1) }
-      return try poller.wait(timeoutMilliseconds: 1000).contains { $0.token == 1 }
+      return try poller.wait(timeoutMilliseconds: milliseconds).contains { $0.token == 1 }
     }
     if interrupted {
       throw ImageError(.host(Errno("epoll_wait", code: EINTR)), why: "it was interrupted")

@@ -43,10 +43,16 @@ struct ImageImport {
 
   private func importLock(_ digest: Digest) throws(ImageError) -> SharedDescriptor {
     let path = paths.importLock(digest)
-    return try kernel("lock \(path)") { () throws(Errno) in
-      let file = try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-      _ = try FileLock.take(.exclusive, on: file.rawValue, wait: true)
-      return SharedDescriptor(file)
+    let file = try kernel("open \(path)") { () throws(Errno) in
+      SharedDescriptor(try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
+    }
+    while true {
+      let taken = try kernel("lock \(path)") { () throws(Errno) in
+        try FileLock.take(.exclusive, on: file.rawValue, wait: false)
+      }
+      if taken { return file }
+      // Another import may take minutes, and this one must stay interruptible; nothing tells when a lock is free.
+      try WorkerWait.wait([], interruption, milliseconds: 50)
     }
   }
 

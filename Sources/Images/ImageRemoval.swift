@@ -20,44 +20,51 @@ extension ImageStore {
   /// `force` says: `.inUse`.
   package func remove(_ text: String, force: Bool = false) throws(ImageError) -> ImageRemoval {
     do throws(ImageError) {
+      // Outside of the lock: what was moved here is deleted when this goes, and that may take long.
       let staging = try Staging(in: paths)
-      let lock = try lockStore()
-      defer { withExtendedLifetime(lock) {} }
-      var table = try ReferenceTable(paths.references)
-      var removal = ImageRemoval()
-      let id: Digest
-      if let reference = try? ImageReference(text), let named = table.id(of: reference) {
-        id = named
-        table.remove(reference)
-        removal.references = [reference]
-        if !table.references(to: id).isEmpty {
-          try table.write(paths.references)
-          return removal
-        }
-      } else {
-        guard let image = try findAny(text) else { throw ImageError(.notFound, why: "there is no such image") }
-        id = image.id
-        removal.references = table.references(to: id)
-        guard force || removal.references.count <= 1 else {
-          throw ImageError(
-            .inUse,
-            why:
-              "it has \(removal.references.count) names: \(removal.references.map(\.description).joined(separator: ", "))",
-            hint: "remove them one by one, or use --force")
-        }
-        table.removeAll(to: id)
-      }
-      try take([id], into: staging, table, &removal)
-      return removal
+      defer { withExtendedLifetime(staging) {} }
+      return try remove(text, force: force, into: staging)
     } catch {
       throw error.during("remove the image \(printable(text.utf8))")
     }
+  }
+
+  private func remove(_ text: String, force: Bool, into staging: Staging) throws(ImageError) -> ImageRemoval {
+    let lock = try lockStore()
+    defer { withExtendedLifetime(lock) {} }
+    var table = try ReferenceTable(paths.references)
+    var removal = ImageRemoval()
+    let id: Digest
+    if let reference = try? ImageReference(text), let named = table.id(of: reference) {
+      id = named
+      table.remove(reference)
+      removal.references = [reference]
+      if !table.references(to: id).isEmpty {
+        try table.write(paths.references)
+        return removal
+      }
+    } else {
+      guard let image = try findAny(text) else { throw ImageError(.notFound, why: "there is no such image") }
+      id = image.id
+      removal.references = table.references(to: id)
+      guard force || removal.references.count <= 1 else {
+        throw ImageError(
+          .inUse,
+          why:
+            "it has \(removal.references.count) names: \(removal.references.map(\.description).joined(separator: ", "))",
+          hint: "remove them one by one, or use --force")
+      }
+      table.removeAll(to: id)
+    }
+    try take(id, into: staging, table, &removal)
+    return removal
   }
 
   /// Removes every layer that belongs to no image: what a crash or a damaged record left.
   package func removeOrphans() throws(ImageError) -> ImageRemoval {
     do throws(ImageError) {
       let staging = try Staging(in: paths)
+      defer { withExtendedLifetime(staging) {} }
       let lock = try lockStore()
       defer { withExtendedLifetime(lock) {} }
       var removal = ImageRemoval()
@@ -68,22 +75,19 @@ extension ImageStore {
     }
   }
 
-  /// Moves images and the layers that only they have out of the store; what was moved is deleted with `staging`. The
+  /// Moves an image and the layers that only it has out of the store; what was moved is deleted with `staging`. The
   /// store's lock is held.
-  func take(_ ids: [Digest], into staging: Staging, _ table: ReferenceTable, _ removal: inout ImageRemoval)
+  func take(_ id: Digest, into staging: Staging, _ table: ReferenceTable, _ removal: inout ImageRemoval)
     throws(ImageError)
   {
-    // All locks before the first change: an image in use stops everything.
-    var held: [SharedDescriptor] = []
-    for id in ids where exists(paths.image(id)) { held.append(try lockForRemoval(id)) }
+    // Before the first change: an image in use stays as it is.
+    let held = try lockForRemoval(id)
     defer { withExtendedLifetime(held) {} }
 
-    // The names first: a crash after this leaves images without names, which `list` shows, and never names of nothing.
+    // The names first: a crash after this leaves an image without names, which `list` shows, and never names of nothing.
     try table.write(paths.references)
-    for id in ids {
-      try move(paths.image(id), into: staging)
-      removal.images.append(id)
-    }
+    try move(paths.image(id), into: staging)
+    removal.images.append(id)
     try kernel("write \(paths.images) to the disk") { () throws(Errno) in
       try openFile(paths.images, O_RDONLY | O_DIRECTORY).synchronize()
     }

@@ -47,13 +47,13 @@ struct ImageSource {
       return try kernel("open the archive again") { () throws(Errno) in try descriptor.descriptor.duplicate() }
     }
     let name = "blobs/sha256/\(digest.hex)"
-    return try kernel("open \(name)") { () throws(Errno) in
-      let file = try openBelow(
+    let file = try kernel("open \(name)") { () throws(Errno) in
+      try openBelow(
         descriptor.rawValue, name, O_RDONLY | O_NONBLOCK | O_NOCTTY,
         resolve: [.beneath, .noMagicLinks, .noCrossMounts])
-      let found = try status(of: file.rawValue)
-      guard found.isRegularFile, found.size == size else { throw Errno("open", code: EINVAL) }
-      return file
     }
+    let found = try kernel("look at \(name)") { () throws(Errno) in try status(of: file.rawValue) }
+    guard found.isRegularFile, found.size == size else { throw .invalid("\(name) changed while it was imported") }
+    return file
   }
 }

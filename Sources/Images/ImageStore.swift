@@ -109,9 +109,21 @@ package struct ImageStore: Sendable {
       let inode = try kernel("look at \(path)") { () throws(Errno) in try status(of: opened.rawValue).inode }
       guard (try? status(of: path))?.inode == inode else { throw gone }
       for layer in image.layers where !exists(layer.path) { throw gone }
+      try touch(image.id)
       return opened
     } catch {
       throw error.during("use the image \(image.id.short)")
+    }
+  }
+
+  /// Notes that the image is used now.
+  private func touch(_ id: Digest) throws(ImageError) {
+    try kernel("note the use of the image") { () throws(Errno) in
+      let file = try openFile(paths.lastUse(id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+      let now = Clock.wall
+      try setTimes(
+        of: file.rawValue,
+        to: FileTime(seconds: Int64(now / 1_000_000_000), nanoseconds: Int32(now % 1_000_000_000)))
     }
   }
 
@@ -186,6 +198,8 @@ package struct ImageStore: Sendable {
     }
     return StoredImage(
       references: table.references(to: record.id), id: record.id, manifestDigest: record.manifestDigest,
-      layers: layers, config: record.config, bytes: bytes, importedAt: record.importedAt)
+      layers: layers, config: record.config, bytes: bytes, importedAt: record.importedAt,
+      lastUsedAt: try lastUse(record.id),
+      isPinned: exists(paths.pin(record.id)))
   }
 }

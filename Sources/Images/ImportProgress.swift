@@ -1,5 +1,5 @@
 /// How far an import is. Numbers come from workers and are for show only.
-package struct ImportProgress: Sendable, Equatable {
+package struct ImportProgress: Sendable, Equatable, CustomStringConvertible {
   package enum Phase: Sendable {
     /// The archive itself is decompressed.
     case decompressing
@@ -21,4 +21,19 @@ package struct ImportProgress: Sendable, Equatable {
   /// Bytes of stored layers that were read, of all that have to be.
   package var bytesDone: UInt64 = 0
   package var bytesTotal: UInt64 = 0
+
+  /// One line for people: `debian:bookworm: unpacking: 1 of 3 layers, 40 of 58 MiB`.
+  package var description: String {
+    let what =
+      switch phase {
+      case .decompressing: "decompressing the archive"
+      case .inspecting: "reading the archive"
+      case .unpacking:
+        "unpacking: \(layersDone) of \(layers) layers"
+          + (layersPresent > 0 ? " (\(layersPresent) already here)" : "")
+          + (bytesTotal > 0 ? ", \(bytesDone >> 20) of \(bytesTotal >> 20) MiB" : "")
+      case .storing: "storing"
+      }
+    return image.isEmpty ? what : "\(image): \(what)"
+  }
 }

@@ -47,8 +47,8 @@ final class LayerUnpack {
     return LayerUnpack(layer, directory: directory, inflate: inflate, unpack: unpack)
   }
 
-  /// Two workers and the pipe between them, whose ends are closed here on return: the second worker sees the end of the
-  /// stream only when nobody else can write.
+  /// Two workers and the pipe between them. Our own ends close on return: the second worker sees the end of the stream only
+  /// when nobody else can write.
   private static func startPair(
     _ binary: WorkerBinary, _ range: ByteRange, source: Int32, nothing: borrowing FileDescriptor,
     root: borrowing FileDescriptor
@@ -59,13 +59,9 @@ final class LayerUnpack {
       binary, UnpackWorker.Request(.inflate, range: range), source: source, root: nothing,
       output: pipe.second.rawValue)
     let unpack = try WorkerProcess(binary, UnpackWorker.Request(.layer), source: pipe.first.rawValue, root: root)
-    close(pipe)
+    withExtendedLifetime(pipe) {}
     return (inflate, unpack)
   }
-
-  /// Closes both ends. Said in so many words, because the 6.3 optimiser drops the destruction of a pair of which only
-  /// the numbers were read.
-  @inline(never) private static func close(_ pipe: consuming DescriptorPair) {}
 
   /// Only six bytes are looked at; a plain layer then needs no second worker.
   private static func isCompressed(_ source: borrowing FileDescriptor, _ range: ByteRange) throws(ImageError) -> Bool {

@@ -42,7 +42,15 @@ struct OCILayout {
     for group in groups {
       var flat: [Candidate] = []
       for candidate in group.candidates { try flatten(candidate, depth: 0, into: &flat) }
-      for chosen in try choose(flat, sameName: group.key) { images.append(try image(chosen)) }
+      for chosen in try choose(flat, sameName: group.key) {
+        let digest = chosen.descriptor.digest
+        if let index = images.firstIndex(where: { $0.manifestDigest == digest }) {
+          images[index].names += chosen.names  // one image under several names
+          images[index].tag = images[index].tag ?? chosen.tag
+        } else {
+          images.append(try image(chosen))
+        }
+      }
     }
     return images
   }

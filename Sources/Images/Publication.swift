@@ -54,6 +54,7 @@ extension ImageImport {
     let config = directory + "/" + StorePaths.configName
     try kernel("write \(config)") { () throws(Errno) in
       try writeFileAtomically(config, document, mode: 0o600, durable: true)
+      try writeFileAtomically(directory + "/" + StorePaths.lastUseName, [], mode: 0o600)
     }
     return directory
   }

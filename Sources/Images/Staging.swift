@@ -36,6 +36,7 @@ final class Staging {
     }
   }
 
+  /// What cannot be removed now is swept by the next executor: the lock goes with this object in any case.
   deinit { try? removeTree(Array(name.utf8), atPath: parent) }
 
   /// Makes a directory here. The name is ours.

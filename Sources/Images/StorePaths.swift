@@ -8,6 +8,8 @@
 ///   images/<image id>/           flock, shared: by every container that uses the image
 ///     image.json                 the record: configuration, layers, digests
 ///     config.json                the configuration document, whose digest the image id is
+///     used                       empty; its modification time is the image's last use
+///     pinned                     empty; where it is, garbage collection leaves the image alone
 ///   layers/<diff id>/            one unpacked layer; appears by a rename, and never changes
 ///     fs/                        its tree, as overlayfs stacks it
 ///     layer.json                 sizes and counts
@@ -32,12 +34,15 @@ struct StorePaths: Sendable {
   func image(_ id: Digest) -> String { images + "/" + id.hex }
   func record(_ id: Digest) -> String { image(id) + "/" + StorePaths.recordName }
   func config(_ id: Digest) -> String { image(id) + "/" + StorePaths.configName }
+  func lastUse(_ id: Digest) -> String { image(id) + "/" + StorePaths.lastUseName }
+  func pin(_ id: Digest) -> String { image(id) + "/pinned" }
   func layer(_ diffID: Digest) -> String { layers + "/" + diffID.hex }
   func tree(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.treeName }
   func layerRecord(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerRecordName }
 
   static let recordName = "image.json"
   static let configName = "config.json"
+  static let lastUseName = "used"
   static let treeName = "fs"
   static let layerRecordName = "layer.json"
   /// The longest store root with which layers can be mounted.

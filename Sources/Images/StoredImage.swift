@@ -27,6 +27,10 @@ package struct StoredImage: Sendable {
   package let bytes: UInt64
   /// Nanoseconds since 1970, UTC.
   package let importedAt: UInt64
+  /// When a container last started with it, or else it was imported. Nanoseconds since 1970, by whole seconds.
+  package let lastUsedAt: UInt64
+  /// Whether garbage collection leaves it alone.
+  package let isPinned: Bool
 }
 
 /// What `image.json` holds.

@@ -12,6 +12,7 @@ import LinuxKernel
 /// 3. the root becomes the one directory that the job works in, mounted `nosuid,nodev`; the host's tree is let go
 /// 4. memory, processor time, descriptors and file sizes are bounded
 /// 5. every capability but the job's goes, also from the bounding set, and no `execve` can bring one back
+/// 6. system calls that this work does not need are refused, so that less of the kernel can be attacked
 enum WorkerConfinement {
   /// Shuts this process in. `root` is the number of a detached mount, which is closed.
   static func enter(root: Int32, keeping capabilities: Capabilities) throws(Errno) {
@@ -35,6 +36,7 @@ enum WorkerConfinement {
     try Credentials.limitBoundingSet(to: capabilities)
     try Credentials.setCapabilities(capabilities)
     try Credentials.setNoNewPrivileges()
+    try SystemCallFilter.fileWork()
   }
 
   /// Room for the largest zstd window (128 MiB), names of directories, libraries, and a margin.

@@ -26,6 +26,8 @@ final class WorkerProcess {
   private let child: ChildProcess
   /// Becomes readable when the worker has said something, or ended.
   let reports: SharedDescriptor
+  /// The worker's pid, as the host counts.
+  var pid: Int32 { child.pid }
   private let job: UnpackWorker.Job
   private var received: [UInt8] = []
   private var reaped = false

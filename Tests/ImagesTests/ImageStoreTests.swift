@@ -197,7 +197,7 @@ import Testing
 
   @Test func anInterruptedImportLeavesNothing() throws {
     let pipe = try makePipe()
-    try pipe.second.writeAll([1])
+    try pipe.second.descriptor.writeAll([1])
     let path = try scratch.write("archive", ImageFixture.tar(fixture.dockerFiles(tags: ["x"])))
     let error = #expect(throws: ImageError.self) {
       _ = try store.importArchive(path, as: nil, interruption: pipe.first.rawValue) { _ in }
@@ -205,6 +205,122 @@ import Testing
     #expect(error?.kind == .host(Errno("", code: EINTR)))
     #expect(try entries(of: root + "/staging").isEmpty)
     #expect(try entries(of: root + "/layers").isEmpty)
+  }
+
+  /// What an unpack worker can do while it reads what others wrote: looked at from outside.
+  @Test func workersAreShutIn() throws {
+    let pipe = try makePipe()
+    let tree = try scratch.directory("tree")
+    let root = try WorkerRoot.mount(tree, writable: true)
+    let worker = try WorkerProcess(
+      try #require(Requirements.worker), UnpackWorker.Request(.layer), source: pipe.first.rawValue, root: root)
+    // The first file shows that the worker has come to its work.
+    var tar = TarBuilder()
+    tar.file("started")
+    try pipe.second.descriptor.writeAll(tar.bytes)
+    while (try? status(of: tree + "/started")) == nil { #expect(worker.pump()) }
+
+    let proc = "/proc/\(worker.pid)/"
+    let lines = String(decoding: try readFile(proc + "status"), as: UTF8.self).split(separator: "\n")
+    func field(_ name: String) -> String? {
+      lines.first { $0.hasPrefix(name + ":\t") }.map { String($0.dropFirst(name.count + 2)) }
+    }
+    let kept = String(UnpackWorker.Job.layer.capabilities.rawValue, radix: 16)
+    let padded = String(repeating: "0", count: 16 - kept.count) + kept
+    #expect(kept == "8000001b", "CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP")
+    #expect(field("CapEff") == padded)
+    #expect(field("CapPrm") == padded)
+    #expect(field("CapBnd") == padded)
+    #expect(field("CapInh") == "0000000000000000")
+    #expect(field("CapAmb") == "0000000000000000")
+    #expect(field("NoNewPrivs") == "1")
+    #expect(field("Seccomp") == "2")
+    for space in ["mnt", "pid", "net", "ipc"] {
+      #expect(try readSymbolicLink(proc + "ns/" + space) != readSymbolicLink("/proc/self/ns/" + space), "\(space)")
+    }
+    let mounts = String(decoding: try readFile(proc + "mountinfo"), as: UTF8.self).split(separator: "\n")
+    #expect(mounts.count == 1, "\(mounts)")
+    #expect(mounts.first?.contains(" / nosuid") == true || mounts.first?.contains("nosuid,nodev") == true, "\(mounts)")
+    let descriptors = Set(try entries(of: proc + "fd").map { String(decoding: $0.name, as: UTF8.self) })
+    #expect(descriptors.isSubset(of: ["0", "1", "2", "3", "4", "5"]), "\(descriptors)")
+    let limits = String(decoding: try readFile(proc + "limits"), as: UTF8.self)
+    #expect(limits.contains("Max core file size        0 "))
+    #expect(limits.contains("Max address space         805306368 "))
+
+    worker.stop()
+    #expect((try? status(of: proc)) == nil, "a worker that was stopped is gone")
+  }
+
+  /// Two executors that want one image at the same time unpack its layers once.
+  @Test func twoImportsOfOneImageDoTheWorkOnce() throws {
+    var tar = TarBuilder()
+    for index in 0..<2000 { tar.file("directory/file-\(index)", String(repeating: "x", count: 1000)) }
+    let path = try scratch.write(
+      "archive", ImageFixture.tar(ImageFixture(tar.finished).dockerFiles(tags: ["x"])))
+    final class Second: @unchecked Sendable {  // written by its thread, read after it has ended
+      let store: ImageStore
+      let path: String
+      var unpacked = 0
+      var failure: (any Error)?
+      init(_ store: ImageStore, _ path: String) {
+        self.store = store
+        self.path = path
+      }
+      func run() {
+        do {
+          _ = try store.importArchive(path, as: nil) { unpacked = max(unpacked, $0.layersDone - $0.layersPresent) }
+        } catch { failure = error }
+      }
+    }
+    let imports = [Second(store, path), Second(store, path), Second(store, path)]
+    var threads: [pthread_t] = []
+    for item in imports {
+      var thread = pthread_t()
+      let started = pthread_create(
+        &thread, nil,
+        {
+          guard let argument = $0 else { return nil }
+          Unmanaged<Second>.fromOpaque(argument).takeUnretainedValue().run()
+          return nil
+        }, Unmanaged.passUnretained(item).toOpaque())
+      #expect(started == 0)
+      threads.append(thread)
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    #expect(imports.compactMap(\.failure).isEmpty)
+    #expect(imports.map(\.unpacked).reduce(0, +) == 1)
+    #expect(try entries(of: root + "/staging").isEmpty)
+    #expect(try store.find(try ImageReference("x")) != nil)
+  }
+
+  /// The stack as a container sees it: overlayfs reads our whiteouts and opaque directories.
+  @Test func overlayfsStacksTheLayers() throws {
+    var lower = TarBuilder()
+    lower.directory("hidden/")
+    lower.file("hidden/old", "x")
+    lower.file("gone", "x")
+    lower.file("kept", "kept")
+    lower.directory("remade/")
+    lower.file("remade/old", "x")
+    var upper = TarBuilder()
+    upper.file("hidden/.wh..wh..opq")
+    upper.file("hidden/new", "new")
+    upper.file(".wh.gone")
+    upper.file(".wh.remade")
+    upper.directory("remade/")
+    let image = try #require(
+      try importBytes(ImageFixture.tar(ImageFixture(lower.finished, upper.finished).dockerFiles(tags: ["x"]))).first)
+    let overlay = try FileSystemContext("overlay")
+    for layer in image.layers.reversed() { try overlay.set("lowerdir+", layer.path) }
+    try overlay.set(flag: "userxattr")
+    let mount = try overlay.mount([.readOnly, .noSetuid, .noDevices])
+    func names(_ directory: String) throws -> Set<String> {
+      let opened = try openFile(directory, O_RDONLY | O_DIRECTORY, at: mount.rawValue)
+      return Set(try entries(of: opened.rawValue).map { String(decoding: $0.name, as: UTF8.self) })
+    }
+    #expect(try names(".") == ["hidden", "kept", "remade"])
+    #expect(try names("hidden") == ["new"])
+    #expect(try names("remade").isEmpty)
   }
 
   @Test func ownersAndFileCapabilitiesAreKept() throws {
@@ -376,6 +492,37 @@ private let hostileImages = fixture("hostile-images.py")
   @Test func whatIsNotThereIsNotFound() throws {
     let error = #expect(throws: ImageError.self) { _ = try store.remove("missing") }
     #expect(error?.kind == .notFound)
+  }
+
+  @Test func garbageIsWhatIsNeitherUsedNorPinnedNorYoung() throws {
+    let pinned = try add("pinned", layer: "a")
+    let used = try add("used", layer: "bb")
+    let old = try add("old", "also-old", layer: "ccc")
+    try store.setPinned("pinned", true)
+    #expect(try store.findAny("pinned")?.isPinned == true)
+    let use = try store.lockForUse(used)
+    #expect(try store.collectGarbage(unusedFor: 3600, untilFree: nil).images.isEmpty)
+    #expect(try store.collectGarbage(unusedFor: nil, untilFree: 0).images.isEmpty)
+
+    let first = try store.collectGarbage(unusedFor: 0, untilFree: nil)
+    #expect(first.images == [old.id])
+    #expect(first.references.count == 2)
+    #expect(first.bytes == 3)
+    try use.close()
+    try store.setPinned("pinned", false)
+    // More room than any disk has: everything that may go goes.
+    #expect(Set(try store.collectGarbage(unusedFor: nil, untilFree: .max).images) == [pinned.id, used.id])
+    #expect(try layerCount() == 0)
+  }
+
+  @Test func aUseIsRemembered() throws {
+    let image = try add("one")
+    let file = try openFile(root + "/images/\(image.id.hex)/used", O_WRONLY)
+    try setTimes(of: file.rawValue, to: FileTime(seconds: 1000, nanoseconds: 0))
+    #expect(try store.findAny("one")?.lastUsedAt == 1_000_000_000_000)
+    try store.lockForUse(image).close()
+    let now = Clock.wall
+    #expect((try store.findAny("one")?.lastUsedAt ?? 0) > now - 10_000_000_000)
   }
 
   @Test func aLayerWithoutAnImageIsAnOrphan() throws {

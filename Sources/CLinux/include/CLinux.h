@@ -145,4 +145,7 @@ pid_t ax_spawn(const struct ax_spawn_request *request, int *pidfd, int *stage);
 /// fork(2) with CLONE_PIDFD, into `cgroup` (a cgroup2 directory) when that is not -1. For single-threaded callers only.
 pid_t ax_fork_into(int cgroup, int *pidfd);
 
+/// Lets this process do nothing any more but read, compute and make files; see file_work_filter.c.
+int ax_filter_file_work(void);
+
 extern char **environ;

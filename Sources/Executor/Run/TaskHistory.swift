@@ -41,7 +41,7 @@ struct TaskHistory {
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
     task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
-    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false)
+    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
     var launched: JSON?
     for record in journal.records {
       if record.type == "launched" { launched = record.json }

@@ -70,7 +70,7 @@ struct TaskRun {
       _ = containerizer.removeRemains()
       throw error
     }
-    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false)
+    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
     return try supervise(context, machine, container, containerizer, identity, resuming: false)
   }
 
@@ -171,6 +171,9 @@ struct TaskRun {
     TaskLock.removeRunDirectory(paths)
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
+    if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
+      verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
+    }
     verdict.notes += problems
     let machine = context.machine ?? TaskMachine(context.task)
     let result = TaskResult(

@@ -222,6 +222,7 @@ final class TaskSupervisor {
           process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
     case .ended(let record): ended(record)
     case .allGone: pending.append(.allGone)
+    case .strays(let count): pending.append(.strays(Int(count)))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
     }

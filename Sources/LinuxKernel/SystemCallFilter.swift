@@ -1,0 +1,8 @@
+import CLinux
+
+/// Filters of system calls (seccomp(2)) that a process puts on itself, for good. `no_new_privs` must be set before.
+package enum SystemCallFilter {
+  /// Leaves what reading, computing and making files takes; everything else gives `EPERM` from now on: no process,
+  /// socket, namespace, mount, key, `io_uring` or `bpf`.
+  package static func fileWork() throws(Errno) { try check("prctl(PR_SET_SECCOMP)") { ax_filter_file_work() } }
+}

@@ -1,0 +1,106 @@
+import LinuxKernel
+import Testing
+
+@testable import Images
+
+/// gzip and zstd streams, whole and damaged, given in pieces of every size.
+@Suite struct DecompressorTests {
+  /// `gzip -n` and `zstd` of "hello, hello, hello\n".
+  private static let gzip: [UInt8] = [
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0xc8, 0x40,
+    0xa2, 0xb8, 0x00, 0xe7, 0x42, 0x6e, 0x52, 0x14, 0x00, 0x00, 0x00,
+  ]
+  private static let zstd: [UInt8] = [
+    0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x75, 0x00, 0x00, 0x40, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x2c, 0x20, 0x0a, 0x01,
+    0x00, 0xe2, 0x8a, 0x11, 0x21, 0x69, 0x9d, 0x87,
+  ]
+  /// `zstd` of 100,000 zeros.
+  private static let dense: [UInt8] = [
+    0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x55, 0x00, 0x00, 0x10, 0x00, 0x00, 0x01, 0x00, 0x9b, 0x86, 0x39, 0xc0, 0x02,
+    0xdb, 0x23, 0x4e, 0xf3,
+  ]
+  private static let plain = Array("hello, hello, hello\n".utf8)
+
+  private func decompress(_ bytes: [UInt8], by size: Int, budgets: Budgets = Budgets()) throws -> [UInt8] {
+    let decompressor: any Decompressor =
+      bytes.first == 0x1f ? try GzipDecompressor(outputBytes: 7) : try ZstdDecompressor(windowLog: 27, outputBytes: 7)
+    var plain: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+      let piece = Array(bytes[index..<min(index + size, bytes.count)])
+      let result: Result<Void, ImageError> = piece.withUnsafeBytes { buffer in
+        do throws(ImageError) {
+          return .success(try decompressor.feed(buffer) { (out) throws(ImageError) in plain += out })
+        } catch { return .failure(error) }
+      }
+      try result.get()
+      index += size
+    }
+    try decompressor.finish()
+    return plain
+  }
+
+  @Test(arguments: [1, 2, 3, 7, 1000])
+  func piecesOfEverySizeGiveTheSame(size: Int) throws {
+    for bytes in [DecompressorTests.gzip, DecompressorTests.zstd] {
+      #expect(try decompress(bytes, by: size) == DecompressorTests.plain)
+      #expect(try decompress(bytes + bytes, by: size) == DecompressorTests.plain + DecompressorTests.plain)
+    }
+  }
+
+  @Test(arguments: [1, 1000])
+  func damageIsRefused(size: Int) {
+    for bytes in [DecompressorTests.gzip, DecompressorTests.zstd] {
+      for cut in 1..<bytes.count {
+        #expect(throws: ImageError.self, "cut to \(cut)") { _ = try decompress(Array(bytes.prefix(cut)), by: size) }
+      }
+      for tail in [[0], [0, 0, 0, 0], Array("garbage".utf8), [0x1f], [0x1f, 0x8b], [0x28, 0xb5]] as [[UInt8]] {
+        #expect(throws: ImageError.self, "\(tail)") { _ = try decompress(bytes + tail, by: size) }
+      }
+    }
+    for index in 10..<DecompressorTests.gzip.count {
+      var bytes = DecompressorTests.gzip
+      bytes[index] ^= 0x10
+      #expect(throws: ImageError.self, "byte \(index)") { _ = try decompress(bytes, by: size) }
+    }
+  }
+
+  @Test func windowsOfGigabytesAreRefused() {
+    let error = #expect(throws: ImageError.self) {
+      _ = try decompress([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00], by: 1000)
+    }
+    #expect(error?.description.contains("zstd") == true)
+  }
+
+  @Test func kindsAreToldByTheirFirstBytes() {
+    func kind(_ bytes: [UInt8]) -> Compression { bytes.withUnsafeBytes { Compression(magic: $0) } }
+    #expect(kind(DecompressorTests.gzip) == .gzip)
+    #expect(kind(DecompressorTests.zstd) == .zstd)
+    #expect(kind([0x50, 0x2a, 0x4d, 0x18]) == .zstd)
+    #expect(kind(Array("plain".utf8)) == .none)
+    #expect(kind([]) == .none)
+    #expect(kind([0x1f]) == .none)
+  }
+
+  /// The whole of what the worker does, with its budgets.
+  @Test func expansionHasALimit() throws {
+    func inflate(_ bytes: [UInt8], _ budgets: Budgets) throws -> BlobInflater.Report {
+      let input = SharedDescriptor(try sealedMemory("blob", bytes))
+      let output = SharedDescriptor(try openFile("/dev/null", 1))
+      defer { withExtendedLifetime((input, output)) {} }
+      let stream = try ByteStream(input.rawValue, .everything, hashing: true, limit: .max)
+      return try BlobInflater.run(stream, to: output.rawValue, budgets: budgets)
+    }
+    let report = try inflate(DecompressorTests.gzip, Budgets())
+    #expect(try report.digest == SHA256.digest(of: DecompressorTests.gzip))
+    #expect(report.bytes == UInt64(DecompressorTests.gzip.count))
+    var budgets = Budgets()
+    budgets.unpackedBytes = 10
+    #expect(throws: ImageError.self) { _ = try inflate(DecompressorTests.gzip, budgets) }
+    budgets = Budgets()
+    budgets.expansionFreeBytes = 1000
+    #expect(throws: Never.self) { _ = try inflate(DecompressorTests.dense, Budgets()) }
+    let error = #expect(throws: ImageError.self) { _ = try inflate(DecompressorTests.dense, budgets) }
+    #expect(error?.description.contains("expands") == true)
+  }
+}
