@@ -89,6 +89,7 @@ struct TaskRun {
     context.containerizerName = containerizer.name
     if containerizer.imageName != nil { try containerizer.provision() }
     context.image = containerizer.image
+    context.outOfMemoryKills = history.outOfMemoryKills
     guard let launched = history.launched else {
       // Nothing was ever started: the launch is void and may be done anew.
       _ = containerizer.removeRemains()
@@ -144,7 +145,8 @@ struct TaskRun {
     do throws(Errno) {
       let follower = follows ? try LogFollower(processes: context.task.processes.map(\.name)) : nil
       supervisor = try TaskSupervisor(
-        machine: machine, isTakeover: resuming, container: container, journal: context.journal, paths: paths,
+        machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
+        journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower, signals: signals)
     } catch {
@@ -218,6 +220,7 @@ struct TaskRun {
     var containerizerName = "mesos"
     var image: ProvisionedImage?
     var machine: TaskMachine?
+    var outOfMemoryKills: UInt64 = 0
   }
 
   private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> Journal {
