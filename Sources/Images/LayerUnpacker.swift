@@ -147,6 +147,9 @@ struct LayerUnpacker {
       }
       skippedAttributes += UInt64(entry.attributes.count)
       try finish(entry, name, in: parent)
+      if entry.mode & 0o7000 != 0 {
+        try kernel("set the mode") { () throws(Errno) in try changeMode(of: name, at: parent, to: entry.mode) }
+      }
     case .characterDevice, .blockDevice: break
     }
   }
