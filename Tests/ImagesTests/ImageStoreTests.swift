@@ -350,6 +350,15 @@ import Testing
     #expect(try status(of: path + "/home").uid == 4_294_967_294)
   }
 
+  @Test func aLayerThatOccursTwiceIsStackedOnce() throws {
+    var repeated = fixture
+    repeated.layers = [fixture.layers[0], fixture.layers[1], fixture.layers[0]]
+    let image = try #require(try importBytes(ImageFixture.tar(repeated.dockerFiles(tags: ["x"]))).first)
+    #expect(image.layers.map(\.diffID) == [fixture.digest(fixture.layers[1]), fixture.digest(fixture.layers[0])])
+    #expect(image.config.diffIDs.count == 3)
+    #expect(try store.find(try ImageReference("x"))?.layers == image.layers)
+  }
+
   @Test func nothingBelowAnOpaqueRootIsStacked() throws {
     var tar = TarBuilder()
     tar.file(".wh..wh..opq")
