@@ -189,7 +189,14 @@ struct NativeContainerizer: Containerizer {
     do {
       guard let process = try identity.open() else { return nil }
       let handle = SharedDescriptor(process)
-      let client = try InitClient(connectingTo: paths.controlSocket)
+      // Init may be on its way out, with its process still there while the kernel ends its namespace.
+      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
+        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
+        throw CommandFailure(
+          .internalError,
+          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
+          hint: "nothing was done about it")
+      }
       let plan = try plan()
       return NativeContainer(plan, handle, identity, client, id: paths.taskID, launcher: launcher)
     } catch let failure as CommandFailure {
