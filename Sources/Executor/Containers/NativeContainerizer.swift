@@ -207,6 +207,10 @@ struct NativeContainerizer: Containerizer {
   }
 
   func removeRemains() -> [String] {
+    // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
+    // started. The cgroup ends it as well, where there is one.
+    if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
+    try? removeFile(paths.controlSocket)
     var problems = launcher.destroy(paths.taskID, initProcess: nil)
     do throws(Errno) { try removeTree(paths.rootfs) } catch {
       problems.append("cannot remove \(paths.rootfs): \(error)")

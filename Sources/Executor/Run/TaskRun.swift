@@ -54,14 +54,17 @@ struct TaskRun {
       }
       started = try launch(context, containerizer)
     } catch {
-      // Root missing, or an engine that is not there, says nothing about the task: its exit status tells so.
-      let verdict = Verdict(
-        state: .failed, reason: Reason.launchFailed, message: error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
-      )
-      let code = try conclude(context, verdict, container: nil, problems: [])
-      return error.exitCode == .failed ? code : error.exitCode
+      return try concludeFailedLaunch(context, error)
     }
     return try supervise(context, newMachine(task), started, resuming: false)
+  }
+
+  /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
+  private func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
+    let message = error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
+    let verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message)
+    let code = try conclude(context, verdict, container: nil, problems: [])
+    return error.exitCode == .failed ? code : error.exitCode
   }
 
   /// A container that has been launched, and what launched it.
@@ -121,10 +124,16 @@ struct TaskRun {
         context, verdict, container: container, containerizer: containerizer, problems: [])
     }
     guard let launched = history.launched else {
-      // Nothing was ever started: the launch is void and is done anew.
+      // No process of the task was ever started: the launch is void and is done anew.
       _ = containerizer.removeRemains()
-      if containerizer.imageName != nil { try containerizer.provision() }
-      return try supervise(context, newMachine(history.task), try launch(context, containerizer), resuming: false)
+      let started: Started
+      do throws(CommandFailure) {
+        if containerizer.imageName != nil { try containerizer.provision() }
+        started = try launch(context, containerizer)
+      } catch {
+        return try concludeFailedLaunch(context, error)
+      }
+      return try supervise(context, newMachine(history.task), started, resuming: false)
     }
     guard let container = try containerizer.adopt(launched) else {
       return try lost(context, history, containerizer)
