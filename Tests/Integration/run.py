@@ -2,7 +2,7 @@
 """Runs the integration tests in a few processes at once: run.py [FILTER …]
 
 Each worker is a small machine of its own: a mount namespace whose mounts are shared as under systemd, a pid namespace
-whose first process reaps orphans as init does, and private account files. So what a test leaves behind can be
+whose first process reaps orphans as init does, an ipc namespace, and private account files. So what a test leaves behind can be
 counted although another test runs beside it.
 """
 
@@ -133,7 +133,7 @@ def worker_main(arguments):
 def start_worker(index, filters, queue, stream):
     command = [sys.executable, os.path.abspath(__file__), "--worker", f"w{os.getpid()}x{index}", str(queue), str(stream), *filters]
     if os.geteuid() == 0:
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"] + command
+        command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"] + command
     return subprocess.Popen(command, pass_fds=(queue, stream), stdin=subprocess.DEVNULL)
 
 

@@ -184,13 +184,21 @@ class HostileAccountFiles(IdentityTestCase):
         kinds = {
             "a directory": lambda tar: tar.directory("etc/passwd"),
             "a fifo": lambda tar: tar.fifo("etc/passwd"),
-            "a device": lambda tar: tar.character_device("etc/passwd", 1, 5),
             "a link to a device": lambda tar: tar.symlink("etc/passwd", "/dev/zero"),
             "a link to itself": lambda tar: tar.symlink("etc/passwd", "passwd"),
         }
         for kind, extra in kinds.items():
             with self.subTest(kind=kind):
                 self.refused(self.image(None, ROOT_GROUP, extra=extra), "/etc/passwd")
+
+    def test_a_passwd_that_is_a_device_is_never_opened(self):
+        # An image's device nodes may be left out when it is unpacked; then the file is simply absent.
+        image = self.image(None, ROOT_GROUP, extra=lambda tar: tar.character_device("etc/passwd", 1, 5))
+        outcome = self.run_task(document("cat /etc/passwd", image=image))
+        if outcome.code == 0:
+            self.assertRegex(outcome.out(), r"^www-data:x:33:33:[^\n]*\n$")
+        else:
+            self.assert_failed(outcome, "/etc/passwd")
 
     def test_a_group_that_is_a_directory_is_refused(self):
         self.refused(self.image(ROOT_USER, None, extra=lambda tar: tar.directory("etc/group")), "/etc/group")

@@ -157,7 +157,7 @@ class Processes(ExecutorTestCase):
         need_command("ipcmk")
         made = subprocess.run(["ipcmk", "-M", "64"], capture_output=True, text=True, check=True).stdout
         identity = re.search(r"(\d+)", made).group(1)
-        path = f"/dev/shm/aurora-test-{os.getpid()}"
+        path = f"/dev/shm/{self.prefix}"
         with open(path, "w", encoding="ascii") as file:
             file.write("host")
         try:

@@ -239,9 +239,18 @@ struct DockerContainerizer: Containerizer {
     do {
       guard let process = try identity.open() else { return nil }
       let handle = SharedDescriptor(process)
+      // Init may be on its way out, with its process still there while the kernel ends its namespace.
+      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
+        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
+        throw CommandFailure(
+          .internalError,
+          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
+          hint: "nothing was done about it")
+      }
       let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      let client = try InitClient(connectingTo: paths.controlSocket)
       return EngineContainer(plan, client, handle, identity, id, image, engine: engine)
+    } catch let failure as CommandFailure {
+      throw failure
     } catch {
       throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
     }

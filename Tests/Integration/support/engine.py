@@ -21,6 +21,8 @@ class Engine:
 
     def __init__(self, *options, maps_users=False):
         self.directory = tempfile.mkdtemp(prefix="aurora-engine-", dir=_PARENT)
+        # A remapped root has to get through.
+        os.chmod(self.directory, 0o711)
         self.socket = os.path.join(self.directory, "docker.sock")
         self.options = [*options, "--userns-remap=daemon"] if maps_users else options
         self.preparation = self._subordinate_ids() if maps_users else ""
