@@ -15,8 +15,9 @@ protocol Containerizer {
   /// The image as it will run; known after `provision`.
   var image: ProvisionedImage? { get }
 
-  /// Makes the image available. May take long; what it throws ends the task before anything runs.
-  mutating func provision() throws(CommandFailure)
+  /// Makes the image available. May take long, and is given up when something can be read from `signals`; what it throws
+  /// ends the task before anything runs, with exit code `killed` when it was stopped.
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure)
 
   /// Finds the image without keeping anything for a run: for `plan`.
   mutating func locate() throws(CommandFailure)

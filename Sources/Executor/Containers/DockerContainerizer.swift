@@ -14,6 +14,8 @@ struct DockerContainerizer: Containerizer {
   private let identity: Identity
   private let paths: TaskPaths
   private let engine: DockerEngine
+  /// The same engine for what is worth knowing and not worth waiting for: a task that has ended is told of soon.
+  private let advisor: DockerEngine
   private let request: DockerRequest
   private let source: DockerImage
   private var details: ImageDetails?
@@ -27,24 +29,31 @@ struct DockerContainerizer: Containerizer {
     self.identity = identity
     self.paths = paths
     let socket = settings.dockerSocket ?? DockerEngine.Configuration().socketPath
-    engine = DockerEngine(DockerEngine.Configuration(socketPath: socket))
+    engine = DockerContainerizer.engine(socket, head: .seconds(30))
+    advisor = DockerContainerizer.engine(socket, head: .seconds(5))
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
       container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
+  }
+
+  private static func engine(_ socket: String, head: Duration) -> DockerEngine {
+    var configuration = DockerEngine.Configuration(socketPath: socket)
+    configuration.deadlines.head = head
+    return DockerEngine(configuration)
   }
 
   var imageName: String? { source.name }
 
   // MARK: The image
 
-  mutating func provision() throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) {
     guard CurrentProcess.effectiveUser == 0 else {
       throw CommandFailure(
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
     for warning in request.warnings { Console.warning(warning) }
     try checkEngine()
-    take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing))
+    take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
 
   mutating func locate() throws(CommandFailure) {
@@ -124,7 +133,7 @@ struct DockerContainerizer: Containerizer {
     let client = try handOver(plan, over: connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
-    return EngineContainer(plan, client, process, identity, id, image, engine: engine)
+    return EngineContainer(plan, client, process, identity, id, image, engine: advisor)
   }
 
   /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
@@ -248,7 +257,7 @@ struct DockerContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      return EngineContainer(plan, client, handle, identity, id, image, engine: engine)
+      return EngineContainer(plan, client, handle, identity, id, image, engine: advisor)
     } catch let failure as CommandFailure {
       throw failure
     } catch {
