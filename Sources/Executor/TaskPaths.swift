@@ -17,7 +17,8 @@ import LinuxKernel
 ///       images/                           the image store
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
-///       lock                              held by the executor that runs the task
+///
+/// The executor that runs a task holds a lock (flock(2)) on the task's directory.
 struct TaskPaths: Sendable {
   let workDirectory: String
   let runDirectory: String
@@ -37,7 +38,6 @@ struct TaskPaths: Sendable {
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
-  var lock: String { run + "/lock" }
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
