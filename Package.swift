@@ -6,8 +6,10 @@ import class Foundation.ProcessInfo
 
 let strict = ProcessInfo.processInfo.environment["AURORA_WARNINGS_AS_ERRORS"] == "1"
 
+// Glibc and CLinux describe the same system headers. Both must be read with the same feature macro, or the compiler
+// finds two definitions of one structure.
 let swift: [SwiftSetting] =
-  [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+  [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"])]
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 // The targets are the arrows of ARCHITECTURE.md: what a module may import is what is listed here.

@@ -64,12 +64,18 @@ package final class InitChannel {
   }
 
   /// An empty packet stands for a peer that is gone.
+  ///
+  /// A peer that closed without having read everything leaves ECONNRESET, and the kernel tells that before it hands out
+  /// what the peer had sent: the error is taken once, then what is there is read.
   private func nextPacket() -> Result<UnixSocket.Message?, Errno> {
-    do throws(Errno) {
-      return .success(try UnixSocket.receive(upTo: InitChannel.largestPacket + 16, over: socket.descriptor))
-    } catch {
-      return error.code == ECONNRESET ? .success(UnixSocket.Message.closed) : .failure(error)
+    for _ in 0..<2 {
+      do throws(Errno) {
+        return .success(try UnixSocket.receive(upTo: InitChannel.largestPacket + 16, over: socket.descriptor))
+      } catch {
+        guard error.code == ECONNRESET else { return .failure(error) }
+      }
     }
+    return .success(UnixSocket.Message.closed)
   }
 
   private static func content(of file: SharedDescriptor) throws(WireError) -> [UInt8] {

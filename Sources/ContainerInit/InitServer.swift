@@ -27,6 +27,9 @@ final class InitServer {
   private var order: [RunKey] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
   private var owesAllGone = false
+  /// Set when the executor has asked strays to end: it is told how many are left.
+  private var tellsStrays = false
+  private var straysTold: Int?
 
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
@@ -148,6 +151,9 @@ final class InitServer {
       if let run = runs[key], run.isAlive { Children.signal(-run.pid, signal) }
     case .signalStrays(let signal):
       tree.signal(signal, except: Set(alive.keys))
+      tellsStrays = true
+      straysTold = nil
+      tellStrays()
     case .killAll:
       tree.killAll()
       owesAllGone = true
@@ -164,7 +170,7 @@ final class InitServer {
     // Asked twice, as an executor may that lost the answer: the run is what it is.
     if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
       runs[key] = run
@@ -209,10 +215,18 @@ final class InitServer {
       guard let (waitStatus, use) = Children.reap(pid) else { continue }
       if let run { finish(run, waitStatus, use) }
     }
+    if tellsStrays { tellStrays() }
     if owesAllGone, !Children.areLeft, runs.values.allSatisfy(\.isRecorded) {
       owesAllGone = false
       tell(.allGone)
     }
+  }
+
+  private func tellStrays() {
+    let count = tree.count(except: Set(alive.keys))
+    guard count != straysTold else { return }
+    straysTold = count
+    tell(.strays(UInt32(clamping: count)))
   }
 
   private func finish(_ run: Run, _ waitStatus: Int32, _ use: ResourceUse) {

@@ -10,7 +10,8 @@ struct LogStreams {
   /// What init has to move, when the streams are pipes.
   let pumps: [LogPump]
 
-  init(_ mode: LogMode, _ descriptors: [SharedDescriptor]) throws(Errno) {
+  /// - Parameter restrictions: whose processes they are. `echo > /dev/stdout` opens the pipe anew, which its owner may.
+  init(_ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions) throws(Errno) {
     switch mode {
     case .direct:
       guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
@@ -20,6 +21,12 @@ struct LogStreams {
       guard descriptors.count == 3 else { throw Errno("recvmsg", code: EBADMSG) }
       let (first, second) = (try makePipe(), try makePipe())
       (output, errors) = (first.second, second.second)
+      if restrictions.changesUser {
+        for end in [output, errors] {
+          defer { withExtendedLifetime(end) {} }
+          try changeOwner(of: end.rawValue, uid: restrictions.identity.uid, gid: restrictions.identity.gid)
+        }
+      }
       pumps = [
         try LogPump(
           pipe: first.first, file: descriptors[1], directory: descriptors[0], name: "stdout",

@@ -26,10 +26,16 @@ struct ProcessTree {
 
   /// A signal to every process that belongs to none of the groups: daemons that left their session.
   func signal(_ signal: Int32, except groups: Set<Int32>) {
-    for pid in pids() {
-      guard let (group, _) = groupAndParent(of: pid), !groups.contains(group) else { continue }
-      Children.signal(pid, signal)
-    }
+    for pid in strays(groups) { Children.signal(pid, signal) }
+  }
+
+  /// How many processes belong to none of the groups. Those that have ended and are not reaped do not count.
+  func count(except groups: Set<Int32>) -> Int {
+    strays(groups).count { state(of: $0) != UInt8(ascii: "Z") }
+  }
+
+  private func strays(_ groups: Set<Int32>) -> [Int32] {
+    pids().filter { pid in groupAndParent(of: pid).map { !groups.contains($0.group) } ?? false }
   }
 
   /// SIGKILL to every process that has one of the pipes open.

@@ -62,6 +62,7 @@ struct SetupInterpreter {
   private func mount(_ type: String, on target: String, options: [String], attributes: MountAttributes) throws {
     let place = try currentRoot().realDirectory(target)
     let context = try FileSystemContext(type)
+    try context.set("source", type)
     for option in options {
       let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
       if parts.count == 2 { try context.set(parts[0], parts[1]) } else { try context.set(flag: option) }

@@ -14,6 +14,8 @@ enum Main {
     default: break
     }
     CurrentProcess.ignoreBrokenPipes()
+    // Modes of what is made are said where it is made; whoever called us shall not have a say in them.
+    Child.setFileCreationMask(0o022)
     let code: ExitCode
     do throws(CommandFailure) {
       code = try run(words)

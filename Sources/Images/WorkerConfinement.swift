@@ -23,6 +23,8 @@ enum WorkerConfinement {
     let mount = FileDescriptor(owning: root)
     // Private first: attaching below a shared mount would show on the host.
     try makeAllMountsPrivate(.private)
+    // The copy, too: it was taken from a mount that most hosts share, and pivot_root(2) refuses a shared one.
+    try setMountAttributes(mount.rawValue, propagation: .private, recursive: true)
     try attach(mount, onto: try openFile("/", O_RDONLY | O_DIRECTORY))
     try pivotRoot(into: mount)
     try mount.close()

@@ -9,7 +9,9 @@
 //   go ---------------------------------------> the child executes the command
 //   <------------------------------- running    or cannotStart
 //   <--------------------------------- ended    after it stands in the `exits` file
-//   signal, signalStrays ---------------------> …
+//   signal ----------------------------------->
+//   signalStrays ----------------------------->
+//   <-------------------------------- strays    how many are left, now and whenever that changes
 //   killAll ----------------------------------> SIGKILL to everything else
 //   <------------------------------- allGone
 //   shutdown ---------------------------------> init exits
@@ -147,6 +149,8 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case cannotStart(RunKey, reason: String, hint: String)
   case ended(ExitRecord)
   case allGone
+  /// Processes that belong to no run's process group; told after `signalStrays`, and again when their number changes.
+  case strays(UInt32)
   /// Output that could not be written, with the reason.
   case logTrouble(RunKey, String)
 
@@ -160,6 +164,7 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 5: self = .ended(try reader.value())
     case 6: self = .allGone
     case 7: self = .logTrouble(try reader.value(), try reader.string())
+    case 8: self = .strays(try reader.integer())
     case let other: throw WireError("unknown event \(other)")
     }
   }
@@ -188,6 +193,9 @@ package enum InitEvent: Sendable, Hashable, WireValue {
       writer.put(UInt8(5))
       writer.put(record)
     case .allGone: writer.put(UInt8(6))
+    case .strays(let count):
+      writer.put(UInt8(8))
+      writer.put(count)
     case .logTrouble(let key, let message):
       writer.put(UInt8(7))
       writer.put(key)

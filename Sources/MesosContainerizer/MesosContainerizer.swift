@@ -61,7 +61,7 @@ package struct MesosContainerizer: Sendable {
     do {
       let cgroup = cgroup(config.id)
       try cgroup?.create()
-      let executable = try SealedExecutable.open()
+      let executable = try SealedExecutable.open(beside: files.directory)
       let null = try openFile("/dev/null", O_RDWR)
       let log = try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
@@ -153,7 +153,8 @@ package struct MesosContainerizer: Sendable {
   }
 
   private func cgroup(_ containerID: String) -> ContainerCgroup? {
-    ContainerCgroup(hierarchies: host.cgroups, parent: host.cgroupParent, containerID: containerID)
+    guard host.isRoot else { return nil }
+    return ContainerCgroup(hierarchies: host.cgroups, parent: host.cgroupParent, containerID: containerID)
   }
 
   /// What the container has used, from every isolator that measures something.
@@ -220,8 +221,11 @@ package struct ContainerFiles: Sendable {
   package var initLog: String
   package var exits: String
   package var controlSocket: String
+  /// The directory of the control socket.
+  package var directory: String
 
-  package init(initLog: String, exits: String, controlSocket: String) {
+  package init(initLog: String, exits: String, controlSocket: String, directory: String) {
+    self.directory = directory
     self.initLog = initLog
     self.exits = exits
     self.controlSocket = controlSocket

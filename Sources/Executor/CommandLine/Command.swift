@@ -29,7 +29,8 @@ struct Command: Sendable {
 enum CommandTable {
   static let commands: [Command] = [
     RunCommand.command, ValidateCommand.command, PlanCommand.command, RenderCommand.command, SchemaCommand.command,
-    SimulateCommand.command,     PsCommand.command, StatusCommand.command, LogsCommand.command, RecoverCommand.command, ImageCommand.command,
+    SimulateCommand.command, PsCommand.command, StatusCommand.command, LogsCommand.command, RecoverCommand.command,
+    ImageCommand.command,
     VersionCommand.command,
   ]
 
@@ -51,7 +52,8 @@ enum CommandTable {
 
 /// Options that several commands have.
 enum CommonOptions {
-  static let workDirectory = Option("--work-dir", value: "PATH", "where tasks and images are (\(Defaults.workDirectory))")
+  static let workDirectory = Option(
+    "--work-dir", value: "PATH", "where tasks and images are (\(Defaults.workDirectory))")
   static let runDirectory = Option("--run-dir", value: "PATH", "where control sockets are (\(Defaults.runDirectory))")
   static let output = Option("--output", value: "auto|plain|json", "how to print: for people or for programs")
   static let directories = [workDirectory, runDirectory]
@@ -87,7 +89,8 @@ extension Arguments {
   func integer(_ option: String, in range: ClosedRange<Int>) throws(CommandFailure) -> Int? {
     guard let text = last(option) else { return nil }
     guard let value = Int(text), range.contains(value), String(value) == text else {
-      throw CommandFailure(.usage, "\(option) \(text): a number from \(range.lowerBound) to \(range.upperBound) is needed")
+      throw CommandFailure(
+        .usage, "\(option) \(text): a number from \(range.lowerBound) to \(range.upperBound) is needed")
     }
     return value
   }

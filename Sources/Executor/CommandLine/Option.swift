@@ -74,7 +74,8 @@ struct Arguments: Sendable {
   func operands(_ range: ClosedRange<Int>, _ what: String) throws(CommandFailure) -> [String] {
     guard range.contains(operands.count) else {
       throw CommandFailure(
-        .usage, operands.count < range.lowerBound ? "\(what) is missing" : "unexpected \"\(operands[range.upperBound])\"")
+        .usage,
+        operands.count < range.lowerBound ? "\(what) is missing" : "unexpected \"\(operands[range.upperBound])\"")
     }
     return operands
   }

@@ -27,7 +27,8 @@ enum ImageCommand {
       guard range.contains(rest.count) else {
         throw CommandFailure(
           .usage,
-          rest.count < range.lowerBound ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
+          rest.count < range.lowerBound
+            ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
       }
     }
     do {
@@ -47,7 +48,8 @@ enum ImageCommand {
       default:
         let near = NearestName.find(action, among: ["import", "ls", "inspect", "rm"])
         throw CommandFailure(
-          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm")
+          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm"
+        )
       }
     } catch let failure as CommandFailure {
       throw failure
@@ -74,8 +76,13 @@ enum ImageCommand {
     let style = try arguments.outputStyle()
     let reference = try name.map { (text) throws(ReferenceError) in try ImageReference(text) }
     let quiet = arguments.has("--quiet")
+    var shown = ""
     let images = try store(arguments).importArchive(path, as: reference) { progress in
-      if !quiet, style == .plain { Console.note("\(progress)") }
+      // On a line of its own each, and only when there is something new to say.
+      let text = progress.text
+      guard !quiet, style == .plain, text != shown else { return }
+      shown = text
+      Console.note(text)
     }
     for image in images {
       if style == .json {
@@ -125,10 +132,11 @@ enum ImageCommand {
   }
 
   private static func remove(_ name: String, _ arguments: Arguments) throws -> ExitCode {
-    let removed = (layers: 0, bytes: UInt64(0))
-    //    let removed = try store(arguments).remove(name, force: arguments.has("--force"))
-    Console.output(
-      "removed \(name): \(removed.layers) layer\(removed.layers == 1 ? "" : "s"), \(Quantity.bytes(removed.bytes))")
+    let removal = try store(arguments).remove(name, force: arguments.has("--force"))
+    for reference in removal.references { Console.output("untagged \(reference)") }
+    for id in removal.images { Console.output("removed \(id)") }
+    let count = removal.layers.count
+    Console.output("freed \(count) layer\(count == 1 ? "" : "s"), \(Quantity.bytes(removal.bytes))")
     return .finished
   }
 
@@ -165,5 +173,20 @@ extension CommandFailure {
       default: .failed
       }
     self.init(code, error.description, hint: error.hint.isEmpty ? nil : error.hint)
+  }
+}
+
+extension ImportProgress {
+  /// For people: `debian:bookworm: unpacking layer 2 of 5`.
+  fileprivate var text: String {
+    let name = image.isEmpty ? "" : image + ": "
+    switch phase {
+    case .decompressing: return name + "decompressing the archive"
+    case .inspecting: return name + "reading the archive"
+    case .unpacking:
+      if layersDone == layers { return name + "\(layers) of \(layers) layers unpacked" }
+      return name + "unpacking layer \(layersDone + 1) of \(layers), " + Quantity.bytes(bytesTotal)
+    case .storing: return name + "storing"
+    }
   }
 }

@@ -18,7 +18,9 @@ enum LogsCommand {
     let run = try arguments.integer("--run", in: 0...1_000_000)
     let tail = try arguments.integer("--tail", in: 0...100_000_000)
     let stream = arguments.has("--stderr") ? "stderr" : "stdout"
-    let all = ((try? entries(of: paths.logs)) ?? []).filter(\.isDirectory).map(\.name).sorted { $0.lexicographicallyPrecedes($1) }
+    let all = ((try? entries(of: paths.logs)) ?? []).filter(\.isDirectory).map(\.name).sorted {
+      $0.lexicographicallyPrecedes($1)
+    }
     var processes = all.compactMap { String(validating: $0, as: UTF8.self) }
     if let wanted = arguments.last("--process") {
       guard processes.contains(where: { $0.utf8.elementsEqual(wanted.utf8) }) else {

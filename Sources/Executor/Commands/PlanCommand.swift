@@ -88,7 +88,8 @@ struct PlanReport {
   var text: String {
     let identity = plan.restrictions.identity
     var lines = ["task \(plan.taskID)"]
-    lines.append("role       \(identity.name) (\(identity.uid):\(identity.gid)), groups \(identity.supplementaryGroups)")
+    lines.append(
+      "role       \(identity.name) (\(identity.uid):\(identity.gid)), groups \(identity.supplementaryGroups)")
     lines.append("namespaces \(namespaces.isEmpty ? "none" : namespaces.joined(separator: " "))")
     for cgroup in plan.cgroups {
       lines.append("cgroup     \(cgroup.directory)")

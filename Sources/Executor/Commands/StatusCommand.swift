@@ -38,7 +38,8 @@ enum StatusCommand {
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
-      ("executor", JSON(TaskLock.isHeld(history.paths))), ("role", JSON(object: [("name", JSON(history.settings.role))])),
+      ("executor", JSON(TaskLock.isHeld(history.paths))),
+      ("role", JSON(object: [("name", JSON(history.settings.role))])),
       ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
     ])
   }

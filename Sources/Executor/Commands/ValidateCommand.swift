@@ -9,9 +9,14 @@ enum ValidateCommand {
     notes: "Unknown keys are errors here; `run` warns of them and goes on.\nexit status: 0 valid, 65 not.", run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
-    let (loader, task, _, _) = try TaskOptions.read(arguments, strict: true)
-    let count = task.processes.count
-    Console.output("\(loader.name): valid: task \(task.name), \(count) process\(count == 1 ? "" : "es")")
+    let loader = try TaskOptions.loader(arguments)
+    let document = try loader.document(strict: true)
+    // What only a run knows, such as ports, is stood in for; what nothing would bind is still an error.
+    let custom = try TaskOptions.settings(arguments, document).0.bindings.map { ($0[0], $0[1]) }
+    let fatal = loader.report(document.check(custom: custom), strict: true)
+    guard fatal == 0 else { throw loader.invalid(fatal) }
+    let count = document.processNames.count
+    Console.output("\(loader.name): valid: task \(document.name), \(count) process\(count == 1 ? "" : "es")")
     return .finished
   }
 }

@@ -56,7 +56,8 @@ final class LogFollower {
   /// Shows the rest of a run that has ended.
   func drain(process: String, run: Int) {
     let ending = "/\(process)/\(run)"
-    for (watch, list) in streams where list.first.map({ $0.directory.utf8.reversed().starts(with: ending.utf8.reversed()) }) == true {
+    for (watch, list) in streams
+    where list.first.map({ $0.directory.utf8.reversed().starts(with: ending.utf8.reversed()) }) == true {
       for stream in list {
         read(stream)
         flushLine(stream)
@@ -81,7 +82,9 @@ final class LogFollower {
         stream.file = SharedDescriptor(opened)
         stream.offset = 0
       }
-      guard let file = stream.file, let bytes = try? file.descriptor.read(upTo: 65536, at: stream.offset) else { return }
+      guard let file = stream.file, let bytes = try? file.descriptor.read(upTo: 65536, at: stream.offset) else {
+        return
+      }
       if bytes.isEmpty {
         // At the end of this file: a rotation may have put another in its place.
         guard let held = try? status(of: file.rawValue),

@@ -44,7 +44,7 @@ struct RunLogs {
   private static func directory(_ name: String, in parent: borrowing FileDescriptor, gid: UInt32) throws(Errno)
     -> FileDescriptor
   {
-    do throws(Errno) { try makeDirectory(name, mode: 0o750, at: parent.rawValue) } catch where error.code == EEXIST {}
+    do throws(Errno) { try makeDirectory(name, mode: 0o750, at: parent.rawValue) } catch  where error.code == EEXIST {}
     let made = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: parent.rawValue)
     try own(made, mode: 0o750, gid: gid)
     return made

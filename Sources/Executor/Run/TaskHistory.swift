@@ -12,6 +12,8 @@ struct TaskHistory {
   /// The machine after every recorded event.
   let machine: TaskMachine
   let createdAt: UInt64
+  /// Kills of the OOM killer that recorded ends account for.
+  let outOfMemoryKills: UInt64
   /// What the launch wrote down about the container; `nil` when there was none.
   let launched: JSON?
 
@@ -41,14 +43,17 @@ struct TaskHistory {
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
     task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
-    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false)
+    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
     var launched: JSON?
+    var kills: UInt64 = 0
     for record in journal.records {
       if record.type == "launched" { launched = record.json }
+      kills = max(kills, UInt64(clamping: record.json["oom_kills"]?.integer ?? 0))
       if let event = TaskEvent(journal: record) { _ = machine.handle(event, at: record.boot) }
     }
     self.machine = machine
     self.launched = launched
+    outOfMemoryKills = kills
     // Wall time from the record itself is text; what the machine needs is nanoseconds, so from the clocks.
     createdAt = RunTimes().wall(created.boot)
   }

@@ -33,7 +33,8 @@ struct TaskResult {
       (
         "role",
         JSON(object: [
-          ("name", JSON(role?.name ?? roleName)), ("uid", role.map { JSON($0.uid) }), ("gid", role.map { JSON($0.gid) }),
+          ("name", JSON(role?.name ?? roleName)), ("uid", role.map { JSON($0.uid) }),
+          ("gid", role.map { JSON($0.gid) }),
         ])
       ),
       ("created_at", JSON(Clock.timestamp(createdAt))), ("finished_at", JSON(Clock.timestamp(finishedAt))),

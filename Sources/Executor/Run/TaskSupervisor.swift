@@ -29,7 +29,7 @@ final class TaskSupervisor {
   private var pending: [TaskEvent] = []
   private var isReady: Bool
   private var isTakeover: Bool
-  private var outOfMemoryKills: UInt64 = 0
+  private var outOfMemoryKills: UInt64
   private var interrupts = 0
 
   private let poller: Poller
@@ -39,10 +39,13 @@ final class TaskSupervisor {
 
   /// - Parameters:
   ///   - machine: fresh, or as a replay of the journal left it.
+  ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
-    machine: TaskMachine, isTakeover: Bool, container: any Container, journal: Journal, paths: TaskPaths, identity: Identity,
+    machine: TaskMachine, isTakeover: Bool, outOfMemoryKills: UInt64, container: any Container, journal: Journal,
+    paths: TaskPaths,
+    identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?, signals: SharedDescriptor
   ) throws(Errno) {
     self.machine = machine
@@ -57,6 +60,7 @@ final class TaskSupervisor {
     self.signals = signals
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
+    self.outOfMemoryKills = outOfMemoryKills
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     poller = try Poller()
     timer = try TimerDescriptor()
@@ -105,7 +109,8 @@ final class TaskSupervisor {
     while !pending.isEmpty, verdict == nil {
       let event = pending.removeFirst()
       let now = Clock.now
-      let (type, members) = event.journalForm
+      var (type, members) = event.journalForm
+      if case .ended = event, outOfMemoryKills > 0 { members.append(("oom_kills", JSON(outOfMemoryKills))) }
       try journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
       if case .forked(let process, let run) = event { try send(.go(RunKey(process, UInt32(run)))) }
@@ -221,6 +226,7 @@ final class TaskSupervisor {
           process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
     case .ended(let record): ended(record)
     case .allGone: pending.append(.allGone)
+    case .strays(let count): pending.append(.strays(Int(count)))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
     }
@@ -239,13 +245,13 @@ final class TaskSupervisor {
       return .cannotStart(reason: reason, hint: record.startHint.flatMap { $0.isEmpty ? nil : $0 })
     }
     let status = ExitStatus(waitStatus: record.waitStatus)
-    if status == .exited(0) { return .exited(0) }
+    // Also after a success: a kill that it survived is not the reason of a later failure.
     let usage = container.usage()
     let kills = usage.outOfMemoryKills ?? 0
     defer { outOfMemoryKills = max(outOfMemoryKills, kills) }
     switch status {
     case .exited(let code):
-      guard kills > outOfMemoryKills else { return .exited(code) }
+      guard code != 0, kills > outOfMemoryKills else { return .exited(code) }
       return .outOfMemory(
         signal: nil, exitCode: code, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
     case .signaled(let signal):

@@ -1,0 +1,46 @@
+"""What a test needs from the host. A missing need skips the test and says so; with CI=true it fails it."""
+
+import os
+import shutil
+import unittest
+
+CGROUP_ROOT = "/sys/fs/cgroup"
+
+
+class MissingNeed(AssertionError):
+    """Raised instead of a skip where everything has to be there."""
+
+
+def need(condition, what):
+    """Goes on only when the condition holds; `what` names what is missing otherwise."""
+    if condition:
+        return
+    if os.environ.get("CI") == "true":
+        raise MissingNeed(f"this host lacks {what}, and CI=true makes that a failure")
+    raise unittest.SkipTest(f"needs {what}")
+
+
+def need_root():
+    need(os.geteuid() == 0, "root")
+
+
+def need_command(name):
+    need(shutil.which(name) is not None, f"the program {name}")
+
+
+def controller_directory(controller):
+    """Where a cgroup v1 controller is mounted, or None."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        for line in mounts:
+            fields, _, rest = line.partition(" - ")
+            kind, _, options = rest.split()[:3]
+            if kind == "cgroup" and controller in options.split(","):
+                return fields.split()[4]
+    return None
+
+
+def need_controller(controller):
+    """The directory of a cgroup v1 controller."""
+    found = controller_directory(controller)
+    need(found is not None, f"the cgroup v1 controller {controller}")
+    return found

@@ -1,0 +1,292 @@
+"""Images: what is imported, kept, listed and removed; and that hostile archives change nothing."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+
+from support import ExecutorTestCase, Image, Layer, TarWriter, busybox_image, document, need_command
+from support.images import busybox_tar
+
+
+class Import(ExecutorTestCase):
+    def test_every_form_of_archive_is_imported_and_runs(self):
+        layers = [Layer(TarWriter().directory("srv").file("srv/a", "one")), Layer(TarWriter().file("srv/b", "two"))]
+        for form in ("docker_archive", "old_docker_archive", "docker25_archive", "oci_layout", "oci_archive"):
+            with self.subTest(form=form):
+                name = f"busybox:{form.replace('_', '-')}"
+                image = busybox_image(name=name, config={"Env": ["SET=by image"]}, layers=layers)
+                self.host.import_image(image, form)
+                outcome = self.assert_finished(self.run_task(document("cat /srv/a /srv/b; echo $SET", image=name)))
+                self.assertEqual(outcome.out(), "onetwoby image\n")
+
+    def test_layers_are_plain_gzip_or_zstd(self):
+        for compression in ("none", "gzip", "zstd"):
+            with self.subTest(compression=compression):
+                name = f"busybox:{compression}"
+                layers = [Layer(busybox_tar(), compression), Layer(TarWriter().file("made", compression), compression)]
+                self.host.import_image(Image(layers, name=name), "oci_archive")
+                self.assertEqual(self.assert_finished(self.run_task(document("cat /made", image=name))).out(), compression)
+
+    def test_archives_themselves_may_be_compressed(self):
+        path = busybox_image().docker_archive(self.host.path("image.tar"))
+        with open(path, "rb") as file:
+            packed = self.host.write("image.tar.gz", gzip.compress(file.read(), 1))
+        self.assertEqual(self.aurora("image", "import", packed).code, 0)
+
+    def test_an_archive_of_skopeo_and_one_of_umoci_are_imported(self):
+        need_command("skopeo")
+        need_command("umoci")
+        source = busybox_image().docker_archive(self.host.path("image.tar"))
+        layout = self.host.path("layout")
+        policy = ["--insecure-policy", "--tmpdir", self.host.directory]
+        subprocess.run(["skopeo", *policy, "copy", "-q", f"docker-archive:{source}", f"oci:{layout}:busybox"], check=True)
+        subprocess.run(["skopeo", *policy, "copy", "-q", f"docker-archive:{source}", f"oci-archive:{self.host.path('oci.tar')}:x"], check=True)
+        subprocess.run(["umoci", "config", "--image", f"{layout}:busybox", "--config.env", "MADE=umoci"], check=True)
+        for path, name in ((layout, "busybox:umoci"), (self.host.path("oci.tar"), "busybox:skopeo")):
+            with self.subTest(path=path):
+                self.assertEqual(self.aurora("image", "import", path, name).code, 0)
+                self.assert_finished(self.run_task(document("true", image=name)))
+        self.assertEqual(self.run_task(document("echo $MADE", image="busybox:umoci")).out(), "umoci\n")
+
+    def test_importing_twice_keeps_every_layer_once(self):
+        self.with_busybox()
+        before = self.files()
+        self.with_busybox()
+        self.assertEqual(self.files(), before)
+        self.assertEqual(len(self.aurora("image", "ls", "--quiet").out.split()), 1)
+
+    def test_images_that_share_a_layer_share_it_on_disk(self):
+        base = Layer(busybox_tar())
+        for name in ("one", "two"):
+            self.host.import_image(Image([base, Layer(TarWriter().file(name, name))], name=f"{name}:1"))
+        copies = [path for path in self.files() if path.endswith("/bin/busybox")]
+        self.assertEqual(len(copies), 1)
+        self.assertEqual(self.run_task(document("cat /two; ls /one", image="two:1")).out(), "two")
+
+    def files(self):
+        found = {}
+        for directory, _, names in os.walk(self.host.work + "/images"):
+            for name in names:
+                path = os.path.join(directory, name)
+                # Locks and indexes are rewritten; layers are not.
+                if "/layers/" in path:
+                    found[path] = os.lstat(path).st_ino
+        return found
+
+    def test_whiteouts_and_opaque_directories_hide_what_is_below(self):
+        lower = TarWriter().directory("d").file("d/kept", "k").file("d/gone", "g").directory("o").file("o/old", "o")
+        lower.directory("tree").directory("tree/sub").file("tree/sub/f", "f")
+        upper = TarWriter().file("d/.wh.gone").directory("o").file("o/.wh..wh..opq").file("o/new", "n").file(".wh.tree")
+        image = busybox_image(layers=[Layer(lower), Layer(upper)])
+        self.host.import_image(image)
+        outcome = self.assert_finished(self.run_task(document("cd /; ls d o; ls tree || true", image=image.name)))
+        self.assertEqual(outcome.out(), "d:\nkept\n\no:\nnew\n")
+
+    def test_a_file_that_comes_back_after_its_whiteout_is_there(self):
+        image = busybox_image(layers=[
+            Layer(TarWriter().file("f", "old")), Layer(TarWriter().file(".wh.f")), Layer(TarWriter().file("f", "new"))])
+        self.host.import_image(image)
+        self.assertEqual(self.run_task(document("cat /f", image=image.name)).out(), "new")
+
+    def test_hard_links_modes_owners_and_long_names_are_kept(self):
+        long = "/".join(["x" * 60] * 5)
+        tar = TarWriter().directory("d").file("d/one", "1", mode=0o640, uid=7, gid=8).hardlink("d/two", "d/one")
+        tar.file("sticky", mode=0o6711)
+        for depth in range(1, 5):
+            tar.directory("/".join(["x" * 60] * depth))
+        tar.file(long, "deep").file("big-owner", "", uid=4_000_000_000, gid=4_000_000_001)
+        image = busybox_image(layers=[Layer(tar)])
+        self.host.import_image(image)
+        outcome = self.assert_finished(self.run_task(document(
+            f"cd /; stat -c '%h %a %u %g' d/one d/two; stat -c %a sticky; cat {long}; echo; stat -c '%u %g' big-owner",
+            image=image.name)))
+        self.assertEqual(outcome.out(), "2 640 7 8\n2 640 7 8\n6711\ndeep\n4000000000 4000000001\n")
+
+    def test_names_of_strange_bytes_are_kept(self):
+        names = ["with space", "new\nline", "q'uote", "ünï", "-dash"]
+        tar = TarWriter().directory("d")
+        for name in names:
+            tar.file("d/" + name, "x")
+        tar.file(b"d/\xff\xfe", "x")
+        image = busybox_image(layers=[Layer(tar)])
+        self.host.import_image(image)
+        outcome = self.assert_finished(self.run_task(document("cd /d; for f in *; do cat -- \"$f\"; done", image=image.name)))
+        self.assertEqual(outcome.out(), "x" * 6)
+
+    def test_a_name_is_needed_where_the_archive_has_none(self):
+        path = busybox_image(name="x:y").oci_archive(self.host.path("oci.tar"))
+        done = self.aurora("image", "import", path, "mine:1")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("mine:1", self.aurora("image", "ls").out)
+
+
+class Store(ExecutorTestCase):
+    def test_ls_and_inspect_tell_of_an_image(self):
+        image = busybox_image(config={"Env": ["A=b"], "Cmd": ["sh"], "WorkingDir": "/srv"})
+        self.host.import_image(image)
+        listed = json.loads(self.aurora("image", "ls", "--output", "json").out)
+        shown = json.loads(self.aurora("image", "inspect", "busybox:test").out)
+        self.assertEqual(listed["id"], shown["id"])
+        self.assertEqual((shown["environment"], shown["command"], shown["working_directory"]), (["A=b"], ["sh"], "/srv"))
+        self.assertEqual([layer["diff_id"] for layer in shown["layers"]], [layer.diff_id for layer in image.layers])
+        short = self.aurora("image", "ls", "--quiet").out.strip()
+        self.assertEqual(json.loads(self.aurora("image", "inspect", short).out)["id"], shown["id"])
+
+    def test_rm_removes_the_image_and_its_layers(self):
+        self.with_busybox()
+        done = self.aurora("image", "rm", "busybox:test")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(self.aurora("image", "ls", "--quiet").out, "")
+        self.assertEqual(self.busyboxes(), [])
+        self.assert_failed(self.run_task(document("true", image="busybox:test")), "busybox:test")
+
+    def test_rm_keeps_a_layer_that_another_image_has(self):
+        base = Layer(busybox_tar())
+        for name in ("one:1", "two:1"):
+            self.host.import_image(Image([base, Layer(TarWriter().file(name[:3], name))], name=name))
+        self.assertEqual(self.aurora("image", "rm", "one:1").code, 0)
+        self.assert_finished(self.run_task(document("cat /two", image="two:1")))
+
+    def test_rm_of_an_image_that_a_task_uses_is_refused(self):
+        task = self.start_task(document("echo ready; sleep 1000", image=self.with_busybox(), finalization_wait=2))
+        task.wait_log("ready")
+        done = self.aurora("image", "rm", "busybox:test")
+        self.assertNotEqual(done.code, 0, done)
+        self.assertIn("busybox:test", done.err)
+        self.assertEqual(len(self.busyboxes()), 1)
+        task.signal(signal.SIGTERM).wait()
+        self.assertEqual(self.aurora("image", "rm", "busybox:test").code, 0)
+
+    def test_rm_is_refused_also_while_only_the_container_is_left_of_the_task(self):
+        task = self.start_task(document("echo ready; sleep 1000", image=self.with_busybox(), finalization_wait=2))
+        task.wait_log("ready").kill()
+        done = self.aurora("image", "rm", "busybox:test")
+        self.assertNotEqual(done.code, 0, done)
+        rest = self.host.start("recover", task.id, task_id=task.id)
+        rest.wait_for("recovered").signal(signal.SIGTERM)
+        self.assertEqual(rest.wait().code, 3)
+
+    def busyboxes(self):
+        return [directory for directory, _, names in os.walk(self.host.work + "/images") if "busybox" in names]
+
+    def test_an_image_that_is_not_there_is_exit_status_66_and_names_it(self):
+        self.with_busybox()
+        for action in ("inspect", "rm"):
+            done = self.aurora("image", action, "busybos:test")
+            self.assertEqual(done.code, 66, done)
+            self.assertIn("busybos:test", done.err)
+        outcome = self.assert_failed(self.run_task(document("true", image="absent:1")), "absent:1")
+        self.assertFalse(outcome.has_record("launched"))
+
+    def test_an_archive_that_is_not_there_is_exit_status_66(self):
+        self.assertEqual(self.aurora("image", "import", "/no/such/archive.tar").code, 66)
+
+
+class HostileArchives(ExecutorTestCase):
+    """Only what can be seen from outside; the unpacker's own tests are with it."""
+
+    def setUp(self):
+        super().setUp()
+        self.canary = self.host.write("canary/file", "untouched")
+        os.chmod(os.path.dirname(self.canary), 0o777)
+        os.chmod(self.canary, 0o666)
+
+    def check(self, tar, *words, refused=True):
+        """The import is refused and names the entry, or harmless; the host is as it was, and the store is empty."""
+        path = Image([Layer(tar)], name="hostile:1").docker_archive(self.host.path("hostile.tar"))
+        done = self.aurora("image", "import", path)
+        if refused:
+            self.assertNotEqual(done.code, 0, done)
+            for word in words:
+                self.assertIn(word, done.err)
+            self.assertEqual(self.aurora("image", "ls", "--quiet").out, "")
+            self.assertEqual(self.layers(), [])
+        self.assertEqual(os.listdir(os.path.dirname(self.canary)), ["file"])
+        with open(self.canary, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "untouched")
+        self.assertEqual(os.stat(self.canary).st_mode & 0o7777, 0o666)
+        return done
+
+    def layers(self):
+        directory = self.host.work + "/images/layers"
+        return os.listdir(directory) if os.path.isdir(directory) else []
+
+    def test_names_with_dots_do_not_leave_the_layer(self):
+        for name in ("../../../../../../../.." + self.canary, "a/../../x", "..", "a/.."):
+            with self.subTest(name=name):
+                self.check(TarWriter().directory("a").file(name, "planted"), "..")
+
+    def test_an_absolute_name_stays_in_the_layer(self):
+        self.check(TarWriter().file(self.canary, "planted"), refused=False)
+
+    def test_a_file_through_a_link_that_was_unpacked_before_does_not_leave_the_layer(self):
+        directory = os.path.dirname(self.canary)
+        self.check(TarWriter().symlink("out", directory).file("out/planted", "x"), refused=False)
+        self.check(TarWriter().symlink("out", directory).file("out/file", "x"), refused=False)
+        self.check(TarWriter().symlink("out", self.canary).file("out", "x", mode=0o777), refused=False)
+
+    def test_a_hard_link_to_outside_is_refused(self):
+        for target in (self.canary, "../../../../../../../.." + self.canary, "/etc/shadow", "/proc/self/exe"):
+            with self.subTest(target=target):
+                self.check(TarWriter().hardlink("stolen", target).file("stolen", "x", mode=0o777), "stolen")
+
+    def test_a_hard_link_through_a_link_is_refused(self):
+        tar = TarWriter().symlink("out", os.path.dirname(self.canary)).hardlink("stolen", "out/file")
+        self.check(tar, "stolen")
+
+    def test_a_whiteout_with_dots_removes_nothing_outside(self):
+        for name in (".wh..", ".wh...", "a/.wh..", ".wh."):
+            with self.subTest(name=name):
+                self.check(TarWriter().directory("a").file(name), refused=False)
+
+    def test_a_layer_that_is_not_what_its_digest_says_is_refused(self):
+        image = busybox_image()
+        image.layers[0].tar = image.layers[0].tar[:-2048] + b"\1" * 512 + b"\0" * 1536
+        done = self.aurora("image", "import", image.docker_archive(self.host.path("forged.tar")))
+        self.assertNotEqual(done.code, 0, done)
+        self.assertEqual(self.layers(), [])
+
+    def test_truncated_and_random_archives_are_refused(self):
+        data = open(busybox_image().docker_archive(self.host.path("image.tar")), "rb").read()
+        for name, content in {
+            "cut": data[:len(data) // 2], "cut in a header": data[:700], "empty": b"", "zeros": bytes(10240),
+            "random": os.urandom(20000), "text": b"hello\n", "gzip of nothing": b"\x1f\x8b\x08\0\0\0\0\0\0\3",
+        }.items():
+            with self.subTest(name=name):
+                done = self.aurora("image", "import", self.host.write("broken.tar", content), "x:1")
+                self.assertNotEqual(done.code, 0, done)
+                self.assertNotIn("Fatal error", done.err)
+                self.assertEqual(self.layers(), [])
+
+    def test_sizes_that_lie_are_refused(self):
+        for size in (1 << 40, (1 << 63) - 1, (1 << 64) + 5):
+            with self.subTest(size=size):
+                tar = TarWriter().entry("big", b"0", b"x", size=size)
+                self.check(tar)
+
+    def test_a_compression_bomb_is_refused_before_it_fills_the_disk(self):
+        bomb = gzip.compress(bytes(1 << 30), 9)
+        layer = Layer(TarWriter().file("f", "x"))
+        layer.compression, layer.blob = "gzip", bomb
+        path = Image([layer], name="bomb:1").oci_archive(self.host.path("bomb.tar"))
+        done = self.aurora("image", "import", path, "bomb:1", timeout=60)
+        self.assertNotEqual(done.code, 0, done)
+        self.assertEqual(self.layers(), [])
+
+    def test_a_manifest_that_names_paths_outside_is_refused(self):
+        config = busybox_image().configuration
+        for layer in ("../../../../.." + self.canary, self.canary, "/etc/passwd"):
+            with self.subTest(layer=layer):
+                tar = TarWriter().file("c.json", config).file("manifest.json", json.dumps(
+                    [{"Config": "c.json", "RepoTags": ["x:1"], "Layers": [layer]}]))
+                done = self.aurora("image", "import", self.host.write("m.tar", tar.bytes()))
+                self.assertNotEqual(done.code, 0, done)
+                self.assertEqual(self.layers(), [])
+
+    def test_names_of_images_that_are_no_references_are_refused(self):
+        for name in ("../../x:1", "x:../../y", "UPPER:1", "x:" + "t" * 200, "x y:1", "x\n:1", ""):
+            with self.subTest(name=name):
+                path = busybox_image().docker_archive(self.host.path("image.tar"))
+                self.assertNotEqual(self.aurora("image", "import", path, name).code, 0)

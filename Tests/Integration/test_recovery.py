@@ -1,0 +1,230 @@
+"""Recovery: an executor may be killed at any moment; no run is started twice, and none is lost."""
+
+import json
+import os
+import random
+import signal
+import time
+
+from support import ExecutorTestCase, document, process
+from support.executor import wait_until
+
+# Each run leaves one line, so that a second start would be seen.
+MARK = "echo $AURORA_PROCESS $AURORA_RUN >> ran; "
+
+
+class Recovery(ExecutorTestCase):
+    def assert_ran_once(self, task, *expected):
+        self.assertEqual(sorted(task.sandbox_file("ran").splitlines()), sorted(expected))
+
+    def test_a_task_goes_on_while_its_executor_is_gone_and_is_taken_over(self):
+        task = self.start_task(document(MARK + "sleep 1; echo end", image=self.with_busybox()))
+        task.wait_log("", "main").wait_running().kill()
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assert_ran_once(outcome, "main 0")
+        self.assertEqual(outcome.out(), "end\n")
+        self.assertEqual(outcome.result["image"]["reference"], "busybox:test")
+
+    def test_exits_that_happened_meanwhile_are_reported_as_they_were(self):
+        task = self.start_task(document(
+            process("seven", MARK + "sleep 0.3; exit 7"), process("good", MARK + "sleep 0.3"),
+            process("killed", MARK + "sleep 0.3; kill -TERM $$"), process("long", MARK + "sleep 1.5"), max_failures=0))
+        task.wait_running()
+        wait_until(lambda: len(task.sandbox_file("ran").splitlines()) == 4, "four processes run")
+        task.kill()
+        time.sleep(0.8)
+        outcome = self.host.recover(task.id)
+        self.assert_runs(outcome, "seven", 7)
+        self.assert_runs(outcome, "good", 0)
+        self.assert_runs(outcome, "killed", "SIGTERM")
+        self.assert_runs(outcome, "long", 0)
+        self.assert_ran_once(outcome, "seven 0", "good 0", "killed 0", "long 0")
+
+    def test_the_plan_goes_on_after_a_takeover(self):
+        task = self.start_task(document(
+            process("a", MARK + "sleep 0.3"), process("b", MARK + "test $AURORA_RUN = 1", max_failures=3),
+            process("c", MARK), process("last", MARK, final=True), order=["a", "b", "c"]))
+        task.wait_for("running", process="a").kill()
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assert_ran_once(outcome, "a 0", "b 0", "b 1", "c 0", "last 0")
+        self.assertEqual(outcome.out("last"), "")
+
+    def test_killed_at_any_moment_every_run_happens_once(self):
+        seed = int(os.environ.get("AURORA_TEST_SEED", time.time_ns() % 1_000_000))
+        chance = random.Random(seed)
+        image = self.with_busybox()
+        for attempt in range(14):
+            delay = chance.uniform(0, 0.12) if attempt < 10 else chance.uniform(0, 0.6)
+            with self.subTest(seed=seed, attempt=attempt, delay=delay):
+                task = self.start_task(document(
+                    process("a", MARK + "sleep 0.1"), process("b", MARK + "exit $((AURORA_RUN < 1))", max_failures=2),
+                    process("c", MARK), process("last", MARK, final=True), order=["a", "b", "c"],
+                    image=image if attempt % 2 else None))
+                time.sleep(delay)
+                task.kill()
+                if not os.path.exists(task.journal_path) or not task.journal():
+                    # Killed before there was a task.
+                    self.assertNotEqual(self.host.recover(task.id).code, 0)
+                    self.forget(task)
+                    continue
+                if os.path.exists(task.result_path):
+                    continue
+                outcome = self.assert_finished(self.host.recover(task.id))
+                self.assert_ran_once(outcome, "a 0", "b 0", "b 1", "c 0", "last 0")
+
+    def forget(self, task):
+        """A directory without a journal is nothing that a recovery goes on with; running it anew may refuse it."""
+        self.assertFalse(os.path.exists(task.sandbox + "/ran"))
+
+    def test_killed_while_it_concludes_the_known_end_is_told(self):
+        for attempt in range(8):
+            with self.subTest(attempt=attempt):
+                task = self.start_task(document(MARK + "exit 0", image=self.with_busybox()))
+                task.wait_for("ended", process="main")
+                time.sleep(attempt * 0.002)
+                task.kill()
+                if os.path.exists(task.result_path):
+                    continue
+                self.assert_finished(self.host.recover(task.id))
+                self.assert_ran_once(task, "main 0")
+
+    def test_killed_again_and_again_it_still_ends_well(self):
+        task = self.start_task(document(
+            *[process(name, MARK + "sleep 0.4") for name in "abcde"], order=list("abcde")))
+        task.wait_for("running", process="a").kill()
+        for _ in range(4):
+            rest = self.host.start("recover", task.id, task_id=task.id)
+            time.sleep(0.15)
+            rest.kill()
+        outcome = self.host.recover(task.id)
+        if outcome.code != 73:
+            self.assert_finished(outcome)
+        self.assert_ran_once(task, "a 0", "b 0", "c 0", "d 0", "e 0")
+
+    def test_a_torn_last_line_of_the_journal_is_cut_off(self):
+        task = self.start_task(document(MARK + "sleep 0.8"))
+        task.wait_running().kill()
+        with open(task.journal_path, "ab") as journal:
+            journal.write(b'{"seq":99,"boot":1,"ty')
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assert_ran_once(outcome, "main 0")
+        for line in open(outcome.journal_path, encoding="utf-8"):
+            json.loads(line)
+
+    def test_a_damaged_journal_is_refused_and_named(self):
+        task = self.start_task(document(MARK + "sleep 1000", finalization_wait=2))
+        task.wait_running().kill()
+        with open(task.journal_path, "rb") as journal:
+            good = journal.read()
+        with open(task.journal_path, "wb") as journal:
+            journal.write(good.replace(b'"type":"forked"', b'"type":"forkad"'))
+        done = self.host.recover(task.id)
+        self.assertNotIn(done.code, (0, 1), done)
+        self.assertIn("events.jsonl", done.said)
+        with open(task.journal_path, "wb") as journal:
+            journal.write(good)
+        self.stop(task.id)
+
+    def stop(self, task_id):
+        rest = self.host.start("recover", task_id, task_id=task_id)
+        rest.wait_for("recovered").signal(signal.SIGTERM)
+        outcome = rest.wait()
+        self.assertEqual(outcome.code, 3, outcome)
+
+    def test_run_with_the_same_id_and_document_adopts(self):
+        task = self.start_task(document(MARK + "sleep 1"))
+        task.wait_running().kill()
+        outcome = self.assert_finished(self.run_task(self.host.path(f"{task.id}.json"), task_id=task.id))
+        self.assert_ran_once(outcome, "main 0")
+
+    def test_run_with_the_same_id_and_another_document_is_refused(self):
+        task = self.start_task(document("sleep 1000", finalization_wait=2))
+        task.wait_running().kill()
+        other = self.host.write("other.json", document("echo other"))
+        self.assertEqual(self.run_task(other, task_id=task.id).code, 73)
+        self.stop(task.id)
+
+    def test_a_live_task_is_refused_with_73(self):
+        task = self.start_task(document("echo ready; sleep 1000", finalization_wait=2)).wait_log("ready")
+        self.assertEqual(self.host.recover(task.id).code, 73)
+        self.assertEqual(self.run_task(self.host.path(f"{task.id}.json"), task_id=task.id).code, 73)
+        # It was not disturbed.
+        self.assertEqual(task.signal(signal.SIGTERM).wait().code, 3)
+
+    def test_a_task_that_has_ended_is_refused_with_73(self):
+        outcome = self.assert_finished(self.run_task(document("true")))
+        self.assertEqual(self.host.recover(outcome.id).code, 73)
+        self.assertEqual(self.run_task(self.host.path(f"{outcome.id}.json"), task_id=outcome.id).code, 73)
+
+    def test_of_two_that_recover_at_once_one_is_refused(self):
+        task = self.start_task(document(MARK + "sleep 1"))
+        task.wait_running().kill()
+        both = [self.host.start("recover", task.id, task_id=task.id) for _ in range(2)]
+        codes = sorted(rest.wait().code for rest in both)
+        self.assertEqual(codes, [0, 73])
+        self.assert_ran_once(task, "main 0")
+
+    def test_a_killed_init_is_task_lost(self):
+        for image in (None, self.with_busybox()):
+            with self.subTest(image=image):
+                task = self.start_task(document("echo ready; sleep 1000", image=image)).wait_log("ready")
+                outcome = task.kill_init().wait()
+                self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+                self.assertEqual(outcome.result["processes"]["main"]["state"], "LOST")
+
+    def test_executor_and_init_killed_is_task_lost_and_what_ended_before_is_told(self):
+        task = self.start_task(document(
+            process("short", MARK + "exit 0"), process("long", MARK + "sleep 1000"), image=self.with_busybox()))
+        task.wait_for("ended", process="short").wait_for("running", process="long")
+        task.kill().kill_init()
+        outcome = self.host.recover(task.id)
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+        self.assertEqual(outcome.result["processes"]["short"]["state"], "SUCCESS")
+        self.assertEqual(outcome.result["processes"]["long"]["state"], "LOST")
+
+    def test_what_init_wrote_down_before_it_was_killed_is_not_lost(self):
+        task = self.start_task(document(
+            process("short", "sleep 0.4; exit 0"), process("long", "sleep 1000")))
+        task.wait_for("running", process="long").wait_for("running", process="short").kill()
+        time.sleep(0.9)
+        task.kill_init()
+        outcome = self.host.recover(task.id)
+        self.assertEqual(outcome.code, 4, outcome)
+        self.assert_runs(outcome, "short", 0)
+
+    def test_a_stop_before_the_kill_is_still_a_stop_after_the_takeover(self):
+        task = self.start_task(document(
+            "trap '' TERM; echo ready; while :; do sleep 0.1; done", finalization_wait=3)).wait_log("ready")
+        task.signal(signal.SIGTERM).wait_for("stop")
+        task.kill()
+        outcome = self.host.recover(task.id)
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+
+    def test_final_processes_run_with_user_and_image_after_a_takeover(self):
+        task = self.start_task(document(
+            process("main", "sleep 0.5"), process("last", "id -u; pwd; echo $HOME; ls /bin/busybox", final=True),
+            image=self.with_busybox()))
+        task.wait_running().kill()
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assertEqual(outcome.out("last"), "33\n/mnt/mesos/sandbox\n/mnt/mesos/sandbox\n/bin/busybox\n")
+
+    def test_limits_hold_after_a_takeover(self):
+        task = self.start_task(document("sleep 0.5; tail /dev/zero", image=self.with_busybox(), ram=32 << 20))
+        task.wait_running().kill()
+        outcome = self.host.recover(task.id)
+        self.assertEqual(outcome.result.get("reason"), "REASON_CONTAINER_LIMITATION_MEMORY", outcome)
+
+    def test_a_task_whose_executor_is_gone_is_shown_as_such(self):
+        task = self.start_task(document("sleep 1000", finalization_wait=2)).wait_running()
+        task.kill()
+        self.assertIn("recover", self.aurora("ps").out)
+        shown = json.loads(self.aurora("ps", "--output", "json").out)
+        self.assertEqual((shown["state"], shown["ended"], shown["executor"]), ("TASK_RUNNING", False, False))
+        self.stop(task.id)
+
+    def test_logs_that_are_written_meanwhile_are_all_there(self):
+        task = self.start_task(document("for i in $(seq 1 400); do echo $i; sleep 0.002; done"))
+        task.wait_log("10\n").kill()
+        time.sleep(0.3)
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assertEqual(outcome.out(), "".join(f"{number}\n" for number in range(1, 401)))
