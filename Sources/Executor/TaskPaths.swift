@@ -79,8 +79,17 @@ struct TaskPaths: Sendable {
   }
 
   /// The tasks that have a directory here, by id.
-  static func allIDs(_ workDirectory: String) -> [String] {
-    ((try? entries(of: tasks(workDirectory))) ?? []).filter(\.isDirectory)
+  static func allIDs(_ workDirectory: String) throws(CommandFailure) -> [String] {
+    let found: [DirectoryEntry]
+    do throws(Errno) {
+      found = try entries(of: tasks(workDirectory))
+    } catch {
+      if error.code == ENOENT { return [] }
+      throw CommandFailure(
+        error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(tasks(workDirectory)): \(error)",
+        hint: error.code == EACCES ? "run with sudo" : nil)
+    }
+    return found.filter(\.isDirectory)
       .compactMap { String(validating: $0.name, as: UTF8.self) }.filter(isValidID).sorted()
   }
 

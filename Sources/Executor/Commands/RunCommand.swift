@@ -48,7 +48,8 @@ enum RunCommand {
   private static func takeOver(_ run: TaskRun, _ loader: DocumentLoader) throws(CommandFailure) -> ExitCode {
     if TaskLock.isHeld(run.paths) {
       throw CommandFailure(
-        .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id")
+        .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id"
+      )
     }
     guard (try? readFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
       throw CommandFailure(

@@ -240,7 +240,8 @@ final class NativeContainer: Container {
   }
 
   init(
-    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient, paths: TaskPaths,
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
+    paths: TaskPaths,
     launcher: MesosContainerizer
   ) {
     self.plan = plan

@@ -118,7 +118,8 @@ struct TaskRun {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
     try record(journal, "recovered", [])
-    var context = Context(task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
+    var context = Context(
+      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
     let identity = try Role.identity(settings.role)
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
