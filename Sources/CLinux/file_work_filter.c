@@ -30,7 +30,7 @@ static const int allowed[] = {
     SYS_rename,
 #endif
     // attributes
-    SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_fchmod, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_umask,
+    SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_umask,
     SYS_fsetxattr, SYS_fgetxattr, SYS_flistxattr, SYS_fremovexattr,
     // the C library and the language's runtime: memory, locks, time, identity, the end
     SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_sched_yield, SYS_getrandom,

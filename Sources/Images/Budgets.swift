@@ -21,8 +21,9 @@ package struct Budgets: Sendable, Equatable {
   /// One GNU long name.
   package var longNameBytes = 64 << 10
   package var sparseRegions = 10_000
-  /// Names and values of one entry's extended attributes.
+  /// Names and values of one entry's extended attributes, and their number.
   package var attributeBytes = 64 << 10
+  package var attributes = 1024
   /// Names of directories that are kept until the end, to set their modes and times then.
   package var directoryNameBytes = 64 << 20
   /// Members of the archive around the layers.

@@ -90,7 +90,7 @@ struct ImageImport {
     }
     progress(state)
 
-    var running: [(unpack: LayerUnpack, positions: [Int])] = []
+    var running: [(unpack: LayerPipeline, positions: [Int])] = []
     var done: [Staged] = []
     var doneBytes: UInt64 = 0
     var entries: UInt64 = 0
@@ -120,11 +120,11 @@ struct ImageImport {
     return done
   }
 
-  private func start(_ layer: ArchiveLayer, number: Int) throws(ImageError) -> LayerUnpack {
+  private func start(_ layer: ArchiveLayer, number: Int) throws(ImageError) -> LayerPipeline {
     // Clock.wall keeps names apart when an import has to start over.
     let directory = try staging.directory("\(number)-\(String(Clock.wall % 1_000_000_000_000, radix: 36))")
     let file = try source.open(layer.location)
-    return try LayerUnpack.start(layer, source: file, into: directory, empty: empty, store.worker)
+    return try LayerPipeline.start(layer, source: file, into: directory, empty: empty, store.worker)
   }
 
   /// The configuration with its diff ids, which an old archive does not state.

@@ -193,6 +193,8 @@ package struct ImageStore: Sendable {
     for diffID in record.diffIDs {
       guard let layer = try layerRecord(diffID) else { return nil }
       if layer.opaqueRoot { layers = [] }
+      // overlayfs refuses a layer that occurs twice, and the upper one hides all that the lower one has.
+      layers.removeAll { $0.diffID == diffID }
       layers.append(StoredLayer(diffID: diffID, path: paths.tree(diffID), bytes: layer.contentBytes))
       bytes = bytes.addingReportingOverflow(layer.contentBytes).partialValue
     }

@@ -14,6 +14,9 @@ final class LayerTree {
   private var parentDirectory: SharedDescriptor?
 
   private static let opaqueAttribute = Array("user.overlay.opaque".utf8)
+  /// Without content it says "has lower parts, unknown which". overlayfs then looks for whiteouts in the directory also
+  /// where no layer below has it; otherwise it would list them as files that cannot be opened.
+  private static let originAttribute = Array("user.overlay.origin".utf8)
 
   /// `root` is open for reading, and empty.
   init(root: consuming FileDescriptor) { self.root = SharedDescriptor(root) }
@@ -158,12 +161,12 @@ final class LayerTree {
     return try kernel("look at the directory") { () throws(Errno) in try status(of: name, at: parent).inode }
   }
 
-  /// Takes from a directory what its earlier entry set, except that it is opaque.
+  /// Takes from a directory what its earlier entry set, except what it means to overlayfs.
   private func dropAttributes(_ name: RawPath, in parent: Int32) throws(ImageError) {
     try kernel("remove extended attributes") { () throws(Errno) in
       let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
       for attribute in try attributeNames(of: made.rawValue)
-      where attribute.starts(with: "user.".utf8) && attribute != LayerTree.opaqueAttribute {
+      where attribute.starts(with: "user.".utf8) && !attribute.starts(with: "user.overlay.".utf8) {
         try removeAttribute(attribute, of: made.rawValue)
       }
     }
@@ -173,7 +176,7 @@ final class LayerTree {
   func makeWhiteout(_ name: [UInt8], in parent: Int32) throws(ImageError) {
     do throws(Errno) {
       try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
-      return
+      return try setAttribute(LayerTree.originAttribute, [], of: parent)
     } catch  where error.code == EEXIST {
     } catch {
       throw LayerTree.refusal(error, "make the whiteout")

@@ -97,16 +97,11 @@ struct LayerUnpacker {
     }
     let parent = try tree.directory(path.parent)
     defer { withExtendedLifetime(parent) {} }
-    let result: Result<Void, ImageError> = path.text.withUnsafeBytes { bytes in
-      guard let base = bytes.baseAddress else { return .success(()) }
-      let name = RawPath((base + path.leaf).assumingMemoryBound(to: CChar.self))
-      do throws(ImageError) {
-        return .success(try make(entry, path, name, in: parent.rawValue))
-      } catch {
-        return .failure(error)
-      }
+    try path.text.withUnsafeBufferPointer { (bytes) throws(ImageError) in
+      guard let base = bytes.baseAddress else { return }
+      let name = RawPath(UnsafeRawPointer(base + path.leaf).assumingMemoryBound(to: CChar.self))
+      try make(entry, path, name, in: parent.rawValue)
     }
-    try result.get()
   }
 
   private mutating func make(_ entry: TarEntry, _ path: LayerPath, _ name: RawPath, in parent: Int32) throws(ImageError)
@@ -147,6 +142,9 @@ struct LayerUnpacker {
       }
       skippedAttributes += UInt64(entry.attributes.count)
       try finish(entry, name, in: parent)
+      if entry.mode & 0o7000 != 0 {
+        try kernel("set the mode") { () throws(Errno) in try changeMode(of: name, at: parent, to: entry.mode) }
+      }
     case .characterDevice, .blockDevice: break
     }
   }

@@ -43,7 +43,7 @@ struct PaxRecords {
   private static let keys = Key.allCases.map { (text: Array($0.rawValue.utf8), key: $0) }
 
   /// Reads `length key=value\n` records that fill `bytes` whole.
-  init(_ bytes: [UInt8], regions limit: Int) throws(ImageError) {
+  init(_ bytes: [UInt8], budgets: Budgets) throws(ImageError) {
     var index = 0
     while index < bytes.count {
       guard let space = bytes[index...].prefix(21).firstIndex(of: 0x20),
@@ -54,12 +54,12 @@ struct PaxRecords {
       guard bytes[end - 1] == 0x0a, let equals = bytes[space..<end].firstIndex(of: UInt8(ascii: "=")),
         equals > space + 1
       else { throw .invalid("a pax record is malformed") }
-      try take(key: bytes[(space + 1)..<equals], value: bytes[(equals + 1)..<(end - 1)], regions: limit)
+      try take(key: bytes[(space + 1)..<equals], value: bytes[(equals + 1)..<(end - 1)], budgets: budgets)
       index = end
     }
   }
 
-  private mutating func take(key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, regions: Int) throws(ImageError) {
+  private mutating func take(key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, budgets: Budgets) throws(ImageError) {
     guard !key.contains(0) else { throw .invalid("a pax key holds a NUL") }
     switch PaxRecords.keys.first(where: { $0.text.elementsEqual(key) })?.key {
     case .path: path = try PaxRecords.name(value)
@@ -72,14 +72,17 @@ struct PaxRecords {
     case .sparseMajor: sparse.major = try PaxRecords.number(value, "GNU.sparse.major")
     case .sparseMinor: sparse.minor = try PaxRecords.number(value, "GNU.sparse.minor")
     case .sparseSize, .sparseRealSize: sparse.realSize = try PaxRecords.number(value, "size of a sparse file")
-    case .sparseMap: try takeMap(value, regions: regions)
-    case .sparseOffset: try takeRegionPart(value, isOffset: true, regions: regions)
-    case .sparseLength: try takeRegionPart(value, isOffset: false, regions: regions)
+    case .sparseMap: try takeMap(value, regions: budgets.sparseRegions)
+    case .sparseOffset: try takeRegionPart(value, isOffset: true, regions: budgets.sparseRegions)
+    case .sparseLength: try takeRegionPart(value, isOffset: false, regions: budgets.sparseRegions)
     case nil:
       let prefix = "SCHILY.xattr.".utf8
       guard key.starts(with: prefix) else { return }  // comments, names of users, other times
       let name = Array(key.dropFirst(prefix.count))
       attributes.removeAll { $0.name == name }
+      guard attributes.count < budgets.attributes else {
+        throw .invalid("more than \(budgets.attributes) extended attributes")
+      }
       attributes.append((name, Array(value)))
     }
   }

@@ -19,8 +19,8 @@ package struct StoredImage: Sendable {
   package let id: Digest
   /// The digest of its manifest, when it came with one.
   package let manifestDigest: Digest?
-  /// What is to be stacked, bottom to top: layers below one whose root directory is opaque are left out. A layer that an
-  /// image names twice is here twice.
+  /// What is to be stacked, bottom to top, each once: left out are the lower occurrences of a layer that the image names
+  /// several times, and what is below a layer whose root directory is opaque. Neither would be seen.
   package let layers: [StoredLayer]
   package let config: ImageConfig
   /// Bytes of file content in all layers together; what images share is counted in each.

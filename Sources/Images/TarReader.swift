@@ -66,9 +66,9 @@ struct TarReader {
       }
       switch header.type {
       case UInt8(ascii: "x"):
-        pax = try PaxRecords(try metadata(header, limit: budgets.paxBytes), regions: budgets.sparseRegions)
+        pax = try PaxRecords(try metadata(header, limit: budgets.paxBytes), budgets: budgets)
       case UInt8(ascii: "g"):
-        let global = try PaxRecords(try metadata(header, limit: budgets.paxBytes), regions: budgets.sparseRegions)
+        let global = try PaxRecords(try metadata(header, limit: budgets.paxBytes), budgets: budgets)
         // Tools do not agree on what these mean for the entries after them.
         if global.changesMeaning { throw .invalid("a global pax header that changes names, sizes or owners") }
       case UInt8(ascii: "L"): longName = try longText(header)

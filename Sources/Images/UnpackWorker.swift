@@ -53,7 +53,7 @@ package enum UnpackWorker {
       message = .failure(error)
     }
     do throws(Errno) {
-      try message.frame.withUnsafeBufferPointerThrowing { (frame) throws(Errno) in
+      try message.frame.withUnsafeBufferPointer { (frame) throws(Errno) in
         try writeAll(UnsafeRawBufferPointer(frame), to: Descriptors.report)
       }
     } catch {
@@ -109,89 +109,12 @@ package enum UnpackWorker {
       next = received + (4 << 20)
       let frame = WorkerMessage.progress(received).frame
       do throws(Errno) {
-        try frame.withUnsafeBufferPointerThrowing { (bytes) throws(Errno) in
+        try frame.withUnsafeBufferPointer { (bytes) throws(Errno) in
           try writeAll(UnsafeRawBufferPointer(bytes), to: Descriptors.report)
         }
       } catch {
         throw ImageError(error, doing: "report progress")
       }
     }
-  }
-}
-
-/// Stops a layer before it takes the file system's last room.
-private final class SpaceGuard {
-  private let reserve: UInt64
-  private var next: UInt64 = 0
-
-  init(reserve: UInt64) { self.reserve = reserve }
-
-  func check(_ received: UInt64) throws(ImageError) {
-    guard received >= next else { return }
-    next = received + (32 << 20)
-    let room = try kernel("look for free space") { () throws(Errno) in
-      let root = try openFile("/", O_RDONLY | O_DIRECTORY)
-      return try space(of: root.rawValue)
-    }
-    guard room.available >= min(reserve, room.total / 20) else {
-      throw ImageError(
-        .exhausted, why: "only \(room.available >> 20) MiB are free where images are stored",
-        hint: "make room, or name another --work-dir")
-    }
-  }
-}
-
-extension UnpackWorker {
-  /// What the command line asks for.
-  struct Request: Equatable {
-    let job: Job
-    var offset: UInt64?
-    var size: UInt64?
-    var platform = Platform.host
-
-    var range: ByteRange { ByteRange(offset: offset, size: size) }
-
-    init(_ job: Job, range: ByteRange = .everything) {
-      self.job = job
-      offset = range.offset
-      size = range.size
-    }
-
-    var arguments: [String] {
-      ["aurora-executor", UnpackWorker.mode, job.rawValue]
-        + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
-        + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
-    }
-
-    init(_ arguments: [String]) throws(ImageError) {
-      let hint = "this mode is for the executor itself"
-      guard arguments.count >= 3, let job = Job(rawValue: arguments[2]) else {
-        throw .invalid("the unpack worker was started without a job", hint: hint)
-      }
-      self.job = job
-      for argument in arguments.dropFirst(3) {
-        let parts = argument.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw .invalid("the unpack worker does not know \(argument)", hint: hint) }
-        let value = String(Substring(parts[1]))
-        switch String(Substring(parts[0])) {
-        case "offset": offset = UInt64(value)
-        case "size": size = UInt64(value)
-        case "os": platform.os = value
-        case "architecture": platform.architecture = value
-        case "variant": platform.variant = value
-        default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
-        }
-      }
-    }
-  }
-}
-
-extension Array where Element == UInt8 {
-  /// `withUnsafeBufferPointer` that keeps the type of what is thrown.
-  func withUnsafeBufferPointerThrowing<E: Error>(_ body: (UnsafeBufferPointer<UInt8>) throws(E) -> Void) throws(E) {
-    let result: Result<Void, E> = withUnsafeBufferPointer { buffer in
-      do throws(E) { return .success(try body(buffer)) } catch { return .failure(error) }
-    }
-    try result.get()
   }
 }

@@ -31,7 +31,7 @@ enum WorkerConfinement {
 
     try OwnLimit.addressSpace.set(addressSpace)
     try OwnLimit.openFiles.set(64)
-    try OwnLimit.processorSeconds.set(3600)
+    try OwnLimit.processorSeconds.set(1200)
     try OwnLimit.fileSize.set(Budgets().unpackedBytes)
     try Credentials.limitBoundingSet(to: capabilities)
     try Credentials.setCapabilities(capabilities)

@@ -29,6 +29,7 @@ final class WorkerProcess {
   /// The worker's pid, as the host counts.
   var pid: Int32 { child.pid }
   private let job: UnpackWorker.Job
+  private let deadline = Clock.now + WorkerProcess.maximumNanoseconds
   private var received: [UInt8] = []
   private var reaped = false
 
@@ -41,6 +42,9 @@ final class WorkerProcess {
   var isRunning: Bool { if case .running = state { true } else { false } }
   /// Bytes that the worker has read so far, by its own word.
   private(set) var progress: UInt64 = 0
+
+  /// One that is taken over could also just wait.
+  private static let maximumNanoseconds: UInt64 = 1800 * 1_000_000_000
 
   /// Starts a worker in namespaces of its own. `root` is a detached mount that becomes its root; `output` is for
   /// `inflate` alone.
@@ -94,7 +98,10 @@ final class WorkerProcess {
         let piece = try kernel("read a report") { () throws(Errno) in
           try reports.descriptor.read(upTo: 65536)
         }
-        guard let piece else { return true }
+        guard let piece else {
+          if Clock.now > deadline { throw .invalid("the unpack worker (\(job)) took longer than half an hour") }
+          return true
+        }
         if piece.isEmpty {
           try ended()
           return false

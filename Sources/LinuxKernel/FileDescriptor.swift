@@ -95,8 +95,8 @@ extension FileDescriptor {
     all.withUnsafeBytes { buffer in
       var done = 0
       do throws(Errno) {
-        while done < buffer.count {
-          done += try retrying("write") { CLinux.write(number, buffer.baseAddress! + done, buffer.count - done) }
+        while done < buffer.count, let base = buffer.baseAddress {
+          done += try retrying("write") { CLinux.write(number, base + done, buffer.count - done) }
         }
       } catch {
         failure = error

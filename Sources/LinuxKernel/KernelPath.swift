@@ -21,7 +21,8 @@ extension Array: KernelPath where Element == UInt8 {
     terminated.append(0)
     let result: Result<T, Errno> = terminated.withUnsafeBytes { buffer in
       do throws(Errno) {
-        return .success(try body(buffer.baseAddress!.assumingMemoryBound(to: CChar.self)))
+        guard let base = buffer.baseAddress else { throw Errno("path", code: EINVAL) }
+        return .success(try body(base.assumingMemoryBound(to: CChar.self)))
       } catch {
         return .failure(error)
       }

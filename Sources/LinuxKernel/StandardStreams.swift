@@ -39,6 +39,12 @@ package enum HostEnvironment {
     return String(cString: value)
   }
 
+  /// Every variable this process was started with, as `NAME=value`.
+  package static var all: [String] {
+    let bytes = (try? readFile("/proc/self/environ", limit: 4 << 20)) ?? []
+    return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// The host's name (gethostname(2)).
   package static var hostname: String {
     var buffer = [CChar](repeating: 0, count: 256)

@@ -56,6 +56,12 @@ package func makeHardLink(
   }
 }
 
+/// Changes the permissions of what is at a name (fchmodat(2)). Follows a link there: only for names that this process has
+/// just made, where nobody else can.
+package func changeMode(of path: some KernelPath, at directory: Int32, to mode: UInt32) throws(Errno) {
+  try path.withPath { (name) throws(Errno) in try check("fchmodat") { fchmodat(directory, name, mode, 0) } }
+}
+
 /// Sets the length of an open file (ftruncate(2)).
 package func setLength(of descriptor: Int32, to length: Int64) throws(Errno) {
   try check("ftruncate") { ftruncate(descriptor, off_t(length)) }

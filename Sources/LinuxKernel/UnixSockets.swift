@@ -24,6 +24,19 @@ package enum UnixSocket {
       owning: try retrying("socket") { socket(AF_UNIX, kind.rawValue | Int32(SOCK_CLOEXEC.rawValue), 0) })
   }
 
+  /// An address holds 107 bytes of path. A longer one is reached through a descriptor of its directory.
+  private static func at(_ path: String, _ body: (inout sockaddr_un) throws(Errno) -> Void) throws(Errno) {
+    let bytes = Array(path.utf8)
+    guard bytes.count >= 108, let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else {
+      var address = try address(path)
+      return try body(&address)
+    }
+    let directory = try openFile(Array(bytes[..<slash]), O_PATH | O_DIRECTORY)
+    let name = String(decoding: bytes[(slash + 1)...], as: UTF8.self)
+    var address = try address("/proc/self/fd/\(directory.rawValue)/\(name)")
+    try body(&address)
+  }
+
   private static func address(_ path: String) throws(Errno) -> sockaddr_un {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -38,8 +51,7 @@ package enum UnixSocket {
   package static func listen(_ path: String, kind: Kind, backlog: Int32 = 16) throws(Errno) -> FileDescriptor {
     let socket = try make(kind)
     let number = socket.rawValue
-    var address = try address(path)
-    try check("bind") { ax_bind(number, &address) }
+    try at(path) { (address) throws(Errno) in try check("bind") { ax_bind(number, &address) } }
     try check("listen") { CLinux.listen(number, backlog) }
     return socket
   }
@@ -47,8 +59,7 @@ package enum UnixSocket {
   package static func connect(_ path: String, kind: Kind) throws(Errno) -> FileDescriptor {
     let socket = try make(kind)
     let number = socket.rawValue
-    var address = try address(path)
-    try check("connect") { ax_connect(number, &address) }
+    try at(path) { (address) throws(Errno) in try check("connect") { ax_connect(number, &address) } }
     return socket
   }
 

@@ -153,7 +153,8 @@ package struct MesosContainerizer: Sendable {
   }
 
   private func cgroup(_ containerID: String) -> ContainerCgroup? {
-    ContainerCgroup(hierarchies: host.cgroups, parent: host.cgroupParent, containerID: containerID)
+    guard host.isRoot else { return nil }
+    return ContainerCgroup(hierarchies: host.cgroups, parent: host.cgroupParent, containerID: containerID)
   }
 
   /// What the container has used, from every isolator that measures something.

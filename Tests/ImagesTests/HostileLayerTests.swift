@@ -253,6 +253,10 @@ import Testing
       tar.pax([("SCHILY.xattr.user.a", [UInt8](repeating: 1, count: 101))])
       tar.file("x")
     }
+    try refuses(["1024"]) { tar in
+      tar.pax((0..<1025).map { ("SCHILY.xattr.user.\($0)", []) })
+      tar.file("x")
+    }
     budgets = Budgets()
     budgets.directoryNameBytes = 10
     try refuses(["10 bytes together"], budgets: budgets) { $0.directory("longer-than-that/") }

@@ -308,6 +308,9 @@ import Testing
     upper.file(".wh.gone")
     upper.file(".wh.remade")
     upper.directory("remade/")
+    upper.file("only-here/.wh.nothing")
+    upper.file("only-here/new", "x")
+    upper.file("hidden/.wh.old")
     let image = try #require(
       try importBytes(ImageFixture.tar(ImageFixture(lower.finished, upper.finished).dockerFiles(tags: ["x"]))).first)
     let overlay = try FileSystemContext("overlay")
@@ -318,7 +321,8 @@ import Testing
       let opened = try openFile(directory, O_RDONLY | O_DIRECTORY, at: mount.rawValue)
       return Set(try entries(of: opened.rawValue).map { String(decoding: $0.name, as: UTF8.self) })
     }
-    #expect(try names(".") == ["hidden", "kept", "remade"])
+    #expect(try names(".") == ["hidden", "kept", "remade", "only-here"])
+    #expect(try names("only-here") == ["new"], "a whiteout of nothing is not to be seen")
     #expect(try names("hidden") == ["new"])
     #expect(try names("remade").isEmpty)
   }
@@ -344,6 +348,15 @@ import Testing
     let file = try openFile(path + "/server", O_RDONLY)
     #expect(try attribute("security.capability", of: file.rawValue)?.count == 20)
     #expect(try status(of: path + "/home").uid == 4_294_967_294)
+  }
+
+  @Test func aLayerThatOccursTwiceIsStackedOnce() throws {
+    var repeated = fixture
+    repeated.layers = [fixture.layers[0], fixture.layers[1], fixture.layers[0]]
+    let image = try #require(try importBytes(ImageFixture.tar(repeated.dockerFiles(tags: ["x"]))).first)
+    #expect(image.layers.map(\.diffID) == [fixture.digest(fixture.layers[1]), fixture.digest(fixture.layers[0])])
+    #expect(image.config.diffIDs.count == 3)
+    #expect(try store.find(try ImageReference("x"))?.layers == image.layers)
   }
 
   @Test func nothingBelowAnOpaqueRootIsStacked() throws {

@@ -56,10 +56,14 @@ import Testing
     tar.file("su", "x", mode: "0004755")
     tar.directory("shared/", mode: "0002775")
     tar.file("shared/f")
+    var fifo = TarBuilder.Header("fifo", type: "6")
+    fifo.mode = "0002640"
+    tar.add(fifo)
     _ = try scratch.unpack(tar.finished)
     #expect(try scratch.status("su").permissions == 0o4755)
     #expect(try scratch.status("shared").permissions == 0o2775)
     #expect(try scratch.status("shared/f").gid == getegid())
+    #expect(try scratch.status("fifo").permissions == 0o2640)
   }
 
   @Test func timesAreThoseOfTheArchiveAlsoForDirectories() throws {

@@ -88,7 +88,10 @@ import Testing
     var request = UnpackWorker.Request(.layer, range: ByteRange(offset: 7, size: 9))
     request.platform = Platform(os: "linux", architecture: "arm", variant: "v7")
     #expect(try UnpackWorker.Request(request.arguments) == request)
-    for arguments in [["x"], ["x", "__unpack"], ["x", "__unpack", "other"], ["x", "__unpack", "layer", "z=1"]] {
+    for arguments in [
+      ["x"], ["x", "__unpack"], ["x", "__unpack", "other"], ["x", "__unpack", "layer", "z=1"],
+      ["x", "__unpack", "layer", "size=-1"],
+    ] {
       #expect(throws: ImageError.self) { _ = try UnpackWorker.Request(arguments) }
     }
   }

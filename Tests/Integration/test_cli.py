@@ -182,11 +182,11 @@ class Output(ExecutorTestCase):
         identity = self.aurora("ps", "-q").out.strip()
         self.assertRegex(identity, rf"^{re.escape(self.prefix)}my_job-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}$")
 
-    def test_result_file_that_cannot_be_written_is_told(self):
+    def test_a_result_that_has_nowhere_to_go_is_told_before_anything_runs(self):
         outcome = self.run_task(document("true"), "--result", "/no/such/directory/result.json")
-        self.assertNotEqual(outcome.code, 0, outcome)
+        self.assertEqual(outcome.code, 73, outcome)
         self.assertIn("/no/such/directory/result.json", outcome.said)
-        self.assertEqual(outcome.result["state"], "TASK_FINISHED")
+        self.assertFalse(os.path.exists(outcome.result_path))
 
 
 class Showing(ExecutorTestCase):

@@ -10,6 +10,8 @@ enum RunCommand {
       Option("--result", value: "FILE", "write result.json here as well"),
       Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
       Option("--follow", "show the processes' output (by default when standard output is a terminal)"),
+      Option("--detach", "return when the task has started; print its id"),
+      Option("--assert-clean", "exit 79 when anything of the container is left when the task has ended"),
       Option("--rm", "remove the task's directory when it has ended"),
     ],
     notes: """
@@ -27,11 +29,13 @@ enum RunCommand {
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)
-    let run = TaskRun(
+    if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, taskID: taskID) }
+    var run = TaskRun(
       paths: paths, settings: settings,
       publisher: StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor),
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
+    run.assertsClean = arguments.has("--assert-clean")
     run.publisher.note("task \(taskID)")
     let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
     if arguments.has("--rm") { remove(paths) }

@@ -29,6 +29,7 @@ struct NativeContainerizer: Containerizer {
     self.identity = identity
     self.settings = settings
     self.paths = paths
+    try NativeContainerizer.refuseUnsupported(task, container)
     do {
       let host = try HostFacts.discover()
       isRoot = host.isRoot
@@ -39,6 +40,16 @@ struct NativeContainerizer: Containerizer {
     } catch {
       throw CommandFailure(.internalError, "cannot look at this host: \(error)")
     }
+  }
+
+  /// What the document asks for and this version cannot give. Running the task all the same, with less isolation or
+  /// fewer devices than it counts on, would be worse than not running it.
+  private static func refuseUnsupported(_ task: TaskSpecification, _ container: MesosContainer) throws(CommandFailure) {
+    func refuse(_ what: String) -> CommandFailure { CommandFailure(.failed, "\(what) not supported yet") }
+    if case .profile(let name) = container.linuxInfo?.seccomp { throw refuse("the seccomp profile \(name) is") }
+    if !container.networkInfos.isEmpty { throw refuse("networks of network_infos are") }
+    if container.ttyInfo != nil { throw refuse("a terminal (tty_info) is") }
+    if let gpus = task.resources?.gpu, gpus > 0 { throw refuse("GPUs are") }
   }
 
   /// The isolators to use. One whose controller the host lacks is left out when nobody named it and the task asks for
@@ -178,7 +189,14 @@ struct NativeContainerizer: Containerizer {
     do {
       guard let process = try identity.open() else { return nil }
       let handle = SharedDescriptor(process)
-      let client = try InitClient(connectingTo: paths.controlSocket)
+      // Init may be on its way out, with its process still there while the kernel ends its namespace.
+      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
+        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
+        throw CommandFailure(
+          .internalError,
+          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
+          hint: "nothing was done about it")
+      }
       let plan = try plan()
       return NativeContainer(plan, handle, identity, client, id: paths.taskID, launcher: launcher)
     } catch let failure as CommandFailure {
@@ -189,6 +207,10 @@ struct NativeContainerizer: Containerizer {
   }
 
   func removeRemains() -> [String] {
+    // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
+    // started. The cgroup ends it as well, where there is one.
+    if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
+    try? removeFile(paths.controlSocket)
     var problems = launcher.destroy(paths.taskID, initProcess: nil)
     do throws(Errno) { try removeTree(paths.rootfs) } catch {
       problems.append("cannot remove \(paths.rootfs): \(error)")

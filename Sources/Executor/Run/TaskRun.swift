@@ -19,18 +19,23 @@ struct TaskRun {
   /// `--result FILE`.
   let resultFile: String?
   let follows: Bool
+  /// `--assert-clean`: anything left over is an exit status of its own.
+  var assertsClean = false
   /// Where SIGTERM and SIGINT arrive.
   let signals: SharedDescriptor
 
   /// Runs a new task.
   func start(_ document: DocumentLoader, _ task: TaskSpecification) throws(CommandFailure) -> ExitCode {
     let createdAt = Clock.wall
+    if task.healthCheck != nil { publisher.note("warning: health checks are not run yet; the task counts as healthy") }
+    try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let lock = try TaskLock.take(paths)
     let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
     let journal = try begin(document, uid: uid, gid: gid)
     try record(journal, "created", [("task_id", JSON(paths.taskID)), ("settings", settings.json)])
     var context = Context(task: task, journal: journal, createdAt: createdAt, lock: lock)
+    let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
       context.identity = identity
@@ -47,31 +52,52 @@ struct TaskRun {
         }
         context.image = containerizer.image
       }
-      return try launch(&context, containerizer, identity)
+      started = try launch(context, containerizer)
     } catch {
-      // Root missing, or an engine that is not there, says nothing about the task: its exit status tells so.
-      let verdict = Verdict(
-        state: .failed, reason: Reason.launchFailed, message: error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
-      )
-      let code = try conclude(context, verdict, container: nil, problems: [])
-      return error.exitCode == .failed ? code : error.exitCode
+      return try concludeFailedLaunch(context, error)
     }
+    return try supervise(context, newMachine(task), started, resuming: false)
   }
 
-  private func launch(_ context: inout Context, _ containerizer: any Containerizer, _ identity: Identity)
-    throws(CommandFailure) -> ExitCode
-  {
+  /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
+  private func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
+    let message = error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
+    let verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message)
+    let code = try conclude(context, verdict, container: nil, problems: [])
+    return error.exitCode == .failed ? code : error.exitCode
+  }
+
+  /// A container that has been launched, and what launched it.
+  private struct Started {
     let container: any Container
+    let containerizer: any Containerizer
+  }
+
+  private func launch(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
     do throws(CommandFailure) {
-      container = try containerizer.launch()
+      let container = try containerizer.launch()
       try record(context.journal, "launched", container.record)
       writePlan(container.plan)
+      return Started(container: container, containerizer: containerizer)
     } catch {
       _ = containerizer.removeRemains()
       throw error
     }
-    let machine = TaskMachine(context.task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
-    return try supervise(context, machine, container, containerizer, identity, resuming: false)
+  }
+
+  private func newMachine(_ task: TaskSpecification) -> TaskMachine {
+    TaskMachine(task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
+  }
+
+  /// `--result` is looked at before anything runs: a task whose result has nowhere to go is not begun.
+  private func checkResultFile() throws(CommandFailure) {
+    guard let resultFile else { return }
+    let bytes = Array(resultFile.utf8)
+    let slash = bytes.lastIndex(of: UInt8(ascii: "/"))
+    let directory = slash.map { $0 == 0 ? "/" : String(decoding: bytes[..<$0], as: UTF8.self) } ?? "."
+    guard (try? status(of: directory, followLinks: true))?.isDirectory == true else {
+      throw CommandFailure(.cannotCreate, "--result \(resultFile): there is no directory \(directory)")
+    }
   }
 
   /// Goes on with a task whose executor is gone.
@@ -90,16 +116,30 @@ struct TaskRun {
     if containerizer.imageName != nil { try containerizer.provision() }
     context.image = containerizer.image
     context.outOfMemoryKills = history.outOfMemoryKills
+    // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
+    if history.machine.phase == .terminal, let verdict = history.machine.verdict {
+      context.machine = history.machine
+      let container = try? history.launched.flatMap { try containerizer.adopt($0) }
+      return try conclude(
+        context, verdict, container: container, containerizer: containerizer, problems: [])
+    }
     guard let launched = history.launched else {
-      // Nothing was ever started: the launch is void and may be done anew.
+      // No process of the task was ever started: the launch is void and is done anew.
       _ = containerizer.removeRemains()
-      if containerizer.imageName != nil { try containerizer.provision() }
-      return try launch(&context, containerizer, identity)
+      let started: Started
+      do throws(CommandFailure) {
+        if containerizer.imageName != nil { try containerizer.provision() }
+        started = try launch(context, containerizer)
+      } catch {
+        return try concludeFailedLaunch(context, error)
+      }
+      return try supervise(context, newMachine(history.task), started, resuming: false)
     }
     guard let container = try containerizer.adopt(launched) else {
       return try lost(context, history, containerizer)
     }
-    return try supervise(context, history.machine, container, containerizer, identity, resuming: true)
+    let started = Started(container: container, containerizer: containerizer)
+    return try supervise(context, history.machine, started, resuming: true)
   }
 
   /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.
@@ -133,10 +173,11 @@ struct TaskRun {
       problems: problems)
   }
 
-  private func supervise(
-    _ context: Context, _ machine: TaskMachine, _ container: any Container, _ containerizer: any Containerizer,
-    _ identity: Identity, resuming: Bool
-  ) throws(CommandFailure) -> ExitCode {
+  private func supervise(_ context: Context, _ machine: TaskMachine, _ started: Started, resuming: Bool)
+    throws(CommandFailure) -> ExitCode
+  {
+    let (container, containerizer) = (started.container, started.containerizer)
+    guard let identity = context.identity else { throw CommandFailure(.internalError, "the role is not known") }
     var context = context
     let environment = ProcessEnvironment(
       taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox,
@@ -171,6 +212,8 @@ struct TaskRun {
     var problems = problems + (container?.destroy() ?? [])
     if let containerizer { problems += containerizer.removeRemains() }
     TaskLock.removeRunDirectory(paths)
+    if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
+    let isUnclean = assertsClean && !problems.isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
@@ -201,6 +244,7 @@ struct TaskRun {
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }
     publisher.note("result \(paths.result)\nlogs   \(paths.logs)")
+    if isUnclean { return .residue }
     return switch verdict.state {
     case .finished: .finished
     case .killed: .killed

@@ -7,7 +7,7 @@ import LinuxKernel
 /// Two processes, because the decompressors are C and the bytes are hostile: whoever takes over that worker has no file
 /// system and no capability there, and cannot lie about the layer's identity either, because the diff id is computed from
 /// what comes out of the pipe, where the files are made from it.
-final class LayerUnpack {
+final class LayerPipeline {
   let layer: ArchiveLayer
   /// Where the layer's directory is prepared, with `fs` in it.
   let directory: String
@@ -27,7 +27,7 @@ final class LayerUnpack {
   static func start(
     _ layer: ArchiveLayer, source: borrowing FileDescriptor, into directory: String, empty: String,
     _ binary: WorkerBinary
-  ) throws(ImageError) -> LayerUnpack {
+  ) throws(ImageError) -> LayerPipeline {
     let tree = directory + "/" + StorePaths.treeName
     try kernel("make \(tree)") { () throws(Errno) in try makeDirectory(tree, mode: 0o755) }
     let root = try WorkerRoot.mount(tree, writable: true)
@@ -40,11 +40,11 @@ final class LayerUnpack {
     if try !isCompressed(source, range) {
       let unpack = try WorkerProcess(
         binary, UnpackWorker.Request(.layer, range: range), source: source.rawValue, root: root)
-      return LayerUnpack(layer, directory: directory, inflate: nil, unpack: unpack)
+      return LayerPipeline(layer, directory: directory, inflate: nil, unpack: unpack)
     }
     let nothing = try WorkerRoot.mount(empty, writable: false)
     let (inflate, unpack) = try startPair(binary, range, source: source.rawValue, nothing: nothing, root: root)
-    return LayerUnpack(layer, directory: directory, inflate: inflate, unpack: unpack)
+    return LayerPipeline(layer, directory: directory, inflate: inflate, unpack: unpack)
   }
 
   /// Two workers and the pipe between them. Our own ends close on return: the second worker sees the end of the stream only

@@ -1,0 +1,35 @@
+import LinuxKernel
+
+/// What of a container is still on the host after its task has ended: for `--assert-clean`.
+enum Residue {
+  /// Each thing by its path; empty when there is nothing.
+  static func of(_ paths: TaskPaths) -> [String] {
+    var found: [String] = []
+    if (try? status(of: paths.rootfs)) != nil { found.append(paths.rootfs) }
+    if (try? status(of: paths.run)) != nil { found.append(paths.run) }
+    let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
+    for mount in Set(Array(hierarchies.version1.values) + [hierarchies.version2].compactMap { $0 }) {
+      let cgroup = CgroupDirectory("\(mount)/aurora-executor/\(paths.taskID)")
+      if cgroup.exists() { found.append(cgroup.path) }
+    }
+    let id = Array(("/" + paths.taskID + "/").utf8)
+    let mounts = (try? readFile("/proc/self/mountinfo", limit: 64 << 20)) ?? []
+    for line in mounts.split(separator: UInt8(ascii: "\n")) where line.contains(subsequence: id) {
+      found.append("mount " + printable(line))
+    }
+    return found
+  }
+}
+
+extension Sequence<UInt8> {
+  /// Whether the bytes occur in a row.
+  fileprivate func contains(subsequence: [UInt8]) -> Bool {
+    var all = Array(self)[...]
+    while let start = all.firstIndex(of: subsequence[0]) {
+      all = all[start...]
+      if all.starts(with: subsequence) { return true }
+      all = all.dropFirst()
+    }
+    return false
+  }
+}

@@ -1,0 +1,51 @@
+extension UnpackWorker {
+  /// What the command line asks for.
+  struct Request: Equatable {
+    let job: Job
+    var offset: UInt64?
+    var size: UInt64?
+    var platform = Platform.host
+
+    var range: ByteRange { ByteRange(offset: offset, size: size) }
+
+    init(_ job: Job, range: ByteRange = .everything) {
+      self.job = job
+      offset = range.offset
+      size = range.size
+    }
+
+    var arguments: [String] {
+      ["aurora-executor", UnpackWorker.mode, job.rawValue]
+        + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
+        + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
+    }
+
+    init(_ arguments: [String]) throws(ImageError) {
+      let hint = "this mode is for the executor itself"
+      guard arguments.count >= 3, let job = Job(rawValue: arguments[2]) else {
+        throw .invalid("the unpack worker was started without a job", hint: hint)
+      }
+      self.job = job
+      for argument in arguments.dropFirst(3) {
+        let parts = argument.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw .invalid("the unpack worker does not know \(argument)", hint: hint) }
+        let value = String(Substring(parts[1]))
+        switch String(Substring(parts[0])) {
+        case "offset": offset = try Request.number(value, hint)
+        case "size": size = try Request.number(value, hint)
+        case "os": platform.os = value
+        case "architecture": platform.architecture = value
+        case "variant": platform.variant = value
+        default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
+        }
+      }
+    }
+
+    private static func number(_ text: String, _ hint: String) throws(ImageError) -> UInt64 {
+      guard let number = UInt64(text) else {
+        throw .invalid("the unpack worker was given \(text) for a number", hint: hint)
+      }
+      return number
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Isolators
+import LaunchModel
+import LinuxKernel
+import Testing
+
+@Suite struct PlanMergeTests {
+  private var host: HostFacts {
+    var cgroups = CgroupHierarchies()
+    for name in ["cpu", "cpuacct", "memory", "pids", "devices"] { cgroups.version1[name] = "/cg/\(name)" }
+    return HostFacts(cgroups: cgroups, isRoot: true)
+  }
+
+  private func config(image: Bool = true) -> ContainerConfig {
+    var config = ContainerConfig(
+      id: "t", identity: Identity(name: "w", uid: 33, gid: 33, groupName: "w", supplementaryGroups: []),
+      resources: .init(cpus: 0.5, memoryBytes: 64 << 20),
+      root: image ? .image(layers: ["/l"], upper: "/u", work: "/k") : .host,
+      sandboxHostPath: "/s", logsHostPath: "/logs", sandbox: image ? "/mnt/mesos/sandbox" : "/s", hostname: "h")
+    config.image = image ? .init(environment: [], entrypoint: [], command: [], workingDirectory: "") : nil
+    config.isolators = Set(BuiltInIsolators.names)
+    return config
+  }
+
+  private func plan(_ config: ContainerConfig) throws -> LaunchPlan {
+    let isolators = try BuiltInIsolators.select(BuiltInIsolators.names, host: host)
+    return try LaunchPlan(merging: try isolators.map { ($0.name, try $0.prepare(config)) }, container: config)
+  }
+
+  @Test func theAccountIsMadeAfterTheRootHasChangedAndMasksComeLast() throws {
+    let steps = try plan(config()).steps
+    let pivot = try #require(steps.firstIndex(of: .pivot))
+    let account = try #require(steps.firstIndex { if case .account = $0 { true } else { false } })
+    let mask = try #require(steps.firstIndex(of: .mask("/proc/kcore")))
+    #expect(pivot < account && account < mask)
+    #expect(steps[..<pivot].contains { if case .mount("tmpfs", "/dev", _, _) = $0 { true } else { false } })
+  }
+
+  @Test func limitsBecomeTheKernelsFiles() throws {
+    let plan = try plan(config())
+    func value(_ directory: String, _ file: String) -> String? {
+      plan.cgroups.first { $0.directory == "/cg/\(directory)/aurora-executor/t" }?.settings.first { $0.file == file }?
+        .value
+    }
+    #expect(value("cpu", "cpu.shares") == "512")
+    #expect(value("cpu", "cpu.cfs_quota_us") == "50000")
+    #expect(value("memory", "memory.limit_in_bytes") == String(64 << 20))
+    #expect(value("pids", "pids.max") == "4096")
+    #expect(value("devices", "devices.deny") == "a")
+  }
+
+  @Test func aHostTaskKeepsTheHostsRoot() throws {
+    let steps = try plan(config(image: false)).steps
+    #expect(steps.first == .hostRoot)
+    #expect(!steps.contains(.pivot))
+    #expect(steps.contains { if case .mount("proc", "/proc", _, _) = $0 { true } else { false } })
+  }
+
+  @Test func twoIsolatorsThatWantOneFieldAreBothNamed() {
+    var fragment = PlanFragment()
+    fragment.noNewPrivileges = true
+    let error = #expect(throws: IsolationError.self) {
+      try LaunchPlan(merging: [("one", fragment), ("two", fragment)], container: config())
+    }
+    #expect(error?.description.contains("one") == true && error?.description.contains("two") == true)
+  }
+
+  @Test func unknownAndRepeatedIsolatorsAreErrors() {
+    #expect(throws: IsolationError.self) { try BuiltInIsolators.select(["cgroups/memory"], host: host) }
+    #expect(throws: IsolationError.self) { try BuiltInIsolators.select(["linux/nnp", "linux/nnp"], host: host) }
+  }
+
+  @Test func theOrderIsTheTablesNotTheCommandLines() throws {
+    let selected = try BuiltInIsolators.select(["volume/host_path", "filesystem/linux"], host: host)
+    #expect(selected.map(\.name) == ["filesystem/linux", "volume/host_path"])
+  }
+
+  @Test func resourceLimitsNeedBothValuesAndKnownNames() throws {
+    var config = config()
+    config.limits = [.init(name: "RLMT_NOFILE", soft: 10, hard: 20)]
+    #expect(try plan(config).restrictions.limits.contains(ResourceLimit(resource: 7, soft: 10, hard: 20)))
+    for limit in [
+      ContainerConfig.NamedLimit(name: "RLMT_NOFILE", soft: 10, hard: nil), .init(name: "RLMT_X", soft: 1, hard: 1),
+      .init(name: "NOFILE", soft: 2, hard: 1),
+    ] {
+      config.limits = [limit]
+      #expect(throws: IsolationError.self) { try plan(config) }
+    }
+  }
+
+  @Test func effectiveCapabilitiesMustBeWithinTheBoundingOnes() throws {
+    var config = config()
+    config.boundingCapabilities = ["NET_RAW"]
+    config.effectiveCapabilities = ["NET_RAW", "CHOWN"]
+    #expect(throws: IsolationError.self) { try plan(config) }
+    config.boundingCapabilities = []
+    config.effectiveCapabilities = nil
+    #expect(try plan(config).restrictions.boundingCapabilities == 0)
+  }
+
+  @Test(arguments: ["/proc/x", "/sys", "dev/null", "..", "/a/../b", "/"])
+  func volumesMayNotCoverTheKernelOrLeaveTheRoot(path: String) {
+    var config = config()
+    config.volumes = [.init(containerPath: path, hostPath: "/tmp", readOnly: false)]
+    #expect(throws: IsolationError.self) { try plan(config) }
+  }
+}

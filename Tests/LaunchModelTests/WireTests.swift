@@ -1,0 +1,85 @@
+import LaunchModel
+import Testing
+
+@Suite struct WireTests {
+  private let identity = Identity(
+    name: "www-data", uid: 33, gid: 33, groupName: "www-data", supplementaryGroups: [4, 1000])
+
+  private var plan: LaunchPlan {
+    var plan = LaunchPlan(taskID: "t-1", identity: identity, sandbox: "/mnt/mesos/sandbox")
+    plan.namespaces = 0x2000_0000
+    plan.steps = [
+      .overlayRoot(layers: ["/a", "/b"], upper: "/u", work: "/w"), .hostRoot, .directory(target: "/x", mode: 0o755),
+      .mount(type: "proc", target: "/proc", options: ["a=b"], attributes: 7),
+      .bind(source: "/s", target: "/t", attributes: 1, recursive: true),
+      .device(target: "/dev/null", major: 1, minor: 3, mode: 0o666), .symbolicLink(target: "/l", content: "c"), .pivot,
+      .mask("/proc/kcore"), .readOnly("/proc/sys"), .hostname("h"), .account(identity),
+    ]
+    plan.restrictions.boundingCapabilities = 5
+    plan.restrictions.noNewPrivileges = true
+    plan.restrictions.limits = [ResourceLimit(resource: 7, soft: 1, hard: .max)]
+    plan.cgroups = [CgroupSetup(directory: "/c", settings: [.init("pids.max", "3", mayBeAbsent: true)])]
+    plan.cgroupDirectory = "/c2"
+    plan.environment = [EnvironmentVariable("A", "ä=\n")]
+    plan.imageCommand = ["/bin/true"]
+    plan.sandboxDirectories = ["d/e"]
+    return plan
+  }
+
+  @Test func aPlanSurvivesTheWire() throws {
+    #expect(try LaunchPlan(decoding: plan.encoded) == plan)
+  }
+
+  @Test func everyRequestAndEventSurvivesTheWire() throws {
+    let key = RunKey("a/b", 3)
+    let spec = ProcessSpec(
+      process: "web", run: 1, command: .program(["x", ""]), environment: [], workingDirectory: "/",
+      logMode: .rotate(maximumBytes: 9, backups: 2))
+    let requests: [InitRequest] = [
+      .hello, .spawn(spec), .go(key), .abandon(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
+    ]
+    for request in requests { #expect(try InitRequest(decoding: request.encoded) == request) }
+    var record = ExitRecord(key: key, waitStatus: 256, bootTime: 1, wallTime: 2)
+    record.startFailure = "no"
+    let events: [InitEvent] = [
+      .ready([RunReport(key, .held(pid: 4)), RunReport(key, .ended(record))]), .setupFailed("m", hint: "h"),
+      .forked(key, pid: 2), .running(key), .cannotStart(key, reason: "r", hint: ""), .ended(record), .allGone,
+      .strays(3), .logTrouble(key, "ENOSPC"),
+    ]
+    for event in events { #expect(try InitEvent(decoding: event.encoded) == event) }
+  }
+
+  /// Neither a cut nor a changed byte may trap or read outside.
+  @Test func damagedBytesAreErrorsOrOtherValues() {
+    let bytes = plan.encoded
+    for end in bytes.indices { #expect(throws: WireError.self) { try LaunchPlan(decoding: Array(bytes[..<end])) } }
+    for index in bytes.indices {
+      var damaged = bytes
+      damaged[index] = 0xff
+      _ = try? LaunchPlan(decoding: damaged)
+    }
+  }
+
+  @Test func aTornExitRecordEndsTheList() {
+    let record = ExitRecord(key: RunKey("p", 0), waitStatus: 0, bootTime: 1, wallTime: 2)
+    let file = record.frame + record.frame
+    #expect(ExitRecord.records(in: file) == [record, record])
+    for end in record.frame.count..<file.count { #expect(ExitRecord.records(in: Array(file[..<end])) == [record]) }
+    var flipped = file
+    flipped[10] ^= 1
+    #expect(ExitRecord.records(in: flipped).isEmpty)
+  }
+
+  @Test func theChecksumIsCastagnolis() { #expect(Checksum.crc32c(Array("123456789".utf8)) == 0xe306_9283) }
+
+  @Test(arguments: [
+    ("www-data", true), ("a.b_C-9", true), ("", false), ("-x", false), ("123", false), ("a:b", false), ("a\nb", false),
+    ("a\r\nb", false), ("ро", false), (String(repeating: "a", count: 33), false), ("..", false), ("a\u{301}", false),
+  ])
+  func roleNamesAreBytesOfTheirGrammar(name: String, valid: Bool) { #expect(Identity.isValidName(name) == valid) }
+
+  @Test func aLaterVariableReplacesAnEarlierInItsPlace() {
+    let merged = [EnvironmentVariable("A", "1"), EnvironmentVariable("B", "2"), EnvironmentVariable("A", "3")].merged
+    #expect(merged == [EnvironmentVariable("A", "3"), EnvironmentVariable("B", "2")])
+  }
+}
