@@ -106,6 +106,16 @@ struct TaskPaths: Sendable {
     try makeDirectory(overlayWork, mode: 0o700)
   }
 
+  /// Removes the writable layer. Returns what went wrong.
+  func removeRootfs() -> [String] {
+    do throws(Errno) {
+      try removeTree(rootfs)
+      return []
+    } catch {
+      return ["cannot remove \(rootfs): \(error)"]
+    }
+  }
+
   var hasRootfs: Bool { (try? status(of: rootfs)) != nil }
 
   /// Owner and mode of a directory that was just made, whatever the umask. Without root the owner is who we are.

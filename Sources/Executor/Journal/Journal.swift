@@ -39,9 +39,6 @@ final class Journal {
     let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
     try file.writeAll(Array(body) + Array(",\"crc\":\"\(sum)\"}\n".utf8))
   }
-
-  /// Waits until what was appended is on the disk.
-  func synchronize() throws(Errno) { try file.synchronize() }
 }
 
 /// What a journal holds, as far as it can be trusted.

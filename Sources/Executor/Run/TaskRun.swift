@@ -209,8 +209,12 @@ struct TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
     let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
-    var problems = problems + (container?.destroy() ?? [])
-    if let containerizer { problems += containerizer.removeRemains() }
+    var problems = problems
+    if let container {
+      problems += container.destroy()
+    } else if let containerizer {
+      problems += containerizer.removeRemains()
+    }
     TaskLock.removeRunDirectory(paths)
     if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
     let isUnclean = assertsClean && !problems.isEmpty
@@ -234,7 +238,7 @@ struct TaskRun {
           ("state", JSON(state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
           ("message", JSON(verdict.message)),
         ], at: Clock.now)
-      try context.journal.synchronize()
+      // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
       try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
       if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
     } catch {
