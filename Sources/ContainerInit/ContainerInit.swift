@@ -100,6 +100,8 @@ package enum ContainerInit {
   /// Tells the executor, which is connected or about to be, why there will be no container.
   private static func refuse(_ error: SetupError, _ listener: SharedDescriptor) -> Never {
     Child.report(Array("container-init: \(error.message)\n".utf8), to: 2)
+    // An executor that died before it connected is not waited for.
+    guard ProcessHandle.waitForEnd(listener.rawValue, milliseconds: 10_000) else { Child.exit(70) }
     if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil,
       let channel = try? InitChannel(SharedDescriptor(socket))
     {

@@ -17,6 +17,7 @@ enum Main {
     CurrentProcess.ignoreBrokenPipes()
     // Modes of what is made are said where it is made; whoever called us shall not have a say in them.
     Child.setFileCreationMask(0o022)
+    DescriptorLimit.raise()
     let code: ExitCode
     do throws(CommandFailure) {
       code = try run(words)

@@ -19,7 +19,10 @@ import LinuxKernel
 ///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
-///       lock                              held by the executor that runs the task
+///       handover/, init, launch-plan      a Docker task's: where its init gets its plan, and what it got
+///       accounts/                         a Docker task's: account files for a root that cannot be written to
+///
+/// The executor that runs a task holds a lock (flock(2)) on the task's directory.
 struct TaskPaths: Sendable {
   let workDirectory: String
   let runDirectory: String
@@ -40,7 +43,6 @@ struct TaskPaths: Sendable {
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
-  var lock: String { run + "/lock" }
   var launchPlan: String { run + "/launch-plan" }
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
@@ -83,8 +85,17 @@ struct TaskPaths: Sendable {
   }
 
   /// The tasks that have a directory here, by id.
-  static func allIDs(_ workDirectory: String) -> [String] {
-    ((try? entries(of: tasks(workDirectory))) ?? []).filter(\.isDirectory)
+  static func allIDs(_ workDirectory: String) throws(CommandFailure) -> [String] {
+    let found: [DirectoryEntry]
+    do throws(Errno) {
+      found = try entries(of: tasks(workDirectory))
+    } catch {
+      if error.code == ENOENT { return [] }
+      throw CommandFailure(
+        error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(tasks(workDirectory)): \(error)",
+        hint: error.code == EACCES ? "run with sudo" : nil)
+    }
+    return found.filter(\.isDirectory)
       .compactMap { String(validating: $0.name, as: UTF8.self) }.filter(isValidID).sorted()
   }
 
@@ -108,6 +119,16 @@ struct TaskPaths: Sendable {
     try makeDirectory(rootfs, mode: 0o700)
     try makeDirectory(upper, mode: 0o755)
     try makeDirectory(overlayWork, mode: 0o700)
+  }
+
+  /// Removes the writable layer. Returns what went wrong.
+  func removeRootfs() -> [String] {
+    do throws(Errno) {
+      try removeTree(rootfs)
+      return []
+    } catch {
+      return ["cannot remove \(rootfs): \(error)"]
+    }
   }
 
   var hasRootfs: Bool { (try? status(of: rootfs)) != nil }

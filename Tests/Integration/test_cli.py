@@ -207,6 +207,28 @@ class Showing(ExecutorTestCase):
         done = self.aurora("ps")
         self.assertEqual((done.code, done.out), (0, ""))
 
+    def test_strange_things_among_the_tasks_disturb_nobody(self):
+        outcome = self.run_task(document("true"))
+        tasks = os.path.dirname(outcome.directory)
+        os.mkdir(tasks + "/" + self.prefix + "empty")
+        os.mkdir(tasks + "/not an id")
+        os.symlink("/etc", tasks + "/" + self.prefix + "link")
+        os.mkdir(tasks + "/" + self.prefix + "broken")
+        for name, content in (("result.json", b"{"), ("events.jsonl", b"\0" * 1000), ("task.json", b"\xff")):
+            with open(f"{tasks}/{self.prefix}broken/{name}", "wb") as file:
+                file.write(content)
+        done = self.aurora("ps")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn(outcome.id, done.out)
+        for name in ("empty", "broken", "link"):
+            for command in ("status", "logs", "recover"):
+                with self.subTest(name=name, command=command):
+                    done = self.aurora(command, self.prefix + name)
+                    self.assertGreaterEqual(done.code, 0, done)
+                    self.assertNotIn("Fatal", done.err)
+                    if command == "recover":
+                        self.assertNotEqual(done.code, 0, done)
+
     def test_status_of_an_ended_task_is_its_result(self):
         outcome = self.run_task(document(process("web", "exit 4")))
         self.assertEqual(json.loads(self.aurora("status", outcome.id, "--output", "json").out), outcome.result)

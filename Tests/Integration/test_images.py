@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 from support import ExecutorTestCase, Image, Layer, TarWriter, busybox_image, document, need_command
 from support.images import busybox_tar
@@ -120,6 +121,39 @@ class Import(ExecutorTestCase):
         done = self.aurora("image", "import", path, "mine:1")
         self.assertEqual(done.code, 0, done)
         self.assertIn("mine:1", self.aurora("image", "ls").out)
+
+
+    def test_imports_at_once_do_not_disturb_each_other(self):
+        path = busybox_image().docker_archive(self.host.path("image.tar"))
+        words = self.host.words(["image", "import", path])
+        running = [
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            for _ in range(6)]
+        for item in running:
+            out, _ = item.communicate(timeout=30)
+            self.assertEqual(item.returncode, 0, out)
+        self.assertEqual(len([name for name in self.files() if name.endswith("/bin/busybox")]), 1)
+        self.assert_finished(self.run_task(document("true", image="busybox:test")))
+
+    def test_an_import_that_is_killed_leaves_a_store_that_works(self):
+        tar = TarWriter()
+        for index in range(3000):
+            tar.file(f"f{index}", "x" * 3000)
+        path = busybox_image(layers=[Layer(tar)]).docker_archive(self.host.path("image.tar"))
+        words = self.host.words(["image", "import", path])
+        for delay in (0.0, 0.01, 0.03, 0.06, 0.1):
+            running = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            running.kill()
+            running.wait()
+        self.assertEqual(self.aurora("image", "import", path).code, 0)
+        self.assert_finished(self.run_task(document("test -e /f2999", image="busybox:test")))
+        # What the killed ones had begun is not kept for ever.
+        self.assertEqual(len([name for name in self.everything() if name.endswith("/f2999")]), 1)
+
+    def everything(self):
+        return [
+            os.path.join(directory, name) for directory, _, names in os.walk(self.host.work + "/images") for name in names]
 
 
 class Store(ExecutorTestCase):

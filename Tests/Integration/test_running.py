@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -228,7 +229,26 @@ class Stopping(ExecutorTestCase):
         self.assertIn("SIGTERM", message)
 
 
+    def test_a_process_that_has_stopped_itself_is_ended_too(self):
+        task = self.start_task(document("echo ready; kill -STOP $$; sleep 1000", finalization_wait=2))
+        outcome = task.wait_log("ready").signal(signal.SIGTERM).wait(15)
+        self.assertEqual(outcome.code, 3, outcome)
+
+    def test_a_hangup_stops_gracefully(self):
+        task = self.start_task(document("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done"))
+        outcome = task.wait_log("ready").signal(signal.SIGHUP).wait()
+        self.assertEqual(outcome.code, 3, outcome)
+        self.assertIn("asked", outcome.out())
+
+
 class CannotStart(ExecutorTestCase):
+    def test_a_command_line_that_is_too_long_for_the_kernel_is_refused_with_the_limit(self):
+        self.assert_finished(self.run_task(document("true " + "x" * 120_000)))
+        outcome = self.run_task(document("true " + "x" * 140_000))
+        self.assertEqual(outcome.code, 65, outcome)
+        self.assertIn("131071", outcome.said)
+        self.assertLess(len(outcome.said), 5000)
+
     def test_an_image_without_a_shell_fails_at_once_and_names_what_was_searched(self):
         image = self.with_busybox(shell=False)
         outcome = self.assert_failed(self.run_task(document(process("main", "echo", max_failures=3), image=image)))
@@ -369,6 +389,31 @@ class Surroundings(ExecutorTestCase):
         outcome = self.assert_finished(self.run_task(
             document("pwd; echo x > file", image=self.with_busybox()), "--sandbox-mount-point", "/srv/deep/box"))
         self.assertEqual((outcome.out(), outcome.sandbox_file("file")), ("/srv/deep/box\n", "x\n"))
+
+    def test_an_executor_with_an_empty_environment_runs_its_task(self):
+        self.host.environment = lambda extra=None: {}
+        self.assert_finished(self.run_task(document("id -un", image=self.with_busybox())))
+        self.assert_finished(self.run_task(document("id -un")))
+
+    def test_an_executor_whose_directory_is_gone_runs_its_task(self):
+        gone = self.host.path("gone")
+        def enter():
+            os.mkdir(gone)
+            os.chdir(gone)
+            os.rmdir(gone)
+        self.assert_finished(self.run_task(document("pwd"), preexec_fn=enter))
+
+    def test_a_document_is_found_relative_to_the_working_directory(self):
+        self.host.write("task.json", document("true"))
+        self.assertEqual(self.aurora("--task", "task.json", "--role", "nobody", cwd=self.host.directory).code, 0)
+
+    def test_few_descriptors_are_enough_for_many_processes(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4096))
+        processes = [process(f"p{index}", "ulimit -Sn") for index in range(60)]
+        outcome = self.assert_finished(self.run_task(document(*processes), preexec_fn=few))
+        # What the executor needs for itself is not handed on.
+        self.assertEqual(outcome.out("p7"), "64\n")
 
     def test_a_closed_standard_output_does_not_stop_the_task(self):
         read, write = os.pipe()

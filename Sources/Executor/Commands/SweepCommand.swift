@@ -75,9 +75,9 @@ private struct Sweep {
     for id in containerizer.leftovers() where isOver(id) && (try? status(of: paths(id).task)) != nil {
       remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
     }
-    for id in TaskPaths.allIDs(workDirectory) where isOver(id) && paths(id).hasRootfs {
-      let rootfs = paths(id).rootfs
-      remove(rootfs) { Sweep.tree(rootfs) }
+    for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {
+      let paths = paths(id)
+      remove(paths.rootfs) { paths.removeRootfs() }
     }
   }
 

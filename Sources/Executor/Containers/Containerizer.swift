@@ -58,6 +58,6 @@ protocol Container: AnyObject {
   func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> String
-  /// Ends it; `Containerizer.removeRemains` removes what stays then. Returns what could not be ended or removed.
+  /// Ends and removes it. Returns what could not be ended or removed.
   func destroy() -> [String]
 }

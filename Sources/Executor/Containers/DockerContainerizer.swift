@@ -105,9 +105,16 @@ struct DockerContainerizer: Containerizer {
   // MARK: Launch
 
   func launch() throws(CommandFailure) -> any Container {
+    let nonce = try self.nonce()
+    do throws(CommandFailure) { return try launch(nonce) } catch {
+      for problem in removal(nonce).run() { Console.warning(problem) }
+      throw error
+    }
+  }
+
+  private func launch(_ nonce: String) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
-    let nonce = try self.nonce()
     let handover = paths.run + "/handover"
     let reception: Handover.Reception
     do throws(Errno) {
@@ -133,7 +140,7 @@ struct DockerContainerizer: Containerizer {
     let client = try handOver(plan, over: connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
-    return EngineContainer(plan, client, process, identity, id, image, engine: advisor)
+    return EngineContainer(plan, client, process, identity, id, image, engine: advisor, removal: removal(nonce))
   }
 
   /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
@@ -243,6 +250,10 @@ struct DockerContainerizer: Containerizer {
       let id = record["container_id"]?.string.flatMap(ContainerID.init),
       let reference = record["image"]?["reference"]?.string, let digest = record["image"]?["digest"]?.string
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
+    guard let nonce = knownNonce else {
+      throw CommandFailure(
+        .internalError, "\(paths.containerNonce) is gone: nothing says which container is the task's")
+    }
     let image = ProvisionedImage(reference: reference, digest: digest)
     self.image = image
     do {
@@ -257,7 +268,7 @@ struct DockerContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      return EngineContainer(plan, client, handle, identity, id, image, engine: advisor)
+      return EngineContainer(plan, client, handle, identity, id, image, engine: advisor, removal: removal(nonce))
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -268,8 +279,12 @@ struct DockerContainerizer: Containerizer {
   func removeRemains() -> [String] {
     // Without a nonce no container was ever asked for.
     guard let nonce = knownNonce else { return [] }
-    return DockerRemoval(engine: engine).remove(
-      labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
+    return removal(nonce).run()
+  }
+
+  private func removal(_ nonce: String) -> DockerRemoval {
+    DockerRemoval(
+      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
   }
 }
 

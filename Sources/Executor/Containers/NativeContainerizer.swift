@@ -178,7 +178,7 @@ struct NativeContainerizer: Containerizer {
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
     do throws(LaunchError) {
       let launched = try launcher.launch(config(), files: files, keepOpen: imageLock.map { [$0] } ?? [])
-      return try NativeContainer(launched, id: paths.taskID, launcher: launcher)
+      return try NativeContainer(launched, paths: paths, launcher: launcher)
     } catch {
       throw CommandFailure(error)
     }
@@ -201,7 +201,7 @@ struct NativeContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try plan()
-      return NativeContainer(plan, handle, identity, client, id: paths.taskID, launcher: launcher)
+      return NativeContainer(plan, handle, identity, client, paths: paths, launcher: launcher)
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -214,11 +214,7 @@ struct NativeContainerizer: Containerizer {
     // started. The cgroup ends it as well, where there is one.
     if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
     try? removeFile(paths.controlSocket)
-    var problems = launcher.destroy(paths.taskID, initProcess: nil)
-    do throws(Errno) { try removeTree(paths.rootfs) } catch {
-      problems.append("cannot remove \(paths.rootfs): \(error)")
-    }
-    return problems
+    return launcher.destroy(paths.taskID, initProcess: nil) + paths.removeRootfs()
   }
 }
 
@@ -228,39 +224,40 @@ final class NativeContainer: Container {
   let client: InitClient
   private let process: SharedDescriptor
   private let identity: ProcessIdentity
-  private let id: String
+  private let paths: TaskPaths
   private let launcher: MesosContainerizer
 
-  init(_ launched: consuming LaunchedContainer, id: String, launcher: MesosContainerizer) throws(LaunchError) {
+  init(_ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer) throws(LaunchError) {
     let (plan, client, pid, handle) = launched.parts()
     do throws(Errno) {
       identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
     } catch {
-      _ = launcher.destroy(id, initProcess: handle)
+      _ = launcher.destroy(paths.taskID, initProcess: handle)
       throw LaunchError("container-init has ended at once", error)
     }
     self.plan = plan
     self.client = client
     process = handle
-    self.id = id
+    self.paths = paths
     self.launcher = launcher
   }
 
   init(
-    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient, id: String,
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
+    paths: TaskPaths,
     launcher: MesosContainerizer
   ) {
     self.plan = plan
     self.process = process
     self.identity = identity
     self.client = client
-    self.id = id
+    self.paths = paths
     self.launcher = launcher
   }
 
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
-  func usage() -> ContainerUsage { launcher.usage(id) }
+  func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
   /// Nobody else has a hand in it.
   func thaw() {}
   func lastWords() -> String { "" }
@@ -268,7 +265,7 @@ final class NativeContainer: Container {
   func destroy() -> [String] {
     // Orderly, where init still listens: it has flushed every log by then.
     try? client.send(.shutdown)
-    return launcher.destroy(id, initProcess: process)
+    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs()
   }
 }
 

@@ -39,9 +39,6 @@ final class Journal {
     let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
     try file.writeAll(Array(body) + Array(",\"crc\":\"\(sum)\"}\n".utf8))
   }
-
-  /// Waits until what was appended is on the disk.
-  func synchronize() throws(Errno) { try file.synchronize() }
 }
 
 /// What a journal holds, as far as it can be trusted.
@@ -74,7 +71,8 @@ struct JournalContents {
     while start < bytes.count {
       guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return }
       guard let record = JournalContents.record(Array(bytes[start..<end])), record.sequence == lastSequence + 1 else {
-        isDamaged = end + 1 < bytes.count
+        // A line that ends was written whole: it is not the torn tail of a power cut.
+        isDamaged = true
         return
       }
       records.append(record.record)

@@ -30,11 +30,13 @@ struct TaskRun {
     if task.healthCheck != nil { publisher.note("warning: health checks are not run yet; the task counts as healthy") }
     try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
-    let lock = try TaskLock.take(paths)
     let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
-    let journal = try begin(document, uid: uid, gid: gid)
-    try record(journal, "created", [("task_id", JSON(paths.taskID)), ("settings", settings.json)])
-    var context = Context(task: task, journal: journal, createdAt: createdAt, lock: lock)
+    let (lock, journal) = try begin(document, uid: uid, gid: gid)
+    let times = RunTimes()
+    try record(
+      journal, "created",
+      [("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json)])
+    var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
     let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
@@ -47,7 +49,7 @@ struct TaskRun {
         do throws(CommandFailure) {
           try containerizer.provision(until: signals)
         } catch {
-          _ = containerizer.removeRemains()
+          _ = paths.removeRootfs()
           throw error
         }
         context.image = containerizer.image
@@ -76,15 +78,18 @@ struct TaskRun {
   }
 
   private func launch(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
-    do throws(CommandFailure) {
-      let container = try containerizer.launch()
-      try record(context.journal, "launched", container.record)
-      writePlan(container.plan)
-      return Started(container: container, containerizer: containerizer)
-    } catch {
-      _ = containerizer.removeRemains()
+    // A launch that fails has undone what it made, and nothing else: what is there may be somebody else's.
+    let container: any Container
+    do throws(CommandFailure) { container = try containerizer.launch() } catch {
+      _ = paths.removeRootfs()
       throw error
     }
+    do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
+      _ = container.destroy()
+      throw error
+    }
+    writePlan(container.plan)
+    return Started(container: container, containerizer: containerizer)
   }
 
   private func newMachine(_ task: TaskSpecification) -> TaskMachine {
@@ -100,17 +105,23 @@ struct TaskRun {
     guard (try? status(of: directory, followLinks: true))?.isDirectory == true else {
       throw CommandFailure(.cannotCreate, "--result \(resultFile): there is no directory \(directory)")
     }
+    // Written by a rename, which would put a file in the place of a device or a link.
+    if let about = try? status(of: resultFile), !about.isRegularFile {
+      throw CommandFailure(.usage, "--result \(resultFile): there is something that is no regular file")
+    }
   }
 
   /// Goes on with a task whose executor is gone.
-  func recover(_ history: TaskHistory) throws(CommandFailure) -> ExitCode {
-    let lock = try TaskLock.take(paths)
+  func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
+    let history = takeover.history
+    try TaskLock.makeRunDirectory(paths)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
     try record(journal, "recovered", [])
-    var context = Context(task: history.task, journal: journal, createdAt: history.createdAt, lock: lock)
+    var context = Context(
+      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
     let identity = try Role.identity(settings.role)
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
@@ -200,7 +211,13 @@ struct TaskRun {
       _ = containerizer.removeRemains()
       throw CommandFailure(.internalError, "cannot watch the container: \(error)")
     }
-    let verdict = try supervisor.run()
+    let verdict: Verdict
+    do throws(CommandFailure) { verdict = try supervisor.run() } catch {
+      // A task that nobody can watch is not left to itself.
+      context.machine = supervisor.machine
+      let lost = Verdict(state: .lost, reason: Reason.executorTerminated, message: error.message)
+      return try conclude(context, lost, container: container, containerizer: containerizer, problems: [])
+    }
     context.machine = supervisor.machine
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
   }
@@ -214,10 +231,14 @@ struct TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
     let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
-    var problems = problems + (container?.destroy() ?? [])
-    if let containerizer { problems += containerizer.removeRemains() }
-    TaskLock.removeRunDirectory(paths)
+    var problems = problems
+    if let container {
+      problems += container.destroy()
+    } else if let containerizer {
+      problems += containerizer.removeRemains()
+    }
     if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
+    defer { TaskLock.removeRunDirectory(paths) }
     let isUnclean = assertsClean && !problems.isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
@@ -229,7 +250,7 @@ struct TaskRun {
     let result = TaskResult(
       taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName, image: context.image,
       role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
-      processes: machine.processes, runTimes: RunTimes(), usage: usage, diskBytes: diskBytes)
+      processes: machine.processes, runTimes: context.times, usage: usage, diskBytes: diskBytes)
     let text = Array(result.json.pretty.utf8)
     do throws(Errno) {
       let state = verdict.state
@@ -239,12 +260,15 @@ struct TaskRun {
           ("state", JSON(state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
           ("message", JSON(verdict.message)),
         ], at: Clock.now)
-      try context.journal.synchronize()
+      // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
       try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
       if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
     } catch {
+      // Whoever listens shall know all the same how the task ended.
+      publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
       throw CommandFailure(
-        .cannotCreate, "the task has ended (\(verdict.state.rawValue)), but its result cannot be written: \(error)")
+        .cannotCreate,
+        "the task has ended (\(verdict.state.rawValue)), but its result cannot be written to \(paths.task): \(error)")
     }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }
@@ -264,6 +288,7 @@ struct TaskRun {
     let task: TaskSpecification
     let journal: Journal
     let createdAt: UInt64
+    let times: RunTimes
     let lock: TaskLock
     var identity: Identity?
     var containerizerName = "mesos"
@@ -272,16 +297,24 @@ struct TaskRun {
     var outOfMemoryKills: UInt64 = 0
   }
 
-  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> Journal {
+  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
+    TaskLock, Journal
+  ) {
+    try TaskLock.makeRunDirectory(paths)
+    do throws(Errno) { try paths.create(uid: uid, gid: gid) } catch { throw cannotMake(error) }
+    let lock = try TaskLock.take(paths)
     do throws(Errno) {
-      try paths.create(uid: uid, gid: gid)
       let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       try file.writeAll(document.bytes)
-      return try Journal(creating: paths.journal)
+      return (lock, try Journal(creating: paths.journal))
     } catch {
-      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+      throw cannotMake(error)
     }
+  }
+
+  private func cannotMake(_ error: Errno) -> CommandFailure {
+    let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
+    return CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
   }
 
   /// Without root a process can only be who the executor is.

@@ -75,7 +75,11 @@ final class TaskSupervisor {
   func run() throws(CommandFailure) -> Verdict {
     do {
       while verdict == nil {
-        for event in try poller.wait() where verdict == nil {
+        // Output that waits for its turn or for the terminal is gone on with in between.
+        let timeout: Int32? = follower?.isBehind == true ? 10 : nil
+        let events = try poller.wait(timeoutMilliseconds: timeout)
+        if timeout != nil { follower?.goOn() }
+        for event in events where verdict == nil {
           switch Source(rawValue: event.token) {
           case .signals: takeSignals()
           case .timer:
@@ -127,7 +131,10 @@ final class TaskSupervisor {
     case .killAll: try send(.killAll)
     case .lifecycle: pending.append(.lifecycleAnswered(handled: false))
     case .setTimer(let instant): try timer.set(instant)
-    case .update(let state, let reason, let message):
+    case .update(let state, let reason, let text):
+      let message =
+        state == .running && task.healthCheck != nil
+        ? "health checks are not run yet, the task is assumed healthy" : text
       try journal.append(
         "update",
         [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],

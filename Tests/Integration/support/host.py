@@ -5,6 +5,7 @@ import time
 
 from .needs import CGROUP_ROOT
 
+# The parent of every task's cgroups; it may stay, empty.
 OUR_CGROUP = "aurora-executor"
 
 
@@ -43,19 +44,11 @@ def _namespaces(kind):
 
 
 def _cgroups(prefix):
-    """Cgroup directories of every hierarchy. Of ours, those that belong to tasks of this worker."""
+    """Cgroup directories of tasks of this worker, in every hierarchy and wherever in it: the host may be making others."""
     found = set()
     for hierarchy in os.listdir(CGROUP_ROOT) if os.path.isdir(CGROUP_ROOT) else []:
-        top = os.path.join(CGROUP_ROOT, hierarchy)
-        for directory, names, _ in os.walk(top):
-            relative = os.path.relpath(directory, top).split("/")
-            if relative[0] == OUR_CGROUP:
-                # One empty parent of ours a controller may stay.
-                if len(relative) == 1:
-                    names[:] = [name for name in names if name.startswith(prefix)]
-                    continue
-                found.add(directory)
-            elif relative[0] not in (".", "docker", "system.slice", "user.slice"):
+        for directory, _, _ in os.walk(os.path.join(CGROUP_ROOT, hierarchy)):
+            if "/" + prefix in directory:
                 found.add(directory)
     return found
 
