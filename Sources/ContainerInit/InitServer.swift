@@ -221,8 +221,11 @@ final class InitServer {
   }
 
   private func takeSignals() {
-    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to.
-    while let _ = (try? nextSignal(signals)) ?? nil {}
+    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to. Senders
+    // inside have a pid here, and no say: a task's own root could otherwise stop itself by accident (`kill -1`).
+    while let received = (try? nextSignal(signals)) ?? nil {
+      if received.signal != SIGCHLD, received.pid == 0 { tell(.stopRequested(signal: received.signal)) }
+    }
     reapAndTell()
   }
 

@@ -5,7 +5,18 @@ import LinuxKernel
 /// Carries out the set-up steps of a plan, in order, in the mount namespace that init was born into.
 struct SetupInterpreter {
   private var root: RootDirectory?
-  private var hasPivoted = false
+
+  /// For a root that is to be made by the first steps.
+  init() {}
+
+  /// For a root that stands already: the steps work on it as it is.
+  init(standingAt path: String) throws(SetupError) {
+    do throws(Errno) {
+      root = RootDirectory(descriptor: try openFile(path, O_PATH | O_DIRECTORY), isHost: false)
+    } catch {
+      throw SetupError("cannot open the root", error)
+    }
+  }
 
   /// Does every step; the first that fails ends it.
   mutating func run(_ steps: [SetupStep]) throws(SetupError) {

@@ -10,6 +10,7 @@ enum Main {
     // The hidden modes of the one binary, before anything else is set up.
     switch words.first {
     case ContainerInit.command: ContainerInit.main()
+    case ContainerInit.handoverCommand: ContainerInit.main(handover: words.dropFirst().first ?? "")
     case UnpackWorker.mode: UnpackWorker.main(CommandLine.arguments)
     default: break
     }

@@ -11,10 +11,12 @@ import LinuxKernel
 ///         exits                           container-init's durable record of exits
 ///         init.log                        container-init's last words, when it has any
 ///         result.json
+///         container.nonce                 a Docker task's: the random word in its container's labels
 ///         logs/<process>/<run>/stdout, stderr [.1 …]
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
 ///       images/                           the image store
+///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
 ///
@@ -32,12 +34,14 @@ struct TaskPaths: Sendable {
   var initLog: String { task + "/init.log" }
   var result: String { task + "/result.json" }
   var logs: String { task + "/logs" }
+  var containerNonce: String { task + "/container.nonce" }
   var sandbox: String { task + "/sandbox" }
   var rootfs: String { task + "/rootfs" }
   var upper: String { rootfs + "/upper" }
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
+  var launchPlan: String { run + "/launch-plan" }
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }

@@ -49,7 +49,7 @@ struct TaskRun {
         do throws(CommandFailure) {
           try containerizer.provision()
         } catch {
-          _ = paths.removeRootfs()
+          _ = containerizer.abandon()
           throw error
         }
         context.image = containerizer.image
@@ -79,7 +79,7 @@ struct TaskRun {
     // A launch that fails has undone what it made, and nothing else: what is there may be somebody else's.
     let container: any Container
     do throws(CommandFailure) { container = try containerizer.launch() } catch {
-      _ = paths.removeRootfs()
+      _ = containerizer.abandon()
       throw error
     }
     do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
@@ -124,13 +124,13 @@ struct TaskRun {
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.containerizerName = containerizer.name
-    if containerizer.imageName != nil { try containerizer.provision() }
-    context.image = containerizer.image
     context.outOfMemoryKills = history.outOfMemoryKills
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
-      let container = try? history.launched.flatMap { try containerizer.adopt($0) }
+      var container: (any Container)?
+      if let launched = history.launched { container = (try? containerizer.adopt(launched)) ?? nil }
+      context.image = containerizer.image
       return try conclude(
         context, verdict, container: container, containerizer: containerizer, problems: [])
     }
@@ -140,13 +140,16 @@ struct TaskRun {
       let started: Started
       do throws(CommandFailure) {
         if containerizer.imageName != nil { try containerizer.provision() }
+        context.image = containerizer.image
         started = try launch(context, containerizer)
       } catch {
         return try concludeFailedLaunch(context, error)
       }
       return try supervise(context, newMachine(history.task), started, resuming: false)
     }
-    guard let container = try containerizer.adopt(launched) else {
+    let adopted = try containerizer.adopt(launched)
+    context.image = containerizer.image
+    guard let container = adopted else {
       return try lost(context, history, containerizer)
     }
     let started = Started(container: container, containerizer: containerizer)

@@ -234,6 +234,8 @@ final class TaskSupervisor {
     case .ended(let record): ended(record)
     case .allGone: pending.append(.allGone)
     case .strays(let count): pending.append(.strays(Int(count)))
+    case .stopRequested(let signal):
+      pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
     }
@@ -291,13 +293,17 @@ final class TaskSupervisor {
     while let (signal, pid, uid) = (try? nextSignal(signals.descriptor)) ?? nil {
       let by = "\(SignalName.name(of: signal)) from pid \(pid) (uid \(uid))"
       if signal == SIGINT { interrupts += 1 }
+      container.thaw()
       pending.append(.stop(signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
     }
   }
 
-  /// What init wrote before it ended, for the message.
+  /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords() -> String {
-    guard let bytes = try? readFile(paths.initLog, limit: 65536), !bytes.isEmpty else { return "" }
-    return ": " + printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? [])
+    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let words = [
+      printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), container.lastWords(),
+    ].filter { !$0.isEmpty }
+    return words.isEmpty ? "" : ": " + words.joined(separator: "; ")
   }
 }
