@@ -161,16 +161,11 @@ struct TaskRun {
     throws(CommandFailure) -> ExitCode
   {
     var machine = history.machine
-    let records = ExitRecord.records(in: (try? readFile(paths.exits, limit: 64 << 20)) ?? [])
-    var events: [TaskEvent] = []
-    for exit in records
-    where machine.record(of: exit.key.process)?.runs.contains(where: {
-      $0.number == Int(exit.key.run) && !$0.state.isTerminal
-    }) == true {
+    var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
       let outcome: RunOutcome =
         exit.startFailure.map { .cannotStart(reason: $0, hint: exit.startHint) }
-        ?? (ExitStatus(waitStatus: exit.waitStatus).outcome)
-      events.append(.ended(process: exit.key.process, run: Int(exit.key.run), outcome))
+        ?? ExitStatus(waitStatus: exit.waitStatus).outcome
+      return .ended(process: exit.key.process, run: Int(exit.key.run), outcome)
     }
     events.append(.containerLost("container-init was gone when the task was recovered"))
     var verdict: Verdict?
