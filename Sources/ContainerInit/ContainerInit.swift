@@ -7,6 +7,8 @@ import LinuxKernel
 package enum ContainerInit {
   /// The hidden command that starts it.
   package static let command = "__init"
+  /// The hidden command that starts it where the container stands already, with the path of a `Handover` after it.
+  package static let handoverCommand = "__init-handover"
 
   /// The descriptors it is born with.
   package enum Descriptors {
@@ -21,13 +23,8 @@ package enum ContainerInit {
   }
 
   package static func main() -> Never {
-    CurrentProcess.ignoreBrokenPipes()
-    CurrentProcess.setName("aurora-init")
     do {
-      // From the first instruction: no process of the container may look into this one (ptrace(2)).
-      try Credentials.setDumpable(false)
-      // The plan's modes are exact; the processes get their own mask.
-      Child.setFileCreationMask(0)
+      try prepare()
       let plan = try readPlan()
       let listener = SharedDescriptor(FileDescriptor(owning: Descriptors.listener))
       var next = Descriptors.first
@@ -57,6 +54,44 @@ package enum ContainerInit {
     }
   }
 
+  /// The same in a container that somebody else has made: what the plan leaves to do is done in place, and everything
+  /// that is inherited otherwise comes through the socket at `path`.
+  package static func main(handover path: String) -> Never {
+    do {
+      try prepare()
+      let received = try Handover.receive(path)
+      let files = received.files
+      // Last words go to the task's init.log from here on.
+      try Child.place(files.log.rawValue, at: Descriptors.log)
+      try Child.place(files.log.rawValue, at: Descriptors.log + 1)
+      do throws(SetupError) {
+        var interpreter = try SetupInterpreter(standingAt: "/")
+        try interpreter.run(received.plan.steps)
+      } catch {
+        refuse(error, files.listener)
+      }
+      // Pid 1 of the container, unless it was asked to share another pid namespace.
+      let isNamespace = CurrentProcess.pid == 1
+      if !isNamespace { try CurrentProcess.adoptOrphans() }
+      let server = try InitServer(
+        starter: ProcessStarter(restrictions: received.plan.restrictions, cgroupTasks: [], cgroup: nil),
+        tree: ProcessTree(cgroup: nil, isNamespace: isNamespace), listener: files.listener, exits: files.exits)
+      try server.run()
+    } catch {
+      Child.report(Array("container-init: \(error)\n".utf8), to: 2)
+      Child.exit(70)
+    }
+  }
+
+  private static func prepare() throws(Errno) {
+    CurrentProcess.ignoreBrokenPipes()
+    CurrentProcess.setName("aurora-init")
+    // From the first instruction: no process of the container may look into this one (ptrace(2)).
+    try Credentials.setDumpable(false)
+    // The plan's modes are exact; the processes get their own mask.
+    Child.setFileCreationMask(0)
+  }
+
   private static func readPlan() throws -> LaunchPlan {
     let file = FileDescriptor(owning: Descriptors.plan)
     return try LaunchPlan(decoding: try file.readToEnd(limit: 16 << 20))
@@ -65,6 +100,8 @@ package enum ContainerInit {
   /// Tells the executor, which is connected or about to be, why there will be no container.
   private static func refuse(_ error: SetupError, _ listener: SharedDescriptor) -> Never {
     Child.report(Array("container-init: \(error.message)\n".utf8), to: 2)
+    // An executor that died before it connected is not waited for.
+    guard ProcessHandle.waitForEnd(listener.rawValue, milliseconds: 10_000) else { Child.exit(70) }
     if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil,
       let channel = try? InitChannel(SharedDescriptor(socket))
     {

@@ -38,14 +38,14 @@ enum HostCover {
     let about = try status(of: original.rawValue)
     let context = try FileSystemContext("tmpfs")
     try context.set("mode", String(about.permissions, radix: 8))
-    try context.set("size", "1m")
     let tmpfs = try context.mount([.noSetuid, .noDevices])
     try changeOwner(of: tmpfs.rawValue, uid: about.uid, gid: about.gid)
 
     // Copies of the originals are taken before anything is covered.
     var copies: [(name: [UInt8], mount: SharedDescriptor, isDirectory: Bool)] = []
     for entry in try entries(of: original.rawValue) {
-      let about = try status(of: entry.name, at: original.rawValue)
+      // What vanishes meanwhile is not missed.
+      guard let about = try? status(of: entry.name, at: original.rawValue) else { continue }
       if about.isSymbolicLink {
         let content = try readSymbolicLink(entry.name, at: original.rawValue)
         try makeSymbolicLink(entry.name, to: content, at: tmpfs.rawValue)

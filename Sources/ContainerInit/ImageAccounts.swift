@@ -6,7 +6,7 @@ import LinuxKernel
 ///
 /// Done after the root has changed: whatever links an image holds, they lead to places in the container. No program of
 /// the image is run; the files are read and written as bytes.
-struct ImageAccounts {
+package struct ImageAccounts {
   let root: RootDirectory
   private static let limit = 1 << 20
 
@@ -20,20 +20,43 @@ struct ImageAccounts {
     let group = try read("group", in: etc)
     let missing = try ImageAccounts.missing(
       identity, passwd: AccountFile(passwd ?? []), group: AccountFile(group ?? []))
-    if missing.group {
-      try append("\(identity.groupName):x:\(identity.gid):", to: "group", old: group ?? [], mode: 0o644, in: etc)
-    }
-    if missing.user {
-      let line = "\(identity.name):x:\(identity.uid):\(identity.gid)::\(home):\(identity.shell)"
-      try append(line, to: "passwd", old: passwd ?? [], mode: 0o644, in: etc)
-      if let shadow = try read("shadow", in: etc) {
-        try append("\(identity.name):!:::::::", to: "shadow", old: shadow, mode: 0o640, in: etc)
-      }
+    let shadow = missing.user ? try read("shadow", in: etc) : nil
+    for file in try ImageAccounts.completed(identity, passwd: passwd, group: group, shadow: shadow) {
+      try replace(file.name, by: file.content, added: file.line, mode: file.name == "shadow" ? 0o640 : 0o644, in: etc)
     }
   }
 
+  /// An account file as it has to be.
+  package struct Completed: Sendable {
+    /// `passwd`, `group` or `shadow`.
+    package let name: String
+    package let content: [UInt8]
+    /// What was added to it, without the newline.
+    package let line: String
+  }
+
+  /// The account files that lack the user or the group, with them. Throws when what is there contradicts the host.
+  package static func completed(_ identity: Identity, passwd: [UInt8]?, group: [UInt8]?, shadow: [UInt8]?)
+    throws(SetupError) -> [Completed]
+  {
+    let missing = try ImageAccounts.missing(
+      identity, passwd: AccountFile(passwd ?? []), group: AccountFile(group ?? []))
+    func added(_ line: String, to name: String, _ old: [UInt8]) -> Completed {
+      var content = old
+      if let last = content.last, last != UInt8(ascii: "\n") { content.append(UInt8(ascii: "\n")) }
+      return Completed(name: name, content: content + Array(line.utf8) + [UInt8(ascii: "\n")], line: line)
+    }
+    var files: [Completed] = []
+    if missing.group { files.append(added("\(identity.groupName):x:\(identity.gid):", to: "group", group ?? [])) }
+    guard missing.user else { return files }
+    let line = "\(identity.name):x:\(identity.uid):\(identity.gid)::\(home):\(identity.shell)"
+    files.append(added(line, to: "passwd", passwd ?? []))
+    if let shadow { files.append(added("\(identity.name):!:::::::", to: "shadow", shadow)) }
+    return files
+  }
+
   /// The home directory written into `passwd`; programs see HOME, which is the sandbox.
-  private let home = "/"
+  private static let home = "/"
 
   /// Which of the two lines are absent. Throws when a line that is there contradicts the host.
   static func missing(_ identity: Identity, passwd: AccountFile, group: AccountFile) throws(SetupError) -> (
@@ -106,13 +129,10 @@ struct ImageAccounts {
       hint: "rebuild the image with an ordinary /etc/\(name), or without one")
   }
 
-  /// Replaces a file by itself and one more line, keeping mode and owner, by a rename: nobody sees half of it.
-  private func append(_ line: String, to name: String, old: [UInt8], mode: UInt32, in etc: borrowing FileDescriptor)
-    throws(SetupError)
-  {
-    var content = old
-    if let last = content.last, last != UInt8(ascii: "\n") { content.append(UInt8(ascii: "\n")) }
-    content += Array(line.utf8) + [UInt8(ascii: "\n")]
+  /// Replaces a file, keeping mode and owner, by a rename: nobody sees half of it.
+  private func replace(
+    _ name: String, by content: [UInt8], added line: String, mode: UInt32, in etc: borrowing FileDescriptor
+  ) throws(SetupError) {
     do throws(Errno) {
       let about = try? status(of: name, at: etc.rawValue)
       // A link was good enough to read; what to replace it with is not ours to guess.

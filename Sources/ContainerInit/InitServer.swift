@@ -15,7 +15,7 @@ final class InitServer {
 
   private let starter: ProcessStarter
   private let tree: ProcessTree
-  private let exits: SharedDescriptor
+  private let exits: ExitFile
   private let poller: Poller
   private let listener: SharedDescriptor
   private let signals: FileDescriptor
@@ -26,6 +26,7 @@ final class InitServer {
   private var alive: [Int32: Run] = [:]
   private var order: [RunKey] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
+  private var spare: SharedDescriptor?
   private var owesAllGone = false
   /// Set when the executor has asked strays to end: it is told how many are left.
   private var tellsStrays = false
@@ -37,11 +38,12 @@ final class InitServer {
   init(starter: ProcessStarter, tree: ProcessTree, listener: SharedDescriptor, exits: SharedDescriptor) throws(Errno) {
     self.starter = starter
     self.tree = tree
-    self.exits = exits
+    self.exits = ExitFile(exits)
     self.listener = listener
     poller = try Poller()
     signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
     drainTimer = try TimerDescriptor()
+    spare = SharedDescriptor(try openFile("/dev/null", O_RDONLY))
     try listener.descriptor.setNonBlocking(true)
     _ = try watch(listener.rawValue, .listener)
     _ = try watch(signals.rawValue, .signals)
@@ -83,7 +85,7 @@ final class InitServer {
   // MARK: The executor
 
   private func accept() throws(Errno) {
-    while let socket = try UnixSocket.accept(listener.descriptor) {
+    while let socket = try nextConnection() {
       let shared = SharedDescriptor(socket)
       // Only who started this container may steer it: the socket's directory says so, and so does this.
       guard let peer = try? UnixSocket.peer(of: shared.descriptor), peer.uid == CurrentProcess.effectiveUser else {
@@ -91,6 +93,20 @@ final class InitServer {
       }
       let channel = try InitChannel(shared)
       connections.append((channel, try watch(shared.rawValue, .connection(channel))))
+    }
+  }
+
+  /// The next connection. Out of descriptors, the one that is kept for this is given up to turn the caller away: left
+  /// alone it would wake us for ever.
+  private func nextConnection() throws(Errno) -> FileDescriptor? {
+    do throws(Errno) {
+      return try UnixSocket.accept(listener.descriptor)
+    } catch {
+      guard [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error.code) else { throw error }
+      spare = nil
+      _ = try? UnixSocket.accept(listener.descriptor)?.rawValue
+      spare = try? SharedDescriptor(openFile("/dev/null", O_RDONLY))
+      return nil
     }
   }
 
@@ -148,7 +164,10 @@ final class InitServer {
         forget(run)
       }
     case .signal(let key, let signal):
-      if let run = runs[key], run.isAlive { Children.signal(-run.pid, signal) }
+      guard let run = runs[key], run.isAlive else { return }
+      Children.signal(-run.pid, signal)
+      // A process that is stopped takes no signal but this one.
+      if signal != SIGKILL { Children.signal(-run.pid, SIGCONT) }
     case .signalStrays(let signal):
       tree.signal(signal, except: Set(alive.keys))
       tellsStrays = true
@@ -202,8 +221,11 @@ final class InitServer {
   }
 
   private func takeSignals() {
-    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to.
-    while let _ = (try? nextSignal(signals)) ?? nil {}
+    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to. Senders
+    // inside have a pid here, and no say: a task's own root could otherwise stop itself by accident (`kill -1`).
+    while let received = (try? nextSignal(signals)) ?? nil {
+      if received.signal != SIGCHLD, received.pid == 0 { tell(.stopRequested(signal: received.signal)) }
+    }
     reapAndTell()
   }
 
@@ -252,7 +274,10 @@ final class InitServer {
 
   private func drainLog(_ run: Run, _ pump: LogPump, token: UInt64) {
     pump.pump()
-    if let trouble = pump.trouble { tell(.logTrouble(run.key, trouble.description)) }
+    if let trouble = pump.trouble, !pump.hasTold {
+      pump.hasTold = true
+      tell(.logTrouble(run.key, trouble.description))
+    }
     if pump.isAtEnd { unwatch(pump.pipe.rawValue, token: token) }
     if run.end != nil, !run.isRecorded, run.pumps.allSatisfy(\.isAtEnd) {
       conclude(run)
@@ -272,7 +297,9 @@ final class InitServer {
     run.isRecorded = true
     for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
     run.pumps = []
-    try? exits.descriptor.writeAll(record.frame)
+    do throws(Errno) { try exits.write(record.frame) } catch {
+      tell(.logTrouble(run.key, "its end could not be written down: \(error)"))
+    }
     tell(.ended(record))
   }
 }

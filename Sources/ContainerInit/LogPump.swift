@@ -18,6 +18,8 @@ final class LogPump {
   private var size: UInt64
   /// Set when a write failed: the stream is still read, so that the process is not blocked, and this is told.
   private(set) var trouble: Errno?
+  /// Trouble is told once, and again only after something could be written.
+  var hasTold = false
   private(set) var isAtEnd = false
 
   /// Reads as much as a pipe holds by default, so that one wake-up empties it.
@@ -57,9 +59,9 @@ final class LogPump {
     }
   }
 
-  /// Takes everything that is there now.
+  /// Takes what is there now, at most as much as a pipe can hold.
   func drain() {
-    while !isAtEnd {
+    for _ in 0..<17 where !isAtEnd {
       do throws(Errno) {
         guard let bytes = try pipe.descriptor.read(upTo: LogPump.chunk) else { return }
         if bytes.isEmpty { isAtEnd = true } else { try write(bytes) }
@@ -77,6 +79,7 @@ final class LogPump {
       guard rest.count > room else {
         try file.descriptor.writeAll(rest)
         size += UInt64(rest.count)
+        (trouble, hasTold) = (nil, false)
         return
       }
       // Cut after a line: the last one that fits, or else the first that ends within the slack.

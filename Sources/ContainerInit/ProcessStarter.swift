@@ -16,8 +16,9 @@ struct StartFailure: WireValue {
   let reason: String
   let hint: String
   init(reason: String, hint: String) {
-    self.reason = reason
-    self.hint = hint
+    // Both go through a pipe in one write, which holds 4096 bytes.
+    self.reason = String(decoding: Array(reason.utf8.prefix(1500)), as: UTF8.self)
+    self.hint = String(decoding: Array(hint.utf8.prefix(1500)), as: UTF8.self)
   }
   init(from reader: inout WireReader) throws(WireError) {
     reason = try reader.string()
@@ -66,7 +67,7 @@ struct ProcessStarter {
       Child.exit(127)
     } catch {
       let message = StartFailure(reason: error.reason, hint: error.hint).encoded
-      Child.report(Array(message.prefix(4000)), to: failure)
+      Child.report(message, to: failure)
       Child.exit(127)
     }
   }

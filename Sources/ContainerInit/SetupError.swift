@@ -1,9 +1,9 @@
 import LinuxKernel
 
 /// A step of the set-up that failed: the launch ends, nothing of the task has run.
-struct SetupError: Error {
-  let message: String
-  let hint: String
+package struct SetupError: Error {
+  package let message: String
+  package let hint: String
 
   init(_ message: String, hint: String = "") {
     self.message = message

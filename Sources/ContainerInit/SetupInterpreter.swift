@@ -5,7 +5,18 @@ import LinuxKernel
 /// Carries out the set-up steps of a plan, in order, in the mount namespace that init was born into.
 struct SetupInterpreter {
   private var root: RootDirectory?
-  private var hasPivoted = false
+
+  /// For a root that is to be made by the first steps.
+  init() {}
+
+  /// For a root that stands already: the steps work on it as it is.
+  init(standingAt path: String) throws(SetupError) {
+    do throws(Errno) {
+      root = RootDirectory(descriptor: try openFile(path, O_PATH | O_DIRECTORY), isHost: false)
+    } catch {
+      throw SetupError("cannot open the root", error)
+    }
+  }
 
   /// Does every step; the first that fails ends it.
   mutating func run(_ steps: [SetupStep]) throws(SetupError) {
@@ -80,7 +91,24 @@ struct SetupInterpreter {
     let about = try status(of: original.rawValue)
     let copy = try cloneMount([UInt8](), at: original.rawValue, recursive: recursive)
     try setMountAttributes(copy.rawValue, set: attributes, propagation: .private, recursive: recursive)
-    try attach(copy, onto: try currentRoot().mountPoint(target, forDirectory: about.isDirectory))
+    let place = try currentRoot().mountPoint(target, forDirectory: about.isDirectory)
+    try refuseKernelFileSystem(place, target: target)
+    try attach(copy, onto: place)
+  }
+
+  /// A link of the image may lead a mount of ours onto `/proc`, `/sys` or the root itself; masks and reads of ours would
+  /// then meet the task's own files.
+  private func refuseKernelFileSystem(_ place: borrowing FileDescriptor, target: String) throws {
+    let kernel: Set<UInt64> = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]  // proc, sysfs, devpts, cgroup, cgroup2
+    let root = try status(of: try currentRoot().descriptor.rawValue)
+    let about = try status(of: place.rawValue)
+    guard try !kernel.contains(fileSystemMagic(of: place.rawValue)),
+      about.inode != root.inode || about.mountID != root.mountID
+    else {
+      throw SetupError(
+        "cannot mount on \(target): it leads to the root or to a file system of the kernel",
+        hint: "a link in the image leads there; choose another path or rebuild the image")
+    }
   }
 
   /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own

@@ -10,12 +10,14 @@ enum Main {
     // The hidden modes of the one binary, before anything else is set up.
     switch words.first {
     case ContainerInit.command: ContainerInit.main()
+    case ContainerInit.handoverCommand: ContainerInit.main(handover: words.dropFirst().first ?? "")
     case UnpackWorker.mode: UnpackWorker.main(CommandLine.arguments)
     default: break
     }
     CurrentProcess.ignoreBrokenPipes()
     // Modes of what is made are said where it is made; whoever called us shall not have a say in them.
     Child.setFileCreationMask(0o022)
+    DescriptorLimit.raise()
     let code: ExitCode
     do throws(CommandFailure) {
       code = try run(words)

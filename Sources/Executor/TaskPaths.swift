@@ -11,13 +11,16 @@ import LinuxKernel
 ///         exits                           container-init's durable record of exits
 ///         init.log                        container-init's last words, when it has any
 ///         result.json
+///         container.nonce                 a Docker task's: the random word in its container's labels
 ///         logs/<process>/<run>/stdout, stderr [.1 …]
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
 ///       images/                           the image store
+///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
-///       lock                              held by the executor that runs the task
+///
+/// The executor that runs a task holds a lock (flock(2)) on the task's directory.
 struct TaskPaths: Sendable {
   let workDirectory: String
   let runDirectory: String
@@ -31,13 +34,14 @@ struct TaskPaths: Sendable {
   var initLog: String { task + "/init.log" }
   var result: String { task + "/result.json" }
   var logs: String { task + "/logs" }
+  var containerNonce: String { task + "/container.nonce" }
   var sandbox: String { task + "/sandbox" }
   var rootfs: String { task + "/rootfs" }
   var upper: String { rootfs + "/upper" }
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
-  var lock: String { run + "/lock" }
+  var launchPlan: String { run + "/launch-plan" }
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
@@ -79,8 +83,17 @@ struct TaskPaths: Sendable {
   }
 
   /// The tasks that have a directory here, by id.
-  static func allIDs(_ workDirectory: String) -> [String] {
-    ((try? entries(of: tasks(workDirectory))) ?? []).filter(\.isDirectory)
+  static func allIDs(_ workDirectory: String) throws(CommandFailure) -> [String] {
+    let found: [DirectoryEntry]
+    do throws(Errno) {
+      found = try entries(of: tasks(workDirectory))
+    } catch {
+      if error.code == ENOENT { return [] }
+      throw CommandFailure(
+        error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(tasks(workDirectory)): \(error)",
+        hint: error.code == EACCES ? "run with sudo" : nil)
+    }
+    return found.filter(\.isDirectory)
       .compactMap { String(validating: $0.name, as: UTF8.self) }.filter(isValidID).sorted()
   }
 

@@ -35,9 +35,11 @@ package struct FilesystemLinux: Isolator {
       fragment.mounts = kernelFileSystems(container) + networkFiles()
     }
     fragment.mounts += sandbox(container)
+    // A role with root's powers could otherwise write itself out of its cgroups.
+    if !container.hasImage, container.identity.uid == 0 { fragment.afterPivot = [.readOnly("/sys/fs/cgroup")] }
     // On the host's file system /proc is the container's only when its pid namespace is.
     if container.hasImage || (container.isolators.contains(NamespacesPID.name) && !container.sharesPIDNamespace) {
-      fragment.afterPivot =
+      fragment.afterPivot +=
         FilesystemLinux.readOnly.map { .readOnly($0) } + FilesystemLinux.masked.map { .mask($0) }
     }
     return fragment

@@ -15,7 +15,11 @@ package struct PosixResourceLimits: Isolator {
   ]
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    var limits = [ResourceLimit(resource: 4, soft: 0, hard: 0)]
+    // The supervisor has raised its own limit of open files; the task gets the one that the executor was started with.
+    let files = DescriptorLimit.inherited
+    var limits = [
+      ResourceLimit(resource: 4, soft: 0, hard: 0), ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
+    ]
     var seen: Set<Int32> = []
     for limit in container.limits {
       var name = limit.name

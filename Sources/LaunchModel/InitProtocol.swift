@@ -153,6 +153,8 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case strays(UInt32)
   /// Output that could not be written, with the reason.
   case logTrouble(RunKey, String)
+  /// Somebody outside the container asked its first process to end, as `docker stop` and an engine that shuts down do.
+  case stopRequested(signal: Int32)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
@@ -165,6 +167,7 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 6: self = .allGone
     case 7: self = .logTrouble(try reader.value(), try reader.string())
     case 8: self = .strays(try reader.integer())
+    case 9: self = .stopRequested(signal: try reader.integer())
     case let other: throw WireError("unknown event \(other)")
     }
   }
@@ -200,6 +203,9 @@ package enum InitEvent: Sendable, Hashable, WireValue {
       writer.put(UInt8(7))
       writer.put(key)
       writer.put(message)
+    case .stopRequested(let signal):
+      writer.put(UInt8(9))
+      writer.put(signal)
     }
   }
 }

@@ -38,7 +38,7 @@ package enum HostAccounts {
     var groups: [UInt32] = []
     if groupsAreLocal() {
       let name = Array(user.name.utf8)
-      for line in AccountFile((try? readFile("/etc/group", limit: 16 << 20)) ?? []).lines where line.fields.count > 3 {
+      for line in AccountFile(try readFile("/etc/group", limit: 16 << 20)).lines where line.fields.count > 3 {
         if line.fields[3].split(separator: UInt8(ascii: ",")).contains(where: { Array($0) == name }),
           let number = line.number(2)
         {

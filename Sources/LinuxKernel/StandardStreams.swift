@@ -23,6 +23,29 @@ package enum StandardStream {
     }
   }
 
+  /// A descriptor of our own for one that the caller opened.
+  package static func duplicate(_ number: Int32) throws(Errno) -> FileDescriptor {
+    FileDescriptor(owning: try retrying("fcntl") { ax_fcntl(number, F_DUPFD_CLOEXEC, 3) })
+  }
+
+  /// Writes as much as can be written without waiting, and says how much that was.
+  package static func writeWithoutWaiting(_ bytes: ArraySlice<UInt8>, to number: Int32) -> Int {
+    var done = 0
+    while done < bytes.count {
+      var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+      guard poll(&request, 1, 0) == 1 else { break }
+      // A pipe that is writable takes PIPE_BUF bytes at least.
+      let end = min(bytes.endIndex, bytes.startIndex + done + 4096)
+      let piece = Array(bytes[(bytes.startIndex + done)..<end])
+      guard let count = try? retrying("write", { CLinux.write(number, piece, piece.count) }) else {
+        // Nobody reads any more: what is left has nowhere to go.
+        return bytes.count
+      }
+      done += count
+    }
+    return done
+  }
+
   package static func isTerminal(_ number: Int32) -> Bool { isatty(number) == 1 }
 
   /// Everything on standard input, at most `limit` bytes.

@@ -17,12 +17,6 @@ struct ContainerCgroup {
     whole = CgroupDirectory("\(mount)/\(parent)/\(containerID)")
   }
 
-  func create() throws(Errno) {
-    try whole.create()
-    try initial.create()
-    try task.create()
-  }
-
   /// SIGKILL to everything in it at once (Linux 5.14). Tolerates its absence.
   func kill() throws(Errno) {
     do throws(Errno) { try whole.write("1", to: "cgroup.kill") } catch  where error.code == ENOENT {}

@@ -43,13 +43,15 @@ package struct MesosContainerizer: Sendable {
   package func launch(_ config: ContainerConfig, files: ContainerFiles, keepOpen: [SharedDescriptor])
     throws(LaunchError) -> LaunchedContainer
   {
+    let plan = try plan(config)
+    // A cgroup that is there already belongs to somebody: only what this launch makes is undone when it fails.
+    var made: [CgroupDirectory] = []
     do throws(LaunchError) {
-      let plan = try plan(config)
-      try makeCgroups(plan)
+      try makeCgroups(plan, config.id, &made)
       try makeSandboxDirectories(plan, config)
       return try start(plan, config, files: files, keepOpen: keepOpen)
     } catch {
-      _ = cleanUp(config.id)
+      for cgroup in made.reversed() { try? cgroup.remove() }
       throw error
     }
   }
@@ -60,7 +62,6 @@ package struct MesosContainerizer: Sendable {
     var child: ChildProcess?
     do {
       let cgroup = cgroup(config.id)
-      try cgroup?.create()
       let executable = try SealedExecutable.open(beside: files.directory)
       let null = try openFile("/dev/null", O_RDWR)
       let log = try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
@@ -105,15 +106,15 @@ package struct MesosContainerizer: Sendable {
 
   /// The cgroups with their limits, before anything could run in them. Each must be new: an old one would bring limits
   /// and counters of another task.
-  private func makeCgroups(_ plan: LaunchPlan) throws(LaunchError) {
+  private func makeCgroups(_ plan: LaunchPlan, _ containerID: String, _ made: inout [CgroupDirectory])
+    throws(LaunchError)
+  {
+    if let cgroup = cgroup(containerID) {
+      for directory in [cgroup.whole, cgroup.initial, cgroup.task] { try make(directory, &made) }
+    }
     for setup in plan.cgroups {
       let cgroup = CgroupDirectory(setup.directory)
-      do throws(Errno) {
-        try cgroup.create()
-      } catch {
-        let hint = error.code == EEXIST ? "a task of this id has left it behind" : nil
-        throw LaunchError("cannot make the cgroup \(cgroup.path)", error, hint: hint)
-      }
+      try make(cgroup, &made)
       for setting in setup.settings {
         do throws(Errno) {
           try cgroup.write(setting.value, to: setting.file)
@@ -122,6 +123,17 @@ package struct MesosContainerizer: Sendable {
           throw LaunchError("cannot write \(setting.value) to \(cgroup.path)/\(setting.file)", error)
         }
       }
+    }
+  }
+
+  private func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {
+    do throws(Errno) {
+      try cgroup.create()
+      made.append(cgroup)
+    } catch {
+      let hint =
+        error.code == EEXIST ? "another task of this id lives, or was left behind; choose another --task-id" : nil
+      throw LaunchError("cannot make the cgroup \(cgroup.path)", error, hint: hint)
     }
   }
 

@@ -172,7 +172,7 @@ extension CommandFailure {
       case .host, .exhausted: .cannotCreate
       default: .failed
       }
-    self.init(code, error.description, hint: error.hint.isEmpty ? nil : error.hint)
+    self.init(code, error.message, hint: error.hint.isEmpty ? nil : error.hint)
   }
 }
 

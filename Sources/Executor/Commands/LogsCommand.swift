@@ -10,6 +10,7 @@ enum LogsCommand {
       Option("--run", value: "N", "only this run (the last of each process)"),
       Option("--stderr", "standard error instead of standard output"),
       Option("--tail", value: "N", "only the last N lines"),
+      Option("--raw", "as it was written, also what a terminal acts on"),
       Option("--follow", short: "-f", "go on as more is written, until the task ends"),
     ], run: run)
 
@@ -32,6 +33,7 @@ enum LogsCommand {
       processes = [wanted]
     }
     var tails: [LogTail] = []
+    let escapes = Console.outputIsTerminal && !arguments.has("--raw")
     for process in processes {
       let runs = ((try? entries(of: "\(paths.logs)/\(process)")) ?? []).compactMap { AccountFile.number($0.name) }
       guard let number = run ?? runs.max().map(Int.init), runs.contains(UInt32(number)) else {
@@ -41,7 +43,7 @@ enum LogsCommand {
         continue
       }
       let prefix = processes.count > 1 ? printable(process.utf8) + " | " : ""
-      tails.append(LogTail(directory: paths.logs(process, number), stream: stream, prefix: prefix))
+      tails.append(LogTail(directory: paths.logs(process, number), stream: stream, prefix: prefix, escapes: escapes))
     }
     for log in tails { log.show(tail: tail) }
     guard arguments.has("--follow") else { return .finished }
@@ -73,11 +75,13 @@ final class LogTail {
   let directory: String
   private let stream: String
   private let prefix: String
+  private let escapes: Bool
   private var file: SharedDescriptor?
   private var offset: Int64 = 0
   private var line: [UInt8] = []
 
-  init(directory: String, stream: String, prefix: String) {
+  init(directory: String, stream: String, prefix: String, escapes: Bool) {
+    self.escapes = escapes
     self.directory = directory
     self.stream = stream
     self.prefix = prefix
@@ -154,7 +158,7 @@ final class LogTail {
   private func readAll() {
     while let file, let bytes = try? file.descriptor.read(upTo: 1 << 18, at: offset), !bytes.isEmpty {
       offset += Int64(bytes.count)
-      if prefix.isEmpty { Console.raw(bytes) } else { show(bytes) }
+      if prefix.isEmpty { print(bytes) } else { show(bytes) }
     }
   }
 
@@ -165,6 +169,8 @@ final class LogTail {
       output.append(byte)
       line = byte == UInt8(ascii: "\n") ? [] : [byte]
     }
-    Console.raw(output)
+    print(output)
   }
+
+  private func print(_ bytes: [UInt8]) { Console.raw(escapes ? Console.escaped(bytes) : bytes) }
 }

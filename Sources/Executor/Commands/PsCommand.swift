@@ -15,7 +15,7 @@ enum PsCommand {
     _ = try arguments.operands(0...0, "")
     let style = try arguments.outputStyle()
     var rows: [[String]] = []
-    for id in TaskPaths.allIDs(arguments.workDirectory) {
+    for id in try TaskPaths.allIDs(arguments.workDirectory) {
       let paths = TaskPaths(workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: id)
       let summary = TaskSummary(paths)
       if arguments.has("--live"), summary.hasEnded { continue }

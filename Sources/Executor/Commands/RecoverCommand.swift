@@ -14,28 +14,16 @@ enum RecoverCommand {
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let statusDescriptor = try arguments.integer("--status-fd", in: 0...1023).map(Int32.init)
+    let statusDescriptor = try StatusPublisher.descriptor(arguments)
     let signals = try SignalSource.open()
     try RunCommand.checkPaths(arguments)
     let paths = try TaskSelection.one(arguments)
-    if (try? status(of: paths.result)) != nil {
-      throw CommandFailure(
-        .cannotCreate, "the task \(paths.taskID) has ended", hint: "`aurora-executor status \(paths.taskID)` says how")
-    }
-    if TaskLock.isHeld(paths) {
-      throw CommandFailure(.cannotCreate, "the task \(paths.taskID) is being run by another executor")
-    }
-    let history = try TaskHistory(paths)
-    if history.journal.isDamaged {
-      throw CommandFailure(
-        .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",
-        hint: "what happened cannot be known from it; nothing is done about the task")
-    }
+    let takeover = try Takeover(paths)
     let rest = TaskRun(
-      paths: paths, settings: history.settings,
+      paths: paths, settings: takeover.history.settings,
       publisher: StatusPublisher(taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor),
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
-    return try rest.recover(history)
+    return try rest.recover(takeover)
   }
 }

@@ -22,7 +22,7 @@ enum RunCommand {
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let statusDescriptor = try arguments.integer("--status-fd", in: 0...1023).map(Int32.init)
+    let statusDescriptor = try StatusPublisher.descriptor(arguments)
     // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
     let signals = try SignalSource.open()
     let (loader, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
@@ -48,24 +48,19 @@ enum RunCommand {
   private static func takeOver(_ run: TaskRun, _ loader: DocumentLoader) throws(CommandFailure) -> ExitCode {
     if TaskLock.isHeld(run.paths) {
       throw CommandFailure(
-        .cannotCreate, "the task \(run.paths.taskID) is being run by another executor",
-        hint: "choose another --task-id")
-    }
-    if (try? status(of: run.paths.result)) != nil {
-      throw CommandFailure(
-        .cannotCreate, "there is a task \(run.paths.taskID) already, and it has ended",
-        hint: "choose another --task-id")
+        .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id"
+      )
     }
     guard (try? readFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
       throw CommandFailure(
         .cannotCreate, "there is a task \(run.paths.taskID) already, with another document",
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
     }
-    let history = try TaskHistory(run.paths)
+    let takeover = try Takeover(run.paths)
     let rest = TaskRun(
-      paths: run.paths, settings: history.settings, publisher: run.publisher, resultFile: run.resultFile,
+      paths: run.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
       follows: run.follows, signals: run.signals)
-    return try rest.recover(history)
+    return try rest.recover(takeover)
   }
 
   /// Overlay options and socket addresses have their own ideas of some characters.

@@ -34,7 +34,7 @@ enum StatusCommand {
     let result = TaskResult(
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", image: nil,
       role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
-      processes: history.machine.processes, runTimes: RunTimes(), usage: .init(), diskBytes: nil)
+      processes: history.machine.processes, runTimes: history.times, usage: .init(), diskBytes: nil)
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),

@@ -14,6 +14,9 @@ enum TaskOptions {
     Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
     Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
     Option("--no-create-user", "do not add the role user to the image's account files"),
+    DockerOptions.socket,
+    Option("--docker-config", value: "FILE", "registry credentials (config.json of DOCKER_CONFIG, else of ~/.docker)"),
+    Option("--allow-docker-parameters", value: "LIST|all|none", "which Docker parameters a task may have (all)"),
     Option("--max-runs", value: "N", "runs a process may have at most (100)"),
   ]
 
@@ -78,6 +81,11 @@ enum TaskOptions {
       settings.sandboxMountPoint = path
     }
     settings.createsUser = !arguments.has("--no-create-user")
+    settings.dockerSocket = try DockerOptions.socket(arguments)
+    settings.dockerConfig = arguments.last("--docker-config")
+    settings.allowedDockerParameters = try DockerParameters.Allowed(
+      arguments.last("--allow-docker-parameters") ?? "all"
+    ).text
     settings.maxRuns = try arguments.integer("--max-runs", in: 1...1_000_000) ?? settings.maxRuns
     return (settings, taskID)
   }

@@ -4,7 +4,7 @@ import LinuxKernel
 enum TaskSelection {
   static func one(_ arguments: Arguments) throws(CommandFailure) -> TaskPaths {
     let name = try arguments.operands(1...1, "the task")[0]
-    let ids = TaskPaths.allIDs(arguments.workDirectory)
+    let ids = try TaskPaths.allIDs(arguments.workDirectory)
     let found = ids.contains(name) ? [name] : ids.filter { $0.utf8.starts(with: name.utf8) }
     guard let id = found.first, found.count == 1 else {
       if found.isEmpty {

@@ -28,7 +28,11 @@ protocol Containerizer {
   func launch() throws(CommandFailure) -> any Container
 
   /// Finds the container that an executor before us launched, by what it wrote into the journal. `nil` when it is gone.
-  func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)?
+  /// The image is known afterwards; `provision` need not have been called.
+  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)?
+
+  /// After a provision or a launch that failed: removes what that made, and nothing else.
+  func abandon() -> [String]
 
   /// Removes whatever of the container is still there, whether or not it was ever launched.
   func removeRemains() -> [String]
@@ -52,6 +56,10 @@ protocol Container: AnyObject {
   var record: [(String, JSON?)] { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
-  /// Ends and removes it. Returns what could not be removed.
+  /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.
+  func thaw()
+  /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
+  func lastWords() -> String
+  /// Ends it; `Containerizer.removeRemains` removes what stays then. Returns what could not be ended or removed.
   func destroy() -> [String]
 }

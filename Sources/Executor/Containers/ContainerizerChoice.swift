@@ -10,10 +10,9 @@ enum ContainerizerChoice {
     case .mesos(let container):
       return try NativeContainerizer(
         task: task, container: container, identity: identity, settings: settings, paths: paths)
-    case .docker:
-      throw CommandFailure(
-        .failed, "the Docker containerizer is not built yet",
-        hint: "name the image in container.mesos.image.docker to run it natively")
+    case .docker(let container):
+      return try DockerContainerizer(
+        task: task, container: container, identity: identity, settings: settings, paths: paths)
     }
   }
 }

@@ -182,10 +182,11 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
+  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
     guard let identity = ProcessIdentity(json: record) else {
       throw CommandFailure(.internalError, "the journal does not say which process container-init was")
     }
+    try provision()
     do {
       guard let process = try identity.open() else { return nil }
       let handle = SharedDescriptor(process)
@@ -205,6 +206,9 @@ struct NativeContainerizer: Containerizer {
       throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
     }
   }
+
+  /// A launch undoes itself; what provisioning made is the writable layer.
+  func abandon() -> [String] { paths.removeRootfs() }
 
   func removeRemains() -> [String] {
     // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
@@ -240,7 +244,8 @@ final class NativeContainer: Container {
   }
 
   init(
-    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient, paths: TaskPaths,
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
+    paths: TaskPaths,
     launcher: MesosContainerizer
   ) {
     self.plan = plan
@@ -254,6 +259,9 @@ final class NativeContainer: Container {
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
+  /// Nobody else has a hand in it.
+  func thaw() {}
+  func lastWords() -> String { "" }
 
   func destroy() -> [String] {
     // Orderly, where init still listens: it has flushed every log by then.

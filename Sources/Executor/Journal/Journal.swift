@@ -71,7 +71,8 @@ struct JournalContents {
     while start < bytes.count {
       guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return }
       guard let record = JournalContents.record(Array(bytes[start..<end])), record.sequence == lastSequence + 1 else {
-        isDamaged = end + 1 < bytes.count
+        // A line that ends was written whole: it is not the torn tail of a power cut.
+        isDamaged = true
         return
       }
       records.append(record.record)

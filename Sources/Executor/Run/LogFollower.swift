@@ -13,6 +13,10 @@ final class LogFollower {
     var file: SharedDescriptor?
     var offset: Int64 = 0
     var line: [UInt8] = []
+    /// Lines that the terminal has not taken yet.
+    var unsent: ArraySlice<UInt8> = []
+    /// There was more than one turn's worth.
+    var isBehind = false
 
     init(prefix: String, directory: String, name: String, target: Int32) {
       self.prefix = prefix
@@ -25,12 +29,18 @@ final class LogFollower {
   private let watcher: FileWatcher
   private var streams: [Int32: [Stream]] = [:]
   private let width: Int
+  private let escapes: Bool
+  /// What is read of one stream before the others, and the supervisor, get their turn.
+  private static let turn = 262_144
+  /// Who is further behind than this at the end of a run is told where the rest is.
+  private static let rest: Int64 = 1 << 20
   /// A line without end is shown in pieces of this size.
   private static let longestLine = 16384
 
   /// - Parameter processes: all names, for prefixes of one width.
   init(processes: [String]) throws(Errno) {
     watcher = try FileWatcher()
+    escapes = Console.outputIsTerminal
     width = min(24, processes.map { $0.unicodeScalars.count }.max() ?? 0)
   }
 
@@ -46,6 +56,9 @@ final class LogFollower {
     }
   }
 
+  /// Whether some output waits: for its turn, or for a terminal that does not keep up.
+  var isBehind: Bool { streams.values.joined().contains { $0.isBehind || !$0.unsent.isEmpty } }
+
   /// Shows what the watched files have got since.
   func takeEvents() {
     for watch in watcher.takeEvents() {
@@ -53,34 +66,58 @@ final class LogFollower {
     }
   }
 
+  /// Goes on with what waits.
+  func goOn() {
+    for stream in streams.values.joined() where stream.isBehind || !stream.unsent.isEmpty { read(stream) }
+  }
+
   /// Shows the rest of a run that has ended.
   func drain(process: String, run: Int) {
-    let ending = "/\(process)/\(run)"
-    for (watch, list) in streams
-    where list.first.map({ $0.directory.utf8.reversed().starts(with: ending.utf8.reversed()) }) == true {
-      for stream in list {
-        read(stream)
-        flushLine(stream)
-      }
+    let ending = Array("/\(process)/\(run)".utf8)
+    let watches = streams.filter {
+      $0.value.first.map { $0.directory.utf8.suffix(ending.count).elementsEqual(ending) } == true
+    }
+    for (watch, list) in watches {
+      list.forEach(end)
       watcher.unwatch(watch)
       streams[watch] = nil
     }
   }
 
   /// Shows what is left of everything.
-  func finish() {
-    for stream in streams.values.joined() {
-      read(stream)
-      flushLine(stream)
+  func finish() { streams.values.joined().forEach(end) }
+
+  /// What is left is shown when it is little; of much, the place is named: the end of a run waits for no terminal.
+  private func end(_ stream: Stream) {
+    read(stream)
+    let path = stream.directory + "/" + stream.name
+    if stream.isBehind || !stream.unsent.isEmpty {
+      let size = Int64(clamping: (try? status(of: path))?.size ?? 0)
+      guard size - stream.offset <= Self.rest, stream.unsent.isEmpty else {
+        Console.note("\(stream.prefix)… the rest is in \(path)")
+        return
+      }
+      while stream.isBehind, stream.unsent.isEmpty { read(stream) }
+    }
+    if !stream.line.isEmpty {
+      send(Array(stream.prefix.utf8) + stream.line + [UInt8(ascii: "\n")], of: stream)
+      stream.line = []
     }
   }
 
   private func read(_ stream: Stream) {
-    while true {
+    stream.isBehind = false
+    stream.unsent = stream.unsent.dropFirst(StandardStream.writeWithoutWaiting(stream.unsent, to: stream.target))
+    var taken = 0
+    while stream.unsent.isEmpty {
       if stream.file == nil {
         guard let opened = try? openFile(stream.directory + "/" + stream.name, O_RDONLY | O_NOFOLLOW) else { return }
         stream.file = SharedDescriptor(opened)
         stream.offset = 0
+      }
+      guard taken < Self.turn else {
+        stream.isBehind = true
+        return
       }
       guard let file = stream.file, let bytes = try? file.descriptor.read(upTo: 65536, at: stream.offset) else {
         return
@@ -94,6 +131,7 @@ final class LogFollower {
         continue
       }
       stream.offset += Int64(bytes.count)
+      taken += bytes.count
       show(bytes, of: stream)
     }
   }
@@ -108,12 +146,11 @@ final class LogFollower {
       }
       stream.line.append(byte)
     }
-    if !output.isEmpty { Console.raw(output, to: stream.target) }
+    if !output.isEmpty { send(output, of: stream) }
   }
 
-  private func flushLine(_ stream: Stream) {
-    guard !stream.line.isEmpty else { return }
-    Console.raw(Array(stream.prefix.utf8) + stream.line + [UInt8(ascii: "\n")], to: stream.target)
-    stream.line = []
+  private func send(_ output: [UInt8], of stream: Stream) {
+    let shown = escapes ? Console.escaped(output) : output
+    stream.unsent = shown[...].dropFirst(StandardStream.writeWithoutWaiting(shown[...], to: stream.target))
   }
 }

@@ -15,7 +15,12 @@ struct RunSettings: Equatable {
   var sandboxMountPoint = "/mnt/mesos/sandbox"
   var createsUser = true
   var maxRuns = 100
+  /// The engine's socket, when it is not where engines are by default.
   var dockerSocket: String?
+  /// Where registry credentials are, when not in the usual place.
+  var dockerConfig: String?
+  /// `all`, `none` or names: which Docker parameters a task may have.
+  var allowedDockerParameters = "all"
 
   /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
   static let defaultIsolation = BuiltInIsolators.names
@@ -28,7 +33,8 @@ struct RunSettings: Equatable {
       ("ports", JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
       ("bindings", JSON(bindings.map { JSON($0.map { JSON($0) }) })), ("isolation", JSON(isolation.map { JSON($0) })),
       ("sandbox_mount_point", JSON(sandboxMountPoint)), ("create_user", JSON(createsUser)), ("max_runs", JSON(maxRuns)),
-      ("docker_socket", dockerSocket.map { JSON($0) }),
+      ("docker_socket", dockerSocket.map { JSON($0) }), ("docker_config", dockerConfig.map { JSON($0) }),
+      ("allow_docker_parameters", JSON(allowedDockerParameters)),
     ])
   }
 
@@ -50,5 +56,7 @@ struct RunSettings: Equatable {
     createsUser = json["create_user"]?.bool ?? true
     maxRuns = Int(clamping: json["max_runs"]?.integer ?? 100)
     dockerSocket = json["docker_socket"]?.string
+    dockerConfig = json["docker_config"]?.string
+    allowedDockerParameters = json["allow_docker_parameters"]?.string ?? allowedDockerParameters
   }
 }

@@ -12,6 +12,7 @@ struct TaskHistory {
   /// The machine after every recorded event.
   let machine: TaskMachine
   let createdAt: UInt64
+  let times: RunTimes
   /// Kills of the OOM killer that recorded ends account for.
   let outOfMemoryKills: UInt64
   /// What the launch wrote down about the container; `nil` when there was none.
@@ -54,8 +55,8 @@ struct TaskHistory {
     self.machine = machine
     self.launched = launched
     outOfMemoryKills = kills
-    // Wall time from the record itself is text; what the machine needs is nanoseconds, so from the clocks.
-    createdAt = RunTimes().wall(created.boot)
+    times = created.json["boot_wall"]?.integer.map { RunTimes(boot: UInt64(clamping: $0)) } ?? RunTimes()
+    createdAt = times.wall(created.boot)
   }
 
   /// The last published state, with its reason and message.

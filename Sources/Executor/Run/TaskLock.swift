@@ -2,19 +2,23 @@ import Glibc
 import LinuxKernel
 
 /// The right to run a task: one executor at a time holds its lock, which the kernel takes back when the executor ends.
+///
+/// The lock is on the task's directory itself, so that nothing on a command line can lead two executors to different
+/// locks of one task.
 struct TaskLock {
-  private let file: SharedDescriptor
+  private let directory: SharedDescriptor
 
   /// Takes the lock of a task; refused while another executor has it.
   static func take(_ paths: TaskPaths) throws(CommandFailure) -> TaskLock {
     do throws(Errno) {
-      try makeDirectories(paths.runDirectory, mode: 0o711)
-      try makeDirectories(paths.run, mode: 0o700)
-      let file = SharedDescriptor(try openFile(paths.lock, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
-      if try FileLock.take(.exclusive, on: file.rawValue, wait: false) { return TaskLock(file: file) }
+      let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+      // Who only asks holds a shared lock for an instant: that is no executor.
+      for attempt in 0..<50 {
+        if try FileLock.take(.exclusive, on: directory.rawValue, wait: false) { return TaskLock(directory: directory) }
+        if attempt < 49 { usleep(2000) }
+      }
     } catch {
-      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --run-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot take the lock \(paths.lock): \(error)", hint: hint)
+      throw CommandFailure(.cannotCreate, "cannot take the lock of \(paths.task): \(error)")
     }
     throw CommandFailure(
       .cannotCreate, "the task \(paths.taskID) is being run by another executor",
@@ -24,10 +28,21 @@ struct TaskLock {
   /// Whether some executor runs the task now.
   static func isHeld(_ paths: TaskPaths) -> Bool {
     do throws(Errno) {
-      let file = try openFile(paths.lock, O_RDWR | O_NOFOLLOW)
-      return try !FileLock.take(.exclusive, on: file.rawValue, wait: false)
+      let directory = try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+      return try !FileLock.take(.shared, on: directory.rawValue, wait: false)
     } catch {
       return false
+    }
+  }
+
+  /// The directory of sockets, for the container to come.
+  static func makeRunDirectory(_ paths: TaskPaths) throws(CommandFailure) {
+    do throws(Errno) {
+      try makeDirectories(paths.runDirectory, mode: 0o711)
+      try makeDirectories(paths.run, mode: 0o700)
+    } catch {
+      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --run-dir" : nil
+      throw CommandFailure(.cannotCreate, "cannot make \(paths.run): \(error)", hint: hint)
     }
   }
 

@@ -71,8 +71,9 @@ struct TaskResult {
 
 /// Turns the machine's clock, which counts from boot, into the wall's.
 struct RunTimes {
-  /// Wall time at boot, as the clocks stood when this was made.
-  private let boot: UInt64
+  /// Wall time at boot, as the clocks stood when the task was begun; the journal keeps it, for another boot has another.
+  let boot: UInt64
   init() { boot = Clock.wall &- Clock.now }
+  init(boot: UInt64) { self.boot = boot }
   func wall(_ instant: UInt64) -> UInt64 { boot &+ instant }
 }

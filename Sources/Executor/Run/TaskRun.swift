@@ -30,11 +30,13 @@ struct TaskRun {
     if task.healthCheck != nil { publisher.note("warning: health checks are not run yet; the task counts as healthy") }
     try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
-    let lock = try TaskLock.take(paths)
     let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
-    let journal = try begin(document, uid: uid, gid: gid)
-    try record(journal, "created", [("task_id", JSON(paths.taskID)), ("settings", settings.json)])
-    var context = Context(task: task, journal: journal, createdAt: createdAt, lock: lock)
+    let (lock, journal) = try begin(document, uid: uid, gid: gid)
+    let times = RunTimes()
+    try record(
+      journal, "created",
+      [("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json)])
+    var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
     let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
@@ -47,7 +49,7 @@ struct TaskRun {
         do throws(CommandFailure) {
           try containerizer.provision()
         } catch {
-          _ = containerizer.removeRemains()
+          _ = containerizer.abandon()
           throw error
         }
         context.image = containerizer.image
@@ -74,15 +76,18 @@ struct TaskRun {
   }
 
   private func launch(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
-    do throws(CommandFailure) {
-      let container = try containerizer.launch()
-      try record(context.journal, "launched", container.record)
-      writePlan(container.plan)
-      return Started(container: container, containerizer: containerizer)
-    } catch {
-      _ = containerizer.removeRemains()
+    // A launch that fails has undone what it made, and nothing else: what is there may be somebody else's.
+    let container: any Container
+    do throws(CommandFailure) { container = try containerizer.launch() } catch {
+      _ = containerizer.abandon()
       throw error
     }
+    do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
+      _ = container.destroy()
+      throw error
+    }
+    writePlan(container.plan)
+    return Started(container: container, containerizer: containerizer)
   }
 
   private func newMachine(_ task: TaskSpecification) -> TaskMachine {
@@ -98,28 +103,34 @@ struct TaskRun {
     guard (try? status(of: directory, followLinks: true))?.isDirectory == true else {
       throw CommandFailure(.cannotCreate, "--result \(resultFile): there is no directory \(directory)")
     }
+    // Written by a rename, which would put a file in the place of a device or a link.
+    if let about = try? status(of: resultFile), !about.isRegularFile {
+      throw CommandFailure(.usage, "--result \(resultFile): there is something that is no regular file")
+    }
   }
 
   /// Goes on with a task whose executor is gone.
-  func recover(_ history: TaskHistory) throws(CommandFailure) -> ExitCode {
-    let lock = try TaskLock.take(paths)
+  func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
+    let history = takeover.history
+    try TaskLock.makeRunDirectory(paths)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
     try record(journal, "recovered", [])
-    var context = Context(task: history.task, journal: journal, createdAt: history.createdAt, lock: lock)
+    var context = Context(
+      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
     let identity = try Role.identity(settings.role)
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.containerizerName = containerizer.name
-    if containerizer.imageName != nil { try containerizer.provision() }
-    context.image = containerizer.image
     context.outOfMemoryKills = history.outOfMemoryKills
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
-      let container = try? history.launched.flatMap { try containerizer.adopt($0) }
+      var container: (any Container)?
+      if let launched = history.launched { container = (try? containerizer.adopt(launched)) ?? nil }
+      context.image = containerizer.image
       return try conclude(
         context, verdict, container: container, containerizer: containerizer, problems: [])
     }
@@ -129,13 +140,16 @@ struct TaskRun {
       let started: Started
       do throws(CommandFailure) {
         if containerizer.imageName != nil { try containerizer.provision() }
+        context.image = containerizer.image
         started = try launch(context, containerizer)
       } catch {
         return try concludeFailedLaunch(context, error)
       }
       return try supervise(context, newMachine(history.task), started, resuming: false)
     }
-    guard let container = try containerizer.adopt(launched) else {
+    let adopted = try containerizer.adopt(launched)
+    context.image = containerizer.image
+    guard let container = adopted else {
       return try lost(context, history, containerizer)
     }
     let started = Started(container: container, containerizer: containerizer)
@@ -195,7 +209,13 @@ struct TaskRun {
       _ = containerizer.removeRemains()
       throw CommandFailure(.internalError, "cannot watch the container: \(error)")
     }
-    let verdict = try supervisor.run()
+    let verdict: Verdict
+    do throws(CommandFailure) { verdict = try supervisor.run() } catch {
+      // A task that nobody can watch is not left to itself.
+      context.machine = supervisor.machine
+      let lost = Verdict(state: .lost, reason: Reason.executorTerminated, message: error.message)
+      return try conclude(context, lost, container: container, containerizer: containerizer, problems: [])
+    }
     context.machine = supervisor.machine
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
   }
@@ -215,8 +235,8 @@ struct TaskRun {
     } else if let containerizer {
       problems += containerizer.removeRemains()
     }
-    TaskLock.removeRunDirectory(paths)
     if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
+    defer { TaskLock.removeRunDirectory(paths) }
     let isUnclean = assertsClean && !problems.isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
@@ -228,7 +248,7 @@ struct TaskRun {
     let result = TaskResult(
       taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName, image: context.image,
       role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
-      processes: machine.processes, runTimes: RunTimes(), usage: usage, diskBytes: diskBytes)
+      processes: machine.processes, runTimes: context.times, usage: usage, diskBytes: diskBytes)
     let text = Array(result.json.pretty.utf8)
     do throws(Errno) {
       let state = verdict.state
@@ -242,8 +262,11 @@ struct TaskRun {
       try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
       if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
     } catch {
+      // Whoever listens shall know all the same how the task ended.
+      publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
       throw CommandFailure(
-        .cannotCreate, "the task has ended (\(verdict.state.rawValue)), but its result cannot be written: \(error)")
+        .cannotCreate,
+        "the task has ended (\(verdict.state.rawValue)), but its result cannot be written to \(paths.task): \(error)")
     }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }
@@ -263,6 +286,7 @@ struct TaskRun {
     let task: TaskSpecification
     let journal: Journal
     let createdAt: UInt64
+    let times: RunTimes
     let lock: TaskLock
     var identity: Identity?
     var containerizerName = "mesos"
@@ -271,16 +295,24 @@ struct TaskRun {
     var outOfMemoryKills: UInt64 = 0
   }
 
-  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> Journal {
+  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
+    TaskLock, Journal
+  ) {
+    try TaskLock.makeRunDirectory(paths)
+    do throws(Errno) { try paths.create(uid: uid, gid: gid) } catch { throw cannotMake(error) }
+    let lock = try TaskLock.take(paths)
     do throws(Errno) {
-      try paths.create(uid: uid, gid: gid)
       let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       try file.writeAll(document.bytes)
-      return try Journal(creating: paths.journal)
+      return (lock, try Journal(creating: paths.journal))
     } catch {
-      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+      throw cannotMake(error)
     }
+  }
+
+  private func cannotMake(_ error: Errno) -> CommandFailure {
+    let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
+    return CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
   }
 
   /// Without root a process can only be who the executor is.

@@ -75,7 +75,11 @@ final class TaskSupervisor {
   func run() throws(CommandFailure) -> Verdict {
     do {
       while verdict == nil {
-        for event in try poller.wait() where verdict == nil {
+        // Output that waits for its turn or for the terminal is gone on with in between.
+        let timeout: Int32? = follower?.isBehind == true ? 10 : nil
+        let events = try poller.wait(timeoutMilliseconds: timeout)
+        if timeout != nil { follower?.goOn() }
+        for event in events where verdict == nil {
           switch Source(rawValue: event.token) {
           case .signals: takeSignals()
           case .timer:
@@ -127,7 +131,10 @@ final class TaskSupervisor {
     case .killAll: try send(.killAll)
     case .lifecycle: pending.append(.lifecycleAnswered(handled: false))
     case .setTimer(let instant): try timer.set(instant)
-    case .update(let state, let reason, let message):
+    case .update(let state, let reason, let text):
+      let message =
+        state == .running && task.healthCheck != nil
+        ? "health checks are not run yet, the task is assumed healthy" : text
       try journal.append(
         "update",
         [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],
@@ -227,6 +234,8 @@ final class TaskSupervisor {
     case .ended(let record): ended(record)
     case .allGone: pending.append(.allGone)
     case .strays(let count): pending.append(.strays(Int(count)))
+    case .stopRequested(let signal):
+      pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
     }
@@ -284,13 +293,17 @@ final class TaskSupervisor {
     while let (signal, pid, uid) = (try? nextSignal(signals.descriptor)) ?? nil {
       let by = "\(SignalName.name(of: signal)) from pid \(pid) (uid \(uid))"
       if signal == SIGINT { interrupts += 1 }
+      container.thaw()
       pending.append(.stop(signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
     }
   }
 
-  /// What init wrote before it ended, for the message.
+  /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords() -> String {
-    guard let bytes = try? readFile(paths.initLog, limit: 65536), !bytes.isEmpty else { return "" }
-    return ": " + printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? [])
+    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let words = [
+      printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), container.lastWords(),
+    ].filter { !$0.isEmpty }
+    return words.isEmpty ? "" : ": " + words.joined(separator: "; ")
   }
 }

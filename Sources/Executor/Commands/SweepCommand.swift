@@ -1,0 +1,127 @@
+import DockerEngineClient
+import Isolators
+import LinuxKernel
+import MesosContainerizer
+
+/// `sweep`: removes what ended tasks have left, and what they could not take away themselves: an engine was not there,
+/// or the executor was killed.
+///
+/// A task that has ended has a result. One that has none may be live, or wait to be recovered: it is left alone.
+enum SweepCommand {
+  static let command = Command(
+    name: "sweep", summary: "remove what ended tasks have left over", synopsis: "[options]",
+    options: CommonOptions.directories + [
+      DockerOptions.socket,
+      Option("--dry-run", "only say what would be removed"),
+    ],
+    notes:
+      "Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.",
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    _ = try arguments.operands(0...0, "nothing")
+    try RunCommand.checkPaths(arguments)
+    var sweep = Sweep(
+      workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory,
+      isDryRun: arguments.has("--dry-run"))
+    let given = try DockerOptions.socket(arguments)
+    let socket = given ?? DockerEngine.Configuration().socketPath
+    sweep.native()
+    // Nobody who uses no engine shall be told that there is none.
+    if given != nil || (try? status(of: socket)) != nil {
+      sweep.docker(DockerEngine(DockerEngine.Configuration(socketPath: socket)))
+    }
+    sweep.directories()
+    for problem in sweep.problems { Console.warning(problem) }
+    Console.note("\(sweep.removed) \(sweep.isDryRun ? "would be removed" : "removed")")
+    return sweep.problems.isEmpty ? .finished : .residue
+  }
+}
+
+/// One pass over everything that may be left.
+private struct Sweep {
+  let workDirectory: String
+  let runDirectory: String
+  let isDryRun: Bool
+  var removed = 0
+  var problems: [String] = []
+
+  /// Whether nothing of this task may be in use any more.
+  private func isOver(_ id: String) -> Bool {
+    guard TaskPaths.isValidID(id) else { return false }
+    let paths = paths(id)
+    if TaskLock.isHeld(paths) { return false }
+    return (try? status(of: paths.result)) != nil || (try? status(of: paths.task)) == nil
+  }
+
+  private func paths(_ id: String) -> TaskPaths {
+    TaskPaths(workDirectory: workDirectory, runDirectory: runDirectory, taskID: id)
+  }
+
+  private mutating func remove(_ what: String, _ body: () -> [String]) {
+    Console.output(what)
+    let found = isDryRun ? [] : body()
+    problems += found.map { "\(what): \($0)" }
+    if found.isEmpty { removed += 1 }
+  }
+
+  /// Cgroups of ended tasks of this work directory, with whatever is in them. Those of other work directories are
+  /// somebody else's to judge.
+  mutating func native() {
+    guard CurrentProcess.effectiveUser == 0, let host = try? HostFacts.discover(),
+      let isolators = try? BuiltInIsolators.select(BuiltInIsolators.names, host: host)
+    else { return }
+    let containerizer = MesosContainerizer(isolators: isolators, host: host)
+    for id in containerizer.leftovers() where isOver(id) && (try? status(of: paths(id).task)) != nil {
+      remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
+    }
+    for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {
+      let rootfs = paths(id).rootfs
+      remove(rootfs) { Sweep.tree(rootfs) }
+    }
+  }
+
+  /// Containers of ended tasks of this work directory.
+  mutating func docker(_ engine: DockerEngine) {
+    do throws(DockerEngineError) {
+      let filters = ["label": [DockerLabels.workDirectory + "=" + workDirectory]]
+      for container in try engine.listContainers(filters: filters) {
+        guard let id = container.labels[DockerLabels.taskID], isOver(id) else { continue }
+        remove("container \(container.id.short) of \(id)") {
+          do throws(DockerEngineError) {
+            try engine.removeContainer(container.id, force: true, volumes: true)
+            return []
+          } catch {
+            return error.status == 404 ? [] : [error.description]
+          }
+        }
+      }
+    } catch {
+      problems.append("the Docker engine cannot be asked: \(error)")
+    }
+  }
+
+  /// Run directories of ended tasks, and copies of programs that this one is not.
+  mutating func directories() {
+    for entry in (try? entries(of: runDirectory)) ?? [] where entry.isDirectory {
+      guard let id = String(validating: entry.name, as: UTF8.self), isOver(id) else { continue }
+      let path = paths(id).run
+      remove(path) { Sweep.tree(path) }
+    }
+    guard let current = try? InitProgram.sharedPath(runDirectory) else { return }
+    for entry in (try? entries(of: runDirectory + "/.init")) ?? [] {
+      let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)
+      // Containers that run from one keep it: a mount outlives the name of its file.
+      if path != current { remove(path) { Sweep.tree(path) } }
+    }
+  }
+
+  private static func tree(_ path: String) -> [String] {
+    do throws(Errno) {
+      try removeTree(path)
+      return []
+    } catch {
+      return ["\(error)"]
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import ContainerInit
+import DockerEngineClient
+import LaunchModel
+import LinuxKernel
+
+/// Account files for a root that init cannot write to (`read-only`): the image's own with the role user in them, to be
+/// mounted over them.
+///
+/// What the image has is read from a container that is never started, so that nothing in it can move meanwhile.
+struct DockerAccounts {
+  let engine: DockerEngine
+  let identity: Identity
+  /// Where the files are made.
+  let directory: String
+
+  /// The files to mount; none when the image has the user and the group already.
+  func make(in probe: ContainerID) throws(CommandFailure) -> [(target: String, source: String)] {
+    let (passwd, group) = (try content(of: "/etc/passwd", in: probe), try content(of: "/etc/group", in: probe))
+    let files: [ImageAccounts.Completed]
+    do throws(SetupError) {
+      files = try ImageAccounts.completed(
+        identity, passwd: passwd, group: group, shadow: try? content(of: "/etc/shadow", in: probe))
+    } catch {
+      throw CommandFailure(.failed, error.message, hint: error.hint.isEmpty ? nil : error.hint)
+    }
+    var mounts: [(target: String, source: String)] = []
+    do throws(Errno) {
+      try makeDirectories(directory, mode: 0o755)
+      for file in files {
+        let path = directory + "/" + file.name
+        try writeFileAtomically(path, file.content, mode: file.name == "shadow" ? 0o600 : 0o644)
+        mounts.append(("/etc/" + file.name, path))
+      }
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot write account files in \(directory): \(error)")
+    }
+    return mounts
+  }
+
+  private static let limit = 1 << 20
+
+  /// The content of a file; `nil` when there is none. A link is followed by the engine, inside the image.
+  private func content(of path: String, in probe: ContainerID) throws(CommandFailure) -> [UInt8]? {
+    do {
+      var about = try engine.pathStatus(in: probe, path: path)
+      var target = path
+      if about.mode & FileMode.link != 0 {
+        target = about.linkTarget
+        about = try engine.pathStatus(in: probe, path: target)
+      }
+      guard about.mode & FileMode.kinds == 0 else { throw unusable(path, "it is not a regular file") }
+      guard about.size <= DockerAccounts.limit else {
+        throw unusable(path, "it has more than \(DockerAccounts.limit) bytes")
+      }
+      let archive = try engine.getArchive(of: target, in: probe)
+      var bytes: [UInt8] = []
+      while let piece = try archive.next() {
+        bytes += piece
+        // The file, its header and those of its attributes.
+        guard bytes.count <= DockerAccounts.limit * 2 else { throw unusable(path, "its archive is too large") }
+      }
+      guard let content = SingleFileArchive.content(bytes) else { throw unusable(path, "its archive cannot be read") }
+      if content.contains(0) { throw unusable(path, "it contains a NUL byte") }
+      return content
+    } catch let error as DockerEngineError {
+      if error.status == 404 { return nil }
+      throw CommandFailure(error)
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.internalError, "cannot read \(path) of the image: \(error)")
+    }
+  }
+
+  private func unusable(_ path: String, _ why: String) -> CommandFailure {
+    CommandFailure(
+      .failed, "cannot provide the role user: \(path) of the image cannot be used: \(why)",
+      hint: "rebuild the image with an ordinary \(path), or without one")
+  }
+
+  /// Bits of Go's `os.FileMode`, which is what the engine tells.
+  private enum FileMode {
+    static let link: Int64 = 1 << 27
+    /// Directory, link, device, pipe, socket, character device, irregular.
+    static let kinds: Int64 = 1 << 31 | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+  }
+}
+
+/// The tar archive of one regular file, as the engine sends it (POSIX.1-1988, with extended headers before it).
+enum SingleFileArchive {
+  /// The file's content; `nil` for anything else.
+  static func content(_ archive: [UInt8]) -> [UInt8]? {
+    var index = 0
+    while archive.count - index >= 512 {
+      let header = archive[index..<(index + 512)]
+      guard let size = number(header.dropFirst(124).prefix(12)), size <= archive.count - index - 512 else { return nil }
+      let content = archive[(index + 512)..<(index + 512 + size)]
+      switch header[index + 156] {
+      case UInt8(ascii: "0"), 0: return header[index] == 0 ? nil : Array(content)
+      // Attributes and long names of the entry that follows.
+      case UInt8(ascii: "x"), UInt8(ascii: "g"), UInt8(ascii: "L"), UInt8(ascii: "K"):
+        index += 512 + (size + 511) / 512 * 512
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  private static func number(_ field: ArraySlice<UInt8>) -> Int? {
+    var value = 0
+    for byte in field {
+      if byte == 0 || byte == UInt8(ascii: " ") { break }
+      guard (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte) else { return nil }
+      value = value << 3 | Int(byte - UInt8(ascii: "0"))
+    }
+    return value
+  }
+}

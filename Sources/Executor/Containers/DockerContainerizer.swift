@@ -1,0 +1,276 @@
+import Glibc
+import ContainerInit
+import DockerEngineClient
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// The Docker containerizer, for the supervisor: the engine makes the container, container-init runs in it.
+struct DockerContainerizer: Containerizer {
+  let name = "docker"
+  private let task: TaskSpecification
+  private let container: DockerContainer
+  private let identity: Identity
+  private let paths: TaskPaths
+  private let engine: DockerEngine
+  private let request: DockerRequest
+  private let source: DockerImage
+  private var details: ImageDetails?
+  private(set) var image: ProvisionedImage?
+
+  init(
+    task: TaskSpecification, container: DockerContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
+  ) throws(CommandFailure) {
+    self.task = task
+    self.container = container
+    self.identity = identity
+    self.paths = paths
+    let socket = settings.dockerSocket ?? DockerEngine.Configuration().socketPath
+    engine = DockerEngine(DockerEngine.Configuration(socketPath: socket))
+    request = try DockerRequest(task, container, identity, settings)
+    source = try DockerImage(
+      container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
+  }
+
+  var imageName: String? { source.name }
+
+  // MARK: The image
+
+  mutating func provision() throws(CommandFailure) {
+    guard CurrentProcess.effectiveUser == 0 else {
+      throw CommandFailure(
+        .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
+    }
+    for warning in request.warnings { Console.warning(warning) }
+    try checkEngine()
+    take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing))
+  }
+
+  mutating func locate() throws(CommandFailure) {
+    guard let found = try source.present() else {
+      throw CommandFailure(
+        .failed, "the engine has no image \(source.name) yet; a run would pull it",
+        hint: "`docker pull \(source.name)` to see the plan before")
+    }
+    take(found)
+  }
+
+  private mutating func take(_ found: ImageDetails) {
+    details = found
+    image = source.named(found)
+  }
+
+  /// What an engine must be able to do, before anything is pulled for it.
+  private func checkEngine() throws(CommandFailure) {
+    let info = try atEngine { () throws(DockerEngineError) in try engine.info() }
+    guard info.osType == "linux" else {
+      throw CommandFailure(.configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
+    }
+    let maps = info.remapsUsers && !info.rootDirectory.utf8.reversed().starts(with: "/0.0".utf8.reversed())
+    if info.isRootless || (maps && !request.usesHostUsers) {
+      throw CommandFailure(
+        .failed,
+        "the engine maps user ids (\(info.isRootless ? "rootless" : "userns-remap")): the role user \(identity.name) "
+          + "cannot have the host's uid \(identity.uid) in a container, and everything it writes would be another's",
+        hint: info.isRootless
+          ? "use an engine that runs as root"
+          : "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}, or run an engine without userns-remap"
+      )
+    }
+    guard task.resources != nil else { return }
+    for (works, what) in [
+      (info.supportsMemoryLimit, "memory"), (info.supportsCPUQuota, "CPU quota"), (info.supportsPidsLimit, "pids"),
+    ] where !works {
+      throw CommandFailure(
+        .failed, "the engine cannot limit \(what) on this host, and the task asks for limits",
+        hint: "the kernel lacks the cgroup controller, or it is not mounted")
+    }
+  }
+
+  func plan() throws(CommandFailure) -> LaunchPlan {
+    guard let details else { throw CommandFailure(.internalError, "the image is not known yet") }
+    return try request.plan(paths.taskID, image: details)
+  }
+
+  // MARK: Launch
+
+  func launch() throws(CommandFailure) -> any Container {
+    guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
+    let plan = try plan()
+    let nonce = try self.nonce()
+    let handover = paths.run + "/handover"
+    let reception: Handover.Reception
+    do throws(Errno) {
+      // An executor that died in the middle of a launch leaves its sockets.
+      try removeTree(handover)
+      try removeTree(paths.controlSocket)
+      try makeDirectories(handover, mode: 0o700)
+      reception = try Handover.Reception(at: handover + "/" + DockerRequest.Place.socketName)
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot listen in \(handover): \(error)")
+    }
+    let program =
+      request.mayRemount
+      ? try InitProgram.own(at: paths.run + "/init") : try InitProgram.shared(paths.runDirectory)
+    var hostPaths = DockerRequest.HostPaths(
+      program: program.path, handover: handover, sandbox: paths.sandbox, logs: paths.logs,
+      workDirectory: paths.workDirectory)
+    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
+    let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
+    let id = try makeContainer(create, nonce: nonce)
+    let (connection, peer) = try DockerStart(id, at: engine, reception).run()
+    let (process, identity) = try recognize(peer, id)
+    let client = try handOver(plan, over: connection)
+    // Nobody else shall connect there.
+    try? removeFile(handover + "/" + DockerRequest.Place.socketName)
+    return EngineContainer(plan, client, process, identity, id, image, engine: engine, remove: removeRemains)
+  }
+
+  /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
+  /// container is made, so that one which nobody has recorded can be found.
+  private func nonce() throws(CommandFailure) -> String {
+    if let known = knownNonce { return known }
+    var generator = SystemRandomNumberGenerator()
+    let word = (0..<2).map { _ in
+      let digits = String(generator.next(), radix: 16)
+      return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }.joined()
+    do throws(Errno) {
+      try writeFileAtomically(paths.containerNonce, Array(word.utf8), mode: 0o600)
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot write \(paths.containerNonce): \(error)")
+    }
+    return word
+  }
+
+  private var knownNonce: String? {
+    (try? readFile(paths.containerNonce, limit: 64)).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The role user for a root that cannot be written to.
+  private func accountFiles(_ details: ImageDetails, _ nonce: String) throws(CommandFailure) -> [(
+    target: String, source: String
+  )] {
+    let create = request.probe(
+      paths.taskID, image: details, nonce: nonce, workDirectory: paths.workDirectory)
+    let id = try atEngine { () throws(DockerEngineError) in try engine.createContainer(create).id }
+    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.run + "/accounts")
+    let files = try accounts.make(in: id)
+    try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
+    return files
+  }
+
+  private func makeContainer(_ create: ContainerCreateRequest, nonce: String) throws(CommandFailure) -> ContainerID {
+    let name = "aurora-" + paths.taskID
+    do throws(DockerEngineError) {
+      let made = try engine.createContainer(create, name: name)
+      for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
+      return made.id
+    } catch {
+      guard error.status == 409 else {
+        let hint = error.status == 404 ? "the image may have been removed meanwhile; run again" : nil
+        throw CommandFailure(error, hint: hint)
+      }
+      let holder = (try? engine.inspectContainer(named: name))?.id.short ?? "unknown"
+      throw CommandFailure(
+        .failed, "the name \(name) is taken by a container that is not this task's (\(holder))",
+        hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
+    }
+  }
+
+  /// A handle on the container's init. Only a process that the kernel says is in this container is taken for it.
+  private func recognize(_ peer: UnixSocket.Peer, _ id: ContainerID) throws(CommandFailure) -> (
+    SharedDescriptor, ProcessIdentity
+  ) {
+    do {
+      guard peer.pid > 0 else {
+        throw CommandFailure(
+          .failed, "the container's processes cannot be seen from here",
+          hint: "the executor and the Docker engine must share the host's pid namespace")
+      }
+      let process = SharedDescriptor(try openProcess(peer.pid))
+      let identity = try ProcessIdentity(pid: peer.pid, pidfd: process.rawValue)
+      let cgroups = String(decoding: try readFile("/proc/\(peer.pid)/cgroup"), as: UTF8.self)
+      let map = try readFile("/proc/\(peer.pid)/uid_map").split { $0 == 0x20 || $0 == 0x0a }
+      guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text) }) else {
+        throw CommandFailure(
+          .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
+          hint: "somebody else has access to \(paths.run)")
+      }
+      guard map.count >= 3, map[0].elementsEqual("0".utf8), map[1].elementsEqual("0".utf8) else {
+        throw CommandFailure(
+          .failed, "the container maps user ids: the role user cannot have the host's uid in it",
+          hint: "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}")
+      }
+      return (process, identity)
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.failed, "container-init ended at once, or cannot be looked at: \(error)")
+    }
+  }
+
+  private func handOver(_ plan: LaunchPlan, over connection: SharedDescriptor) throws(CommandFailure) -> InitClient {
+    do throws(Errno) {
+      let log = try openFile(paths.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+      let exits = try openFile(paths.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+      let listener = try UnixSocket.listen(paths.controlSocket, kind: .sequencedPackets)
+      let files = Handover.Files(
+        log: SharedDescriptor(log), exits: SharedDescriptor(exits), listener: SharedDescriptor(listener))
+      // For an executor that takes over.
+      try writeFileAtomically(paths.launchPlan, plan.encoded, mode: 0o600)
+      try Handover.send(plan, files, over: connection)
+      return try InitClient(connectingTo: paths.controlSocket)
+    } catch {
+      throw CommandFailure(.failed, "cannot hand the plan to container-init: \(error)")
+    }
+  }
+
+  // MARK: Afterwards
+
+  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
+    guard let identity = ProcessIdentity(json: record),
+      let id = record["container_id"]?.string.flatMap(ContainerID.init),
+      let reference = record["image"]?["reference"]?.string, let digest = record["image"]?["digest"]?.string
+    else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
+    let image = ProvisionedImage(reference: reference, digest: digest)
+    self.image = image
+    do {
+      guard let process = try identity.open() else { return nil }
+      let handle = SharedDescriptor(process)
+      // Init may be on its way out, with its process still there while the kernel ends its namespace.
+      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
+        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
+        throw CommandFailure(
+          .internalError,
+          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
+          hint: "nothing was done about it")
+      }
+      let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
+      return EngineContainer(plan, client, handle, identity, id, image, engine: engine, remove: removeRemains)
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
+    }
+  }
+
+  func abandon() -> [String] { removeRemains() }
+
+  func removeRemains() -> [String] {
+    // Without a nonce no container was ever asked for.
+    guard let nonce = knownNonce else { return [] }
+    return DockerRemoval(engine: engine).remove(
+      labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
+  }
+}
+
+extension Sequence<UInt8> {
+  /// The text somewhere within: systemd writes `docker-ID.scope`, the engine itself `ID`.
+  fileprivate func holds(_ text: String) -> Bool {
+    let (bytes, wanted) = (Array(self), Array(text.utf8))
+    guard bytes.count >= wanted.count, !wanted.isEmpty else { return false }
+    return (0...(bytes.count - wanted.count)).contains { bytes[$0..<($0 + wanted.count)].elementsEqual(wanted) }
+  }
+}

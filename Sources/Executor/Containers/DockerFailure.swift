@@ -1,0 +1,13 @@
+import DockerEngineClient
+
+extension CommandFailure {
+  /// An engine that is not there or does not answer says nothing about the task; what it refuses does.
+  init(_ error: DockerEngineError, hint: String? = nil) {
+    self.init(error.isUnavailable ? .unavailable : .failed, error.description, hint: hint)
+  }
+}
+
+/// Runs something at the engine, and says it as the executor says things when it fails.
+func atEngine<Value>(_ body: () throws(DockerEngineError) -> Value) throws(CommandFailure) -> Value {
+  do throws(DockerEngineError) { return try body() } catch { throw CommandFailure(error) }
+}

@@ -1,0 +1,97 @@
+import DockerEngineClient
+import Images
+import LinuxKernel
+
+/// The image of a Docker task: there, or pulled by the engine; and what exactly it is.
+struct DockerImage {
+  let engine: DockerEngine
+  /// As the task names it, checked.
+  let reference: ImageReference
+  let platform: String?
+  /// `--docker-config`.
+  let configFile: String?
+
+  init(_ text: String, engine: DockerEngine, platform: String?, configFile: String?) throws(CommandFailure) {
+    self.engine = engine
+    self.platform = platform
+    self.configFile = configFile
+    do throws(ReferenceError) { reference = try ImageReference(text) } catch {
+      throw CommandFailure(.failed, error.description)
+    }
+  }
+
+  /// What the engine has under this name; `nil` when it has nothing. With a digest that is this digest or nothing.
+  func present() throws(CommandFailure) -> ImageDetails? {
+    do throws(DockerEngineError) {
+      return try engine.inspectImage(name)
+    } catch  where error.status == 404 {
+      return nil
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+
+  /// The image, pulled when the policy says so.
+  func provide(_ policy: DockerRunOptions.PullPolicy) throws(CommandFailure) -> ImageDetails {
+    if policy != .always, let found = try present() { return try checked(found) }
+    guard policy != .never else {
+      throw CommandFailure(
+        .failed, "the engine has no image \(name), and the parameter pull says never to pull it",
+        hint: "`docker pull \(name)`, or leave the parameter out")
+    }
+    try pull()
+    guard let found = try present() else {
+      throw CommandFailure(.failed, "the engine pulled \(name) and has no such image all the same")
+    }
+    return try checked(found)
+  }
+
+  /// As a result names it: the digest of the manifest where the image came from a registry, else of its configuration.
+  func named(_ details: ImageDetails) -> ProvisionedImage {
+    let all = details.digests.compactMap { text in
+      (try? ImageReference(text)).flatMap { found in found.digest.map { (found, $0.description) } }
+    }
+    // Of several names the one that was asked for counts.
+    let own = all.first { $0.0.registry == reference.registry && $0.0.repository == reference.repository }
+    return ProvisionedImage(reference: name, digest: reference.digest?.description ?? own?.1 ?? details.id.text)
+  }
+
+  var name: String { reference.description }
+
+  private func checked(_ details: ImageDetails) throws(CommandFailure) -> ImageDetails {
+    guard details.os.isEmpty || details.os == "linux" else {
+      throw CommandFailure(.failed, "the image \(name) is made for \(printable(details.os.utf8)), not for Linux")
+    }
+    return details
+  }
+
+  private func pull() throws(CommandFailure) {
+    Console.note("pulling \(name)")
+    do throws(DockerEngineError) {
+      let stream = try engine.pullImage(name, authorization: try authorization(), platform: platform)
+      while let progress = try stream.next() {
+        // Counting bytes is for terminals; what a layer has come to is for everybody.
+        let isStep = progress.current == nil && !progress.status.isEmpty
+        if isStep {
+          let layer = progress.id.isEmpty ? "" : printable(progress.id.utf8) + ": "
+          Console.note("  " + layer + printable(progress.status.utf8))
+        }
+      }
+    } catch {
+      // The engine is there, and its registry or the image is not: that is the task's to answer for.
+      throw CommandFailure(
+        error.isUnavailable ? .unavailable : .failed, "cannot pull the image \(name): \(error)",
+        hint: error.isUnavailable
+          ? nil : "check the name, the registry, and for a private one `docker login` or --docker-config")
+    }
+  }
+
+  private func authorization() throws(DockerEngineError) -> RegistryAuthorization? {
+    var environment: [String: String] = [:]
+    for name in ["DOCKER_CONFIG", "HOME", "PATH"] { environment[name] = HostEnvironment.variable(name) }
+    let path = configFile ?? DockerConfigFile.defaultPath(environment: environment)
+    guard let path else { return nil }
+    let file = try DockerConfigFile(path: path, mustExist: configFile != nil)
+    return try file.authorization(for: name, environment: environment)
+  }
+}

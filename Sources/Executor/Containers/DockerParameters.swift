@@ -1,0 +1,135 @@
+import DockerEngineClient
+import LinuxKernel
+import TaskModel
+
+/// `container.docker.parameters`: which options of `docker run` a task may have, and what the contract leaves of them.
+///
+/// The library maps the options; here is what a task of the executor cannot have because its processes, its user, its
+/// output and its end are the executor's.
+enum DockerParameters {
+  /// `--allow-docker-parameters`.
+  enum Allowed: Equatable {
+    case all
+    /// Long names.
+    case only([String])
+
+    /// `all`, `none`, or names separated by commas.
+    init(_ text: String) throws(CommandFailure) {
+      switch text {
+      case "all": self = .all
+      case "none": self = .only([])
+      default:
+        var names: [String] = []
+        for name in text.split(separator: ",", omittingEmptySubsequences: true).map(String.init) {
+          guard let canonical = DockerRunOptions.canonicalName(name) else {
+            let near = NearestName.find(name, among: DockerRunOptions.names)
+            throw CommandFailure(
+              .usage, "--allow-docker-parameters: Docker has no option \"\(printable(name.utf8))\"",
+              hint: near.map { "did you mean \($0)?" })
+          }
+          names.append(canonical)
+        }
+        self = .only(names)
+      }
+    }
+
+    var text: String {
+      switch self {
+      case .all: "all"
+      case .only(let names): names.isEmpty ? "none" : names.joined(separator: ",")
+      }
+    }
+  }
+
+  /// Options that no task can have, with the reason.
+  private static let refused = [
+    "init": "container-init is the container's first process already, and reaps for everybody",
+    "tty": "a task has no terminal; its output goes to its log files",
+  ]
+
+  /// Options that are taken and change nothing, with the reason.
+  private static let withoutEffect = [
+    "log-driver": "the output of a task goes to its own log files, not through the engine",
+    "log-opt": "the output of a task goes to its own log files, not through the engine",
+    "health-cmd": "the health of a task is what its health_check_config says",
+    "health-interval": "the health of a task is what its health_check_config says",
+    "health-retries": "the health of a task is what its health_check_config says",
+    "health-start-interval": "the health of a task is what its health_check_config says",
+    "health-start-period": "the health of a task is what its health_check_config says",
+    "health-timeout": "the health of a task is what its health_check_config says",
+    "no-healthcheck": "the engine checks no task's health anyway",
+    "stop-signal": "stopping follows the task's own rules",
+    "stop-timeout": "stopping follows the task's own rules (finalization_wait)",
+  ]
+
+  /// Options that mean something for an image's own command only.
+  private static let forImageCommand = [
+    "entrypoint": "the task has processes of its own, and they are what runs",
+    "workdir": "command lines start in the sandbox",
+  ]
+
+  /// The options that go to the library, after what the contract takes out.
+  static func usable(
+    _ parameters: [DockerContainer.Parameter], allowed: Allowed, identity: (name: String, uid: UInt32, gid: UInt32),
+    runsImageCommand: Bool
+  ) throws(CommandFailure) -> (parameters: [(name: String, value: String)], warnings: [String]) {
+    var kept: [(name: String, value: String)] = []
+    var warnings: [String] = []
+    for (index, parameter) in parameters.enumerated() {
+      // An unknown name goes on: the library says so, with near names.
+      let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
+      func refusal(_ reason: String, hint: String? = nil) -> CommandFailure {
+        CommandFailure(
+          .failed, "container.docker.parameters[\(index)]: \(printable(name.utf8)): \(reason)", hint: hint)
+      }
+      if case .only(let names) = allowed, DockerRunOptions.canonicalName(name) != nil, !names.contains(name) {
+        throw refusal(
+          "this host's operator does not allow it",
+          hint: names.isEmpty ? "no Docker parameters are allowed" : "allowed are \(names.joined(separator: ", "))")
+      }
+      let isOff = parameter.value == "false" || parameter.value == "0"
+      if let reason = refused[name] {
+        if isOff { continue }
+        throw refusal(reason)
+      }
+      if let reason = withoutEffect[name] {
+        warnings.append("\(name) has no effect: \(reason)")
+        continue
+      }
+      if !runsImageCommand, let reason = forImageCommand[name] {
+        if name == "entrypoint" { throw refusal(reason, hint: "leave it out, or leave the processes out") }
+        warnings.append("\(name) has no effect: \(reason)")
+        continue
+      }
+      switch name {
+      case "user":
+        let own = [identity.name, String(identity.uid), "\(identity.uid):\(identity.gid)"]
+        guard own.contains(parameter.value) else {
+          throw refusal(
+            "the processes run as the role \(identity.name) (\(identity.uid):\(identity.gid))",
+            hint: "set the task's role instead")
+        }
+        continue
+      case "group-add" where UInt32(parameter.value) == nil:
+        throw refusal(
+          "a group is needed by its number here", hint: "a name may mean another number in the image than on the host")
+      case "label" where parameter.value.utf8.starts(with: DockerLabels.prefix.utf8):
+        throw refusal("labels that begin with \(DockerLabels.prefix) say whose container it is")
+      default: kept.append((parameter.name, parameter.value))
+      }
+    }
+    return (kept, warnings)
+  }
+}
+
+/// How containers of ours are known among everybody's.
+enum DockerLabels {
+  static let prefix = "org.apache.aurora.executor."
+  static let taskID = prefix + "task-id"
+  static let role = prefix + "role"
+  static let image = prefix + "image"
+  /// Whose task it is, where several executors share a host.
+  static let workDirectory = prefix + "work-dir"
+  /// A random word that only the task's own directory has: a container with it is this task's.
+  static let nonce = prefix + "nonce"
+}

@@ -1,0 +1,96 @@
+import ContainerInit
+import DockerEngineClient
+import Isolators
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+
+/// A running container of the Docker engine.
+///
+/// Its init is a process of this host, held by a handle: its end is seen, and brought about, without the engine. An
+/// engine that restarts or hangs changes nothing for a task that runs.
+final class EngineContainer: Container {
+  let plan: LaunchPlan
+  let client: InitClient
+  private let process: SharedDescriptor
+  private let identity: ProcessIdentity
+  private let id: ContainerID
+  private let image: ProvisionedImage
+  private let engine: DockerEngine
+  private let remove: () -> [String]
+  private let measured: DockerUsage?
+  private var lastUsage = ContainerUsage()
+
+  init(
+    _ plan: LaunchPlan, _ client: InitClient, _ process: SharedDescriptor, _ identity: ProcessIdentity,
+    _ id: ContainerID, _ image: ProvisionedImage, engine: DockerEngine, remove: @escaping () -> [String]
+  ) {
+    self.remove = remove
+    self.plan = plan
+    self.client = client
+    self.process = process
+    self.identity = identity
+    self.id = id
+    self.image = image
+    self.engine = engine
+    measured = try? DockerUsage(pid: identity.pid)
+  }
+
+  var endDescriptor: Int32 { process.rawValue }
+
+  var record: [(String, JSON?)] {
+    identity.journalMembers + [
+      ("container_id", JSON(id.text)),
+      ("image", JSON(object: [("reference", JSON(image.reference)), ("digest", JSON(image.digest))])),
+    ]
+  }
+
+  func usage() -> ContainerUsage {
+    // The engine removes the cgroups with the container: what was seen last stays.
+    if let now = measured?.now { lastUsage = now.merging(lastUsage) }
+    return lastUsage
+  }
+
+  func thaw() {
+    guard measured?.isFrozen == true else { return }
+    // The engine first, so that it knows; the kernel takes it from us all the same.
+    _ = try? engine.unpauseContainer(id)
+    if measured?.isFrozen == true { measured?.thaw() }
+  }
+
+  /// How long the engine is given to learn that a container has ended.
+  private static let patience: UInt64 = 3_000_000_000
+
+  func lastWords() -> String {
+    let deadline = Clock.now + EngineContainer.patience
+    while true {
+      do throws(DockerEngineError) {
+        let state = try engine.inspectContainer(id).state
+        if !state.running || Clock.now >= deadline {
+          return "the engine says that the container is \(EngineContainer.describe(state))"
+        }
+      } catch {
+        if error.status == 404 { return "the engine has no such container any more: somebody else removed it" }
+        return "the engine cannot be asked why: \(error)"
+      }
+      CurrentProcess.pause(milliseconds: 50)
+    }
+  }
+
+  private static func describe(_ state: ContainerDetails.State) -> String {
+    var words = [state.running ? "running" : "\(printable(state.status.utf8)) (status \(state.exitCode))"]
+    if state.oomKilled { words.append("out of memory") }
+    if !state.error.isEmpty { words.append(printable(state.error.utf8)) }
+    return words.joined(separator: ", ")
+  }
+
+  func destroy() -> [String] {
+    thaw()
+    // Orderly, where init still listens: it has flushed every log by then. With pid 1 everything else goes.
+    try? client.send(.shutdown)
+    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000) { return remove() }
+    _ = ProcessHandle.signal(9, process.rawValue)
+    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000) { return remove() }
+    return ["container-init has not ended within 10 s of SIGKILL"] + remove()
+  }
+}

@@ -1,0 +1,23 @@
+import LinuxKernel
+
+/// A task whose executor is gone, held by this one: its lock first, then what its journal says.
+struct Takeover {
+  let lock: TaskLock
+  let history: TaskHistory
+
+  /// Refuses a task that has ended, that another executor runs, or whose journal is damaged: from a damaged journal
+  /// nobody can know what has run, and nothing is done about the task.
+  init(_ paths: TaskPaths) throws(CommandFailure) {
+    lock = try TaskLock.take(paths)
+    if (try? status(of: paths.result)) != nil {
+      throw CommandFailure(
+        .cannotCreate, "the task \(paths.taskID) has ended", hint: "`aurora-executor status \(paths.taskID)` says how")
+    }
+    history = try TaskHistory(paths)
+    guard !history.journal.isDamaged else {
+      throw CommandFailure(
+        .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",
+        hint: "what happened cannot be known from it; nothing was done about the task")
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import Glibc
+import LinuxKernel
+import StrictJSON
+import Testing
+
+@testable import Images
+
+/// What an archive's documents say, read in this process and without root.
+@Suite struct ArchiveInspectorTests {
+  private let fixture = ImageFixture([1, 2, 3], [4, 5])
+
+  private func inspect(_ archive: [UInt8], budgets: Budgets = Budgets()) throws -> ArchiveContents {
+    let file = SharedDescriptor(try sealedMemory("archive", archive))
+    defer { withExtendedLifetime(file) {} }
+    let files = try ArchiveFiles(archive: file.rawValue, size: UInt64(archive.count), budgets: budgets)
+    return try ArchiveInspector(files: files, platform: .host, budgets: budgets).contents()
+  }
+
+  private func refusal(_ files: [(String, [UInt8])]) -> String {
+    do {
+      _ = try inspect(ImageFixture.tar(files))
+      return "accepted"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private func blob(_ archive: [UInt8], _ layer: ArchiveLayer) -> [UInt8]? {
+    guard case .range(let offset, let size) = layer.location else { return nil }
+    return Array(archive[Int(offset)..<Int(offset + size)])
+  }
+
+  @Test func layersAreFoundWhereTheyStandInTheArchive() throws {
+    for files in [
+      fixture.dockerFiles(tags: ["x"]), fixture.layoutFiles(index: [fixture.manifestDescriptor(name: "x")]),
+      fixture.legacyFiles(repository: "x", tag: "latest"),
+    ] {
+      let archive = ImageFixture.tar(files.map { ("./" + $0.0, $0.1) })
+      let image = try #require(try inspect(archive).images.first)
+      #expect(image.layers.map { blob(archive, $0) } == fixture.layers)
+      #expect(image.names.count == 1)
+    }
+  }
+
+  /// `docker save` before 25 writes a layer that is used again as a link.
+  @Test func linkedMembersAreTheirTargets() throws {
+    var tar = TarBuilder()
+    for (name, bytes) in fixture.dockerFiles(tags: ["x"]) where name != "layer1/layer.tar" {
+      tar.add(TarBuilder.Header(name), data: bytes)
+    }
+    tar.symbolicLink("layer1/layer.tar", to: "../layer0/layer.tar")
+    let image = try #require(try inspect(tar.finished).images.first)
+    #expect(blob(tar.finished, image.layers[1]) == [1, 2, 3])
+
+    var loop = TarBuilder()
+    loop.symbolicLink("manifest.json", to: "manifest.json")
+    let error = #expect(throws: ImageError.self) { _ = try inspect(loop.finished) }
+    #expect(error?.description.contains("chain of links") == true)
+  }
+
+  @Test func namesComeFromWhereverTheyAre() throws {
+    func names(_ annotation: String, _ value: String, more: [(String, [UInt8])] = []) throws -> ArchiveImage {
+      let descriptor = JSON(
+        object: (fixture.manifestDescriptor(name: nil).members ?? []).map { ($0.key, $0.value) } + [
+          ("annotations", JSON(object: [(annotation, JSON(value))]))
+        ])
+      return try #require(
+        try inspect(ImageFixture.tar(fixture.layoutFiles(index: [descriptor]) + more)).images.first)
+    }
+    #expect(try names("io.containerd.image.name", "docker.io/library/a:1").names == ["docker.io/library/a:1"])
+    #expect(try names("org.opencontainers.image.ref.name", "a:1").names == ["a:1"])
+    let tagged = try names("org.opencontainers.image.ref.name", "bookworm")
+    #expect(tagged.names.isEmpty)
+    #expect(tagged.tag == "bookworm")
+    // docker save from 25 on writes both; the names may be in the older document alone.
+    let manifest = JSON([
+      JSON(object: [
+        ("Config", JSON("blobs/sha256/\(fixture.digest(fixture.document).hex)")),
+        ("RepoTags", JSON([JSON("from:manifest")])), ("Layers", JSON([])),
+      ])
+    ])
+    #expect(
+      try names("org.opencontainers.image.ref.name", "bookworm", more: [("manifest.json", manifest.compactBytes)]).names
+        == ["from:manifest"])
+  }
+
+  @Test func oneImageUnderTwoNamesIsOneImage() throws {
+    let files = fixture.layoutFiles(index: [
+      fixture.manifestDescriptor(name: "a:1"), fixture.manifestDescriptor(name: "b:2"),
+    ])
+    let images = try inspect(ImageFixture.tar(files)).images
+    #expect(images.map(\.names) == [["a:1", "b:2"]])
+  }
+
+  @Test func aNameChoosesAmongSeveral() throws {
+    var other = fixture
+    other.environment = ["OTHER=1"]
+    let images = [
+      try #require(try inspect(ImageFixture.tar(fixture.dockerFiles(tags: ["a:1"]))).images.first),
+      try #require(try inspect(ImageFixture.tar(other.dockerFiles(tags: ["b:1", "c:1"]))).images.first),
+    ]
+    let chosen = try ImageSelection.choose(images, as: try ImageReference("docker.io/library/c:1"))
+    #expect(chosen.map(\.0.config.environment) == [["OTHER=1"]])
+    #expect(chosen.first?.1.map(\.description) == ["c:1"])
+    #expect(try ImageSelection.choose(images, as: nil).map { $0.1.count } == [1, 2])
+    let error = #expect(throws: ImageError.self) {
+      _ = try ImageSelection.choose(images, as: try ImageReference("d:1"))
+    }
+    #expect(error?.description.contains("2 images and none is d:1: a:1, b:1") == true)
+    let digest = #expect(throws: ImageError.self) {
+      _ = try ImageSelection.choose(
+        [images[0]], as: try ImageReference("a@sha256:" + String(repeating: "0", count: 64)))
+    }
+    #expect(digest?.description.contains("digest of its manifest") == true)
+  }
+
+  @Test func damagedArchivesSayWhatIsMissing() {
+    func without(_ name: String, _ files: [(String, [UInt8])]) -> String { refusal(files.filter { $0.0 != name }) }
+    let layout = fixture.layoutFiles(index: [fixture.manifestDescriptor(name: "x")])
+    #expect(without("index.json", layout).contains("neither an OCI layout nor"))
+    #expect(without(layout[2].0, layout).contains("is missing"))
+    let docker = fixture.dockerFiles(tags: ["x"])
+    #expect(without("layer0/layer.tar", docker).contains("layer0/layer.tar is missing"))
+    #expect(without("manifest.json", docker).contains("neither an OCI layout nor"))
+    let legacy = fixture.legacyFiles(repository: "x", tag: "1")
+    #expect(without(legacy[1].0, legacy).contains("is missing"))
+    #expect(refusal([]).contains("neither an OCI layout nor"))
+    #expect(refusal([("manifest.json", Array("[]".utf8))]).contains("lists no image"))
+    #expect(refusal([("manifest.json", Array("{".utf8))]).contains("manifest.json: 1:2"))
+  }
+
+  @Test func cyclesAndNestingEnd() throws {
+    let id = fixture.digest([9]).hex
+    let cycle = Array(#"{"parent": "\#(id)", "os": "linux"}"#.utf8)
+    let files = [
+      ("\(id)/json", cycle), ("\(id)/layer.tar", []), ("repositories", Array(#"{"x": {"1": "\#(id)"}}"#.utf8)),
+    ]
+    #expect(refusal(files).contains("cycle"))
+
+    // Indexes that list indexes.
+    var inner = fixture.manifestDescriptor(name: nil)
+    var blobs: [[UInt8]] = []
+    for _ in 0..<6 {
+      let index = JSON(object: [
+        ("schemaVersion", 2), ("mediaType", "application/vnd.oci.image.index.v1+json"), ("manifests", JSON([inner])),
+      ]).compactBytes
+      blobs.append(index)
+      inner = JSON(object: [
+        ("mediaType", "application/vnd.oci.image.index.v1+json"), ("digest", JSON(fixture.digest(index).description)),
+        ("size", JSON(index.count)),
+      ])
+    }
+    #expect(refusal(fixture.layoutFiles(index: [inner], extra: blobs)).contains("levels deep"))
+  }
+
+  @Test func membersOfOtherKindsAreRefused() {
+    for type: Character in ["3", "4", "6"] {
+      var tar = TarBuilder()
+      tar.add(TarBuilder.Header("x", type: type))
+      #expect(throws: ImageError.self) { _ = try inspect(tar.finished) }
+    }
+    var dots = TarBuilder()
+    dots.file("../manifest.json", "[]")
+    #expect(throws: ImageError.self) { _ = try inspect(dots.finished) }
+    var budgets = Budgets()
+    budgets.archiveMembers = 2
+    var many = TarBuilder()
+    for index in 0..<3 { many.file("\(index)") }
+    #expect(throws: ImageError.self) { _ = try inspect(many.finished, budgets: budgets) }
+  }
+
+  /// Random damage to documents: refused or read, never a trap.
+  @Test func randomDamageIsNoTrap() throws {
+    var generator = SystemRandomNumberGenerator()
+    let words = ["0", "-1", "[]", "{}", "null", "\"\"", "1e99", "\"sha256:\"", "true", "18446744073709551616"].map {
+      Array($0.utf8)
+    }
+    for files in [
+      fixture.dockerFiles(tags: ["x"]), fixture.layoutFiles(index: [fixture.manifestDescriptor(name: "x")]),
+      fixture.legacyFiles(repository: "x", tag: "1"),
+    ] {
+      for _ in 0..<1500 {
+        var damaged = files
+        let index = Int.random(in: 0..<files.count, using: &generator)
+        guard !damaged[index].1.isEmpty else { continue }
+        let place = Int.random(in: 0..<damaged[index].1.count, using: &generator)
+        if Bool.random(using: &generator) {
+          damaged[index].1[place] = UInt8.random(in: 0...255, using: &generator)
+        } else {
+          let end = min(damaged[index].1.count, place + Int.random(in: 0...12, using: &generator))
+          damaged[index].1.replaceSubrange(place..<end, with: words.randomElement(using: &generator) ?? [])
+        }
+        _ = refusal(damaged)
+      }
+    }
+  }
+}

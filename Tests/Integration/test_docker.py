@@ -1,0 +1,364 @@
+"""The Docker containerizer: the same contract through the engine."""
+
+import json
+import os
+import signal
+import socket
+
+from support import DockerTestCase, busybox_image, document, process
+from support.executor import wait_until
+
+FOREVER = "echo up; sleep 1000"
+
+
+class Launch(DockerTestCase):
+    def test_a_task_runs_as_the_role_with_its_logs_and_its_result(self):
+        outcome = self.assert_finished(self.run_docker("id; pwd; echo $HOME; echo oops >&2; touch made"))
+        self.assertEqual(
+            outcome.out(), "uid=33(www-data) gid=33(www-data)\n/mnt/mesos/sandbox\n/mnt/mesos/sandbox\n")
+        self.assertEqual(outcome.err(), "oops\n")
+        made = os.stat(os.path.join(outcome.sandbox, "made"))
+        self.assertEqual((made.st_uid, made.st_gid), (33, 33))
+        self.assertEqual(outcome.result["containerizer"], "docker")
+        image = self.engine.docker("image", "inspect", "--format", "{{.Id}}", "busybox:test").strip()
+        self.assertEqual(outcome.result["image"], {"reference": "busybox:test", "digest": image})
+
+    def test_the_image_needs_nothing_but_the_program(self):
+        image = self.with_engine_image(
+            name="bare:test", accounts=False, shell=False, config={"Entrypoint": ["/bin/busybox", "id"], "Cmd": ["-u"]})
+        made = self.docker_document(image=image)
+        made["processes"] = []
+        outcome = self.assert_finished(self.run_task(made, "--docker-socket", self.engine.socket))
+        self.assertEqual(outcome.out("task"), "33\n")
+
+    def test_an_images_own_command_starts_in_its_directory_which_is_made(self):
+        image = self.with_engine_image(
+            name="command:test", config={"Cmd": ["sh", "-c", "pwd; echo $A"], "WorkingDir": "/made/here", "Env": ["A=b"]})
+        made = self.docker_document(image=image)
+        made["processes"] = []
+        outcome = self.assert_finished(self.run_task(made, "--docker-socket", self.engine.socket))
+        self.assertEqual(outcome.out("task"), "/made/here\nb\n")
+
+    def test_the_container_says_whose_it_is_and_is_gone_afterwards(self):
+        task = self.start_docker(FOREVER).wait_log("up")
+        about = json.loads(self.engine.docker("inspect", self.engine.containers()[0]))[0]
+        labels = about["Config"]["Labels"]
+        self.assertEqual(labels["org.apache.aurora.executor.task-id"], task.id)
+        self.assertEqual(labels["org.apache.aurora.executor.role"], "www-data")
+        self.assertEqual(about["HostConfig"]["RestartPolicy"]["Name"], "no")
+        self.assertEqual(about["HostConfig"]["LogConfig"]["Type"], "none")
+        self.assertEqual(about["HostConfig"]["NetworkMode"], "host")
+        self.assertEqual(about["HostConfig"]["Memory"], 128 << 20)
+        self.assertEqual(about["HostConfig"]["MemorySwap"], 128 << 20)
+        self.assertEqual(about["HostConfig"]["CpuQuota"], 100_000)
+        # One more than natively: init is in the container.
+        self.assertEqual(about["HostConfig"]["PidsLimit"], 4097)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_neither_plan_nor_socket_is_a_file_in_the_container(self):
+        command = "ls -A /.aurora-executor/handover; cat /proc/1/environ; ls /proc/1/fd/3; echo x >/.aurora-executor/init"
+        outcome = self.run_docker(command, role="root")
+        self.assertEqual(outcome.out(), "", outcome)
+        for words in ("/proc/1/environ': Permission denied", "/proc/1/fd/3: ", "Read-only file system"):
+            self.assertIn(words, outcome.err(), outcome)
+
+
+class SameAsNative(DockerTestCase):
+    """The same commands in both containerizers: the same bytes, the same ends."""
+
+    COMMANDS = {
+        "identity": "id; id -u; id -g; id -G; cat /etc/passwd /etc/group; umask",
+        "environment": "env | grep -v AURORA_TASK_ID | sort",
+        "directory": "pwd; ls -A | sort; stat -c '%a %u %g' . .tmp .logs",
+        "limits": "ulimit -c; ulimit -H -c; cat /proc/sys/kernel/core_pattern >/dev/null; echo",
+        "privileges": "grep -E '^(Cap|NoNewPrivs)' /proc/self/status",
+        "exit status": "echo before; exit 7",
+        "shell's not found": "nosuchprogram",
+        "terminated": "kill -TERM $$",
+        "killed": "kill -KILL $$",
+        "bytes": "printf 'a\\000b\\377\\n'; printf 'no newline' >&2",
+        "much output": "seq 1 200000",
+        "logs are read-only": "echo x >.logs/main/0/stdout; rm -rf .logs/main; ls .logs",
+        "files": "touch a; mkdir b; ln -s a c; stat -c '%n %a %u %g' a b; hostname >h",
+        "signals are as new": "grep -E '^Sig(Blk|Ign)' /proc/self/status",
+        "standard input": "cat; readlink /proc/self/fd/0",
+        "descriptors": "ls /proc/self/fd | wc -l",
+    }
+
+    def test_commands_end_alike(self):
+        name = self.with_busybox(config={"Env": ["PATH=/bin", "FROM=image"]})
+        image = self.with_engine_image(config={"Env": ["PATH=/bin", "FROM=image"]})
+        for what, command in self.COMMANDS.items():
+            with self.subTest(what):
+                native = self.run_task(document(command, image=name))
+                docker = self.run_docker(command, image=image)
+                self.assertEqual(docker.out(), native.out())
+                self.assertEqual(docker.err(), native.err())
+                self.assertEqual(docker.code, native.code)
+                for key in ("state", "reason", "message", "decider", "role"):
+                    self.assertEqual(docker.result.get(key), native.result.get(key))
+                self.assertEqual(docker.result["processes"]["main"]["state"], native.result["processes"]["main"]["state"])
+
+    def test_orders_retries_and_finals_are_the_same(self):
+        processes = (
+            process("first", "echo first >>log"),
+            process("flaky", "test -e once && exit 0; touch once; exit 1", max_failures=2),
+            process("last", "cat log", final=True),
+        )
+        name = self.with_busybox()
+        native = self.run_task(document(*processes, image=name, order=["first", "flaky"]))
+        docker = self.run_docker(*processes, order=["first", "flaky"])
+        for outcome in (native, docker):
+            self.assert_finished(outcome)
+            self.assert_runs(outcome, "flaky", 1, 0)
+            self.assertEqual(outcome.out("last"), "first\n")
+
+
+class Identity(DockerTestCase):
+    def test_an_image_that_has_another_uid_for_the_role_is_refused(self):
+        def accounts(tar):
+            tar.directory("etc")
+            tar.file("etc/passwd", "root:x:0:0::/:/bin/sh\nwww-data:x:1033:33::/:/bin/sh\n")
+        for parameters in ((), ("read-only=true",)):
+            with self.subTest(parameters):
+                image = self.with_engine_image(name="other:test", accounts=False, extra=accounts)
+                outcome = self.run_docker("echo ran", image=image, parameters=parameters)
+                self.assert_failed(outcome, "www-data:x:33:33", "www-data:x:1033:33")
+                self.assertFalse(outcome.has_record("forked"), outcome)
+
+    def test_a_root_that_cannot_be_written_has_the_user_all_the_same(self):
+        outcome = self.run_docker(
+            "id -un; id -gn; touch /x; echo ok >written; cat /etc/passwd", parameters=("read-only=true",))
+        self.assertEqual(outcome.out().splitlines()[:2], ["www-data", "www-data"], outcome)
+        self.assertIn("root:x:0:0:root:/root:/bin/sh\n", outcome.out())
+        self.assertIn("Read-only file system", outcome.err())
+        self.assertEqual(outcome.sandbox_file("written"), "ok\n")
+
+    def test_a_read_only_root_without_account_files_has_the_user(self):
+        image = self.with_engine_image(name="none:test", accounts=False)
+        outcome = self.assert_finished(self.run_docker("id -un", image=image, parameters=("read-only=true",)))
+        self.assertEqual(outcome.out(), "www-data\n")
+
+    def test_an_engine_that_maps_users_is_refused_with_the_way_out(self):
+        self.own_engine(maps_users=True)
+        self.assert_failed(self.run_docker("id"), "userns-remap", "uid 33", '"userns"')
+        outcome = self.assert_finished(self.run_docker("id -u; touch made", parameters=("userns=host",)))
+        self.assertEqual(outcome.out(), "33\n")
+        self.assertEqual(os.stat(os.path.join(outcome.sandbox, "made")).st_uid, 33)
+
+
+class Parameters(DockerTestCase):
+    def test_options_do_what_docker_run_does(self):
+        directory = self.host.path("shared")
+        os.mkdir(directory)
+        with open(os.path.join(directory, "file"), "w", encoding="utf-8") as file:
+            file.write("shared\n")
+        outcome = self.assert_finished(self.run_docker(
+            "cat /shared/file; echo $A $FROM; ulimit -n; df /extra | tail -1 | awk '{print $1}'; grep '^CapBnd' /proc/self/status",
+            image=self.with_engine_image(name="env:test", config={"Env": ["PATH=/bin", "FROM=image"]}),
+            parameters=(f"volume={directory}:/shared:ro", "env=A=b", "env=FROM", "ulimit=nofile=99", "tmpfs=/extra",
+                        "cap-drop=ALL", "cap-add=NET_RAW")))
+        self.assertEqual(outcome.out(), "shared\nb\n99\ntmpfs\nCapBnd:\t0000000000002000\n")
+
+    def test_a_parameter_of_the_role_is_no_contradiction(self):
+        self.assert_finished(self.run_docker("true", parameters=("user=www-data",)))
+
+    def test_what_breaks_the_contract_is_refused_with_the_reason(self):
+        for parameter, words in {
+            "volum=/a:/b": "volume", "rm=true": "removed once its outcome", "name=x": "name", "restart=always": "restart",
+            "detach=true": "watched to its end", "init=true": "container-init", "user=nobody": "www-data",
+            "tty=true": "terminal", "entrypoint=/bin/sh": "processes of its own", "group-add=staff": "number",
+            "label=org.apache.aurora.executor.nonce=1": "whose container",
+            "tmpfs=/.aurora-executor/handover": "executor's own", "cap-add=NOPE": "NOPE",
+            "env-file=/etc/shadow": "not allowed", "network=nosuch": "nosuch",
+        }.items():
+            with self.subTest(parameter):
+                outcome = self.run_docker("true", parameters=(parameter,))
+                self.assert_failed(outcome, words)
+                self.assertFalse(outcome.has_record("forked"), outcome)
+                self.assertEqual(self.engine.containers(), [])
+
+    def test_an_operator_allows_some(self):
+        options = ("--allow-docker-parameters", "env,v")
+        self.assert_finished(self.run_docker("true", parameters=("env=A=b",), options=options))
+        self.assert_failed(
+            self.run_docker("true", parameters=("privileged=true",), options=options), "operator does not allow it",
+            "env, volume")
+        self.assert_failed(
+            self.run_docker("true", parameters=("env=A=b",), options=("--allow-docker-parameters", "none")), "operator")
+        outcome = self.run_docker("true", options=("--allow-docker-parameters", "volum"))
+        self.assertEqual(outcome.code, 64, outcome)
+
+    def test_volumes_without_a_name_go_with_the_container(self):
+        self.assert_finished(self.run_docker("true", parameters=("volume=/data",)))
+
+
+class Limits(DockerTestCase):
+    def test_out_of_memory_is_the_reason_with_limit_and_peak(self):
+        outcome = self.run_docker("dd if=/dev/zero of=/dev/null bs=100M count=1", ram=64 << 20)
+        self.assert_failed(
+            outcome, "out of memory: 64 MiB limit", reason="REASON_CONTAINER_LIMITATION_MEMORY")
+        self.assertLessEqual(outcome.result["usage"]["memory_peak_bytes"], 64 << 20)
+
+    def test_usage_is_measured(self):
+        outcome = self.assert_finished(self.run_docker("i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done"))
+        self.assertGreater(outcome.result["usage"]["cpu_seconds"], 0.01)
+        self.assertGreater(outcome.result["usage"]["memory_peak_bytes"], 100_000)
+
+
+class Trouble(DockerTestCase):
+    def test_no_engine_is_no_fault_of_the_task(self):
+        made = self.docker_document("true")
+        outcome = self.run_task(made, "--docker-socket", self.host.path("no.sock"))
+        self.assertEqual(outcome.code, 69, outcome)
+        self.assertIn("no.sock", outcome.said)
+        self.assertIn("ENOENT", outcome.said)
+
+    def test_a_listener_that_is_no_engine_is_said_so(self):
+        path = self.host.path("dead.sock")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+        outcome = self.run_task(self.docker_document("true"), "--docker-socket", path)
+        self.assertEqual(outcome.code, 69, outcome)
+        self.assertIn("ECONNREFUSED", outcome.said)
+
+    def test_an_image_that_cannot_be_had_fails_the_task(self):
+        outcome = self.run_docker("true", image="127.0.0.1:1/nosuch:1")
+        self.assert_failed(outcome, "cannot pull the image 127.0.0.1:1/nosuch:1")
+        outcome = self.run_docker("true", image="nosuch:1", parameters=("pull=never",))
+        self.assert_failed(outcome, "the engine has no image nosuch:1")
+
+    def test_a_container_that_somebody_removes_is_lost(self):
+        task = self.start_docker(FOREVER).wait_log("up")
+        self.engine.docker("rm", "--force", self.engine.containers()[0])
+        outcome = task.wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+        self.assertIn("the engine", outcome.result["message"], outcome)
+
+    def test_docker_stop_stops_the_task_gracefully(self):
+        task = self.start_docker(FOREVER, process("last", "echo last", final=True)).wait_log("up")
+        self.engine.docker("stop", self.engine.containers()[0])
+        outcome = task.wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertEqual(outcome.out("last"), "last\n")
+
+    def test_a_paused_container_can_be_stopped(self):
+        task = self.start_docker(FOREVER).wait_log("up")
+        self.engine.docker("pause", self.engine.containers()[0])
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+
+    def test_a_name_that_is_taken_is_not_taken_over(self):
+        name = self.host.task_id()
+        image = self.with_engine_image()
+        other = self.engine.docker("create", "--name", "aurora-" + name, image, "true").strip()
+        try:
+            outcome = self.run_task(
+                self.docker_document("true"), "--docker-socket", self.engine.socket, task_id=name)
+            self.assert_failed(outcome, "taken by a container that is not this task's", other[:12])
+            self.assertEqual(self.engine.containers(), [other])
+        finally:
+            self.engine.docker("rm", other)
+
+    def test_a_program_that_is_not_there_is_said_so(self):
+        made = self.docker_document(image=self.with_engine_image(name="no:test", config={"Entrypoint": ["/nosuch"]}))
+        made["processes"] = []
+        outcome = self.run_task(made, "--docker-socket", self.engine.socket)
+        self.assert_failed(outcome, "/nosuch: not in the container (ENOENT)")
+
+
+class Recovery(DockerTestCase):
+    COMMAND = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
+
+    def release(self, task):
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+
+    def test_a_task_outlives_its_executor(self):
+        task = self.start_docker(self.COMMAND).wait_log("up").kill()
+        self.release(task)
+        wait_until(lambda: "done" in task.out(), "the process goes on")
+        outcome = self.host.recover(task.id)
+        self.assert_failed(outcome, "exit status 5")
+        self.assert_runs(outcome, "main", 5)
+        self.assertEqual(outcome.result["image"]["reference"], "busybox:test")
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_a_launch_that_was_cut_short_is_done_anew(self):
+        # Before the container is known to the journal.
+        made = self.docker_document("echo ran")
+        task = self.start_task(made, "--docker-socket", self.engine.socket)
+        wait_until(lambda: os.path.exists(os.path.join(task.directory, "container.nonce")), "the container is asked for")
+        task.kill()
+        outcome = self.host.recover(task.id)
+        self.assert_finished(outcome)
+        self.assertEqual(outcome.out(), "ran\n")
+
+    def test_a_container_that_vanished_meanwhile_is_lost(self):
+        task = self.start_docker(FOREVER).wait_log("up").kill()
+        self.engine.docker("rm", "--force", self.engine.containers()[0])
+        outcome = self.host.recover(task.id)
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+
+
+class EngineEnds(DockerTestCase):
+    def setUp(self):
+        super().setUp()
+        self.own_engine()
+
+    def test_a_task_does_not_notice_that_the_engine_was_killed(self):
+        task = self.start_docker(Recovery.COMMAND).wait_log("up")
+        self.engine.signal(signal.SIGKILL).wait()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.assert_failed(task.wait(), "exit status 5")
+        self.assertIn("sweep", outcome.result["notes"][0], outcome)
+        self.engine.start()
+        self.assertEqual(len(self.engine.containers()), 1)
+        done = self.aurora("sweep", "--docker-socket", self.engine.socket)
+        self.assertEqual(done.code, 0, done)
+        self.assertIn(task.id, done.out)
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_recovery_needs_no_engine(self):
+        task = self.start_docker(Recovery.COMMAND).wait_log("up").kill()
+        self.engine.signal(signal.SIGKILL).wait()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+        self.engine.start()
+        self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+
+    def test_an_engine_that_shuts_down_stops_its_tasks_gracefully(self):
+        task = self.start_docker(FOREVER, process("last", "echo last", final=True)).wait_log("up")
+        self.engine.signal(signal.SIGTERM)
+        outcome = task.wait(40)
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertEqual(outcome.out("last"), "last\n")
+        self.engine.wait().start()
+        self.aurora("sweep", "--docker-socket", self.engine.socket)
+
+    def test_with_live_restore_a_restart_changes_nothing(self):
+        self.engine.stop()
+        self.own_engine("--live-restore")
+        task = self.start_docker(Recovery.COMMAND).wait_log("up")
+        self.engine.signal(signal.SIGTERM).wait().start()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.assert_failed(task.wait(), "exit status 5")
+        self.assertNotIn("notes", outcome.result)
+
+
+class Sweeping(DockerTestCase):
+    def test_a_live_task_is_left_alone(self):
+        task = self.start_docker(FOREVER).wait_log("up")
+        foreign = self.engine.docker("create", self.with_engine_image(), "true").strip()
+        try:
+            done = self.aurora("sweep", "--docker-socket", self.engine.socket)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(len(self.engine.containers()), 2)
+        finally:
+            self.engine.docker("rm", foreign)
+        self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
