@@ -65,7 +65,8 @@ let package = Package(
       name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
     .testTarget(
-      name: "ExecutorTests", dependencies: ["Executor", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
+      name: "ExecutorTests",
+      dependencies: ["Executor", "DockerEngineClient", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
   ]
 )

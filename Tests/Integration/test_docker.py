@@ -230,6 +230,15 @@ class Trouble(DockerTestCase):
         outcome = self.run_docker("true", image="nosuch:1", parameters=("pull=never",))
         self.assert_failed(outcome, "the engine has no image nosuch:1")
 
+    def test_a_pull_that_hangs_can_be_stopped(self):
+        with socket.create_server(("127.0.0.1", 0)) as registry:
+            task = self.start_docker("true", image=f"127.0.0.1:{registry.getsockname()[1]}/slow:1")
+            connection, _ = registry.accept()
+            outcome = task.signal(signal.SIGTERM).wait(10)
+            connection.close()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertIn("being pulled", outcome.result["message"], outcome)
+
     def test_a_container_that_somebody_removes_is_lost(self):
         task = self.start_docker(FOREVER).wait_log("up")
         self.engine.docker("rm", "--force", self.engine.containers()[0])

@@ -76,8 +76,8 @@ private struct Sweep {
       remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
     }
     for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {
-      let rootfs = paths(id).rootfs
-      remove(rootfs) { Sweep.tree(rootfs) }
+      let paths = paths(id)
+      remove(paths.rootfs) { paths.removeRootfs() }
     }
   }
 

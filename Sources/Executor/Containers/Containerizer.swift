@@ -15,8 +15,9 @@ protocol Containerizer {
   /// The image as it will run; known after `provision`.
   var image: ProvisionedImage? { get }
 
-  /// Makes the image available. May take long; what it throws ends the task before anything runs.
-  mutating func provision() throws(CommandFailure)
+  /// Makes the image available. May take long, and is given up when something can be read from `signals`; what it throws
+  /// ends the task before anything runs, with exit code `killed` when it was stopped.
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure)
 
   /// Finds the image without keeping anything for a run: for `plan`.
   mutating func locate() throws(CommandFailure)
@@ -60,6 +61,6 @@ protocol Container: AnyObject {
   func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> String
-  /// Ends it; `Containerizer.removeRemains` removes what stays then. Returns what could not be ended or removed.
+  /// Ends and removes it. Returns what could not be ended or removed.
   func destroy() -> [String]
 }

@@ -14,6 +14,8 @@ struct DockerContainerizer: Containerizer {
   private let identity: Identity
   private let paths: TaskPaths
   private let engine: DockerEngine
+  /// The same engine for what is worth knowing and not worth waiting for: a task that has ended is told of soon.
+  private let advisor: DockerEngine
   private let request: DockerRequest
   private let source: DockerImage
   private var details: ImageDetails?
@@ -27,24 +29,31 @@ struct DockerContainerizer: Containerizer {
     self.identity = identity
     self.paths = paths
     let socket = settings.dockerSocket ?? DockerEngine.Configuration().socketPath
-    engine = DockerEngine(DockerEngine.Configuration(socketPath: socket))
+    engine = DockerContainerizer.engine(socket, head: .seconds(30))
+    advisor = DockerContainerizer.engine(socket, head: .seconds(5))
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
       container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
+  }
+
+  private static func engine(_ socket: String, head: Duration) -> DockerEngine {
+    var configuration = DockerEngine.Configuration(socketPath: socket)
+    configuration.deadlines.head = head
+    return DockerEngine(configuration)
   }
 
   var imageName: String? { source.name }
 
   // MARK: The image
 
-  mutating func provision() throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) {
     guard CurrentProcess.effectiveUser == 0 else {
       throw CommandFailure(
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
     for warning in request.warnings { Console.warning(warning) }
     try checkEngine()
-    take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing))
+    take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
 
   mutating func locate() throws(CommandFailure) {
@@ -96,9 +105,16 @@ struct DockerContainerizer: Containerizer {
   // MARK: Launch
 
   func launch() throws(CommandFailure) -> any Container {
+    let nonce = try self.nonce()
+    do throws(CommandFailure) { return try launch(nonce) } catch {
+      for problem in removal(nonce).run() { Console.warning(problem) }
+      throw error
+    }
+  }
+
+  private func launch(_ nonce: String) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
-    let nonce = try self.nonce()
     let handover = paths.run + "/handover"
     let reception: Handover.Reception
     do throws(Errno) {
@@ -124,7 +140,7 @@ struct DockerContainerizer: Containerizer {
     let client = try handOver(plan, over: connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
-    return EngineContainer(plan, client, process, identity, id, image, engine: engine, remove: removeRemains)
+    return EngineContainer(plan, client, process, identity, id, image, engine: advisor, removal: removal(nonce))
   }
 
   /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
@@ -234,6 +250,10 @@ struct DockerContainerizer: Containerizer {
       let id = record["container_id"]?.string.flatMap(ContainerID.init),
       let reference = record["image"]?["reference"]?.string, let digest = record["image"]?["digest"]?.string
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
+    guard let nonce = knownNonce else {
+      throw CommandFailure(
+        .internalError, "\(paths.containerNonce) is gone: nothing says which container is the task's")
+    }
     let image = ProvisionedImage(reference: reference, digest: digest)
     self.image = image
     do {
@@ -248,7 +268,7 @@ struct DockerContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      return EngineContainer(plan, client, handle, identity, id, image, engine: engine, remove: removeRemains)
+      return EngineContainer(plan, client, handle, identity, id, image, engine: advisor, removal: removal(nonce))
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -261,8 +281,12 @@ struct DockerContainerizer: Containerizer {
   func removeRemains() -> [String] {
     // Without a nonce no container was ever asked for.
     guard let nonce = knownNonce else { return [] }
-    return DockerRemoval(engine: engine).remove(
-      labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
+    return removal(nonce).run()
+  }
+
+  private func removal(_ nonce: String) -> DockerRemoval {
+    DockerRemoval(
+      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
   }
 }
 

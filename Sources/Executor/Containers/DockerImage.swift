@@ -32,14 +32,16 @@ struct DockerImage {
   }
 
   /// The image, pulled when the policy says so.
-  func provide(_ policy: DockerRunOptions.PullPolicy) throws(CommandFailure) -> ImageDetails {
+  func provide(_ policy: DockerRunOptions.PullPolicy, until signals: SharedDescriptor) throws(CommandFailure)
+    -> ImageDetails
+  {
     if policy != .always, let found = try present() { return try checked(found) }
     guard policy != .never else {
       throw CommandFailure(
         .failed, "the engine has no image \(name), and the parameter pull says never to pull it",
         hint: "`docker pull \(name)`, or leave the parameter out")
     }
-    try pull()
+    try pull(until: signals)
     guard let found = try present() else {
       throw CommandFailure(.failed, "the engine pulled \(name) and has no such image all the same")
     }
@@ -65,25 +67,43 @@ struct DockerImage {
     return details
   }
 
-  private func pull() throws(CommandFailure) {
+  private func pull(until signals: SharedDescriptor) throws(CommandFailure) {
     Console.note("pulling \(name)")
-    do throws(DockerEngineError) {
+    do {
       let stream = try engine.pullImage(name, authorization: try authorization(), platform: platform)
-      while let progress = try stream.next() {
-        // Counting bytes is for terminals; what a layer has come to is for everybody.
-        let isStep = progress.current == nil && !progress.status.isEmpty
-        if isStep {
-          let layer = progress.id.isEmpty ? "" : printable(progress.id.utf8) + ": "
-          Console.note("  " + layer + printable(progress.status.utf8))
+      let poller = try Poller()
+      try poller.add(signals.rawValue, token: 1)
+      try poller.add(stream.descriptor, token: 2, write: stream.interest.contains(.write))
+      while !stream.isFinished {
+        // Deadlines of the engine's answer are looked at between waits.
+        if try poller.wait(timeoutMilliseconds: 1000).contains(where: { $0.token == 1 }) {
+          // The signal stays where it is. Without its reader the engine gives the pull up.
+          stream.cancel()
+          throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
+        }
+        for progress in try stream.advance() { DockerImage.show(progress) }
+        if !stream.isFinished {
+          try poller.modify(stream.descriptor, token: 2, read: true, write: stream.interest.contains(.write))
         }
       }
-    } catch {
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch let error as DockerEngineError {
       // The engine is there, and its registry or the image is not: that is the task's to answer for.
       throw CommandFailure(
         error.isUnavailable ? .unavailable : .failed, "cannot pull the image \(name): \(error)",
         hint: error.isUnavailable
           ? nil : "check the name, the registry, and for a private one `docker login` or --docker-config")
+    } catch {
+      throw CommandFailure(.internalError, "cannot wait for the engine: \(error)")
     }
+  }
+
+  /// Counting bytes is for terminals; what a layer has come to is for everybody.
+  private static func show(_ progress: EngineProgress) {
+    guard progress.current == nil, !progress.status.isEmpty else { return }
+    let layer = progress.id.isEmpty ? "" : printable(progress.id.utf8) + ": "
+    Console.note("  " + layer + printable(progress.status.utf8))
   }
 
   private func authorization() throws(DockerEngineError) -> RegistryAuthorization? {

@@ -4,11 +4,13 @@ import LinuxKernel
 /// Removes containers of ours with their anonymous volumes, as far as the engine lets us, and says what stays.
 struct DockerRemoval {
   let engine: DockerEngine
+  /// What a container must have to be one of those, `name=value`.
+  let labels: [String]
   /// How long an engine that is away or busy is given to come back, in nanoseconds.
   var patience: UInt64 = 10_000_000_000
 
   /// Removes every container that has all the labels.
-  func remove(labels: [String]) -> [String] {
+  func run() -> [String] {
     var problem = ""
     let deadline = Clock.now + patience
     var delay: Int32 = 50

@@ -17,15 +17,14 @@ final class EngineContainer: Container {
   private let id: ContainerID
   private let image: ProvisionedImage
   private let engine: DockerEngine
-  private let remove: () -> [String]
+  private let removal: DockerRemoval
   private let measured: DockerUsage?
   private var lastUsage = ContainerUsage()
 
   init(
     _ plan: LaunchPlan, _ client: InitClient, _ process: SharedDescriptor, _ identity: ProcessIdentity,
-    _ id: ContainerID, _ image: ProvisionedImage, engine: DockerEngine, remove: @escaping () -> [String]
+    _ id: ContainerID, _ image: ProvisionedImage, engine: DockerEngine, removal: DockerRemoval
   ) {
-    self.remove = remove
     self.plan = plan
     self.client = client
     self.process = process
@@ -33,6 +32,7 @@ final class EngineContainer: Container {
     self.id = id
     self.image = image
     self.engine = engine
+    self.removal = removal
     measured = try? DockerUsage(pid: identity.pid)
   }
 
@@ -88,9 +88,11 @@ final class EngineContainer: Container {
     thaw()
     // Orderly, where init still listens: it has flushed every log by then. With pid 1 everything else goes.
     try? client.send(.shutdown)
-    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000) { return remove() }
-    _ = ProcessHandle.signal(9, process.rawValue)
-    if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000) { return remove() }
-    return ["container-init has not ended within 10 s of SIGKILL"] + remove()
+    var hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
+    if !hasEnded {
+      _ = ProcessHandle.signal(9, process.rawValue)
+      hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000)
+    }
+    return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run()
   }
 }

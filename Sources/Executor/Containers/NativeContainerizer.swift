@@ -78,7 +78,9 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  mutating func provision() throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) { try provision() }
+
+  private mutating func provision() throws(CommandFailure) {
     guard container.image != nil else { return }
     guard isRoot else {
       throw CommandFailure(

@@ -47,7 +47,7 @@ struct TaskRun {
       if let image = containerizer.imageName {
         publish(context, .staging, message: "image \(image)")
         do throws(CommandFailure) {
-          try containerizer.provision()
+          try containerizer.provision(until: signals)
         } catch {
           _ = containerizer.abandon()
           throw error
@@ -64,7 +64,9 @@ struct TaskRun {
   /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
   private func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
     let message = error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
-    let verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message)
+    let isStopped = error.exitCode == .killed
+    let verdict = Verdict(
+      state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: message)
     let code = try conclude(context, verdict, container: nil, problems: [])
     return error.exitCode == .failed ? code : error.exitCode
   }
@@ -139,7 +141,7 @@ struct TaskRun {
       _ = containerizer.removeRemains()
       let started: Started
       do throws(CommandFailure) {
-        if containerizer.imageName != nil { try containerizer.provision() }
+        if containerizer.imageName != nil { try containerizer.provision(until: signals) }
         context.image = containerizer.image
         started = try launch(context, containerizer)
       } catch {

@@ -1,0 +1,260 @@
+import LaunchModel
+import LinuxKernel
+import TaskModel
+import Testing
+
+@testable import DockerEngineClient
+@testable import Executor
+
+/// What a Docker task becomes at the engine, and in the plan of its init.
+struct DockerRequestTests {
+  private let identity = Identity(name: "www-data", uid: 33, gid: 33, groupName: "www-data", supplementaryGroups: [7])
+  private let paths = DockerRequest.HostPaths(
+    program: "/run/x/.init/1", handover: "/run/x/t/handover", sandbox: "/w/t/sandbox", logs: "/w/t/logs",
+    workDirectory: "/w")
+
+  private func settings(_ allowed: String = "all") -> RunSettings {
+    var settings = RunSettings(role: "www-data", hostname: "host", isolation: RunSettings.defaultIsolation)
+    settings.allowedDockerParameters = allowed
+    return settings
+  }
+
+  private func image(_ config: String = "{}") throws -> ImageDetails {
+    let id = "sha256:" + String(repeating: "a", count: 64)
+    return try ImageDetails(JSONFields(parsing: Array(#"{"Id":"\#(id)","Os":"linux","Config":\#(config)}"#.utf8)))
+  }
+
+  private func request(
+    _ parameters: [(String, String)] = [], processes: [ProcessDefinition]? = nil, resources: Resources? = nil,
+    allowed: String = "all", change: (inout DockerContainer) -> Void = { _ in }
+  ) throws -> DockerRequest {
+    var container = DockerContainer(
+      image: "app:1", parameters: parameters.map { DockerContainer.Parameter(name: $0.0, value: $0.1) })
+    change(&container)
+    let task = TaskSpecification(
+      name: "t", processes: processes ?? [ProcessDefinition(name: "p", command: "true")], resources: resources,
+      container: .docker(container))
+    return try DockerRequest(task, container, identity, settings(allowed))
+  }
+
+  private func finished(_ request: DockerRequest) throws -> ContainerCreateRequest {
+    try request.finished("t-1", image: try image(), nonce: "n", paths: paths)
+  }
+
+  private func refusal(_ body: () throws -> Void) -> String? {
+    do { try body() } catch { return (error as? CommandFailure)?.message ?? "\(error)" }
+    return nil
+  }
+
+  @Test func initIsTheFirstProcessOfTheVeryImageThatWasFound() throws {
+    let create = try finished(request())
+    #expect(create.spec.image == "sha256:" + String(repeating: "a", count: 64))
+    #expect(create.spec.entrypoint == ["/.aurora-executor/init"])
+    #expect(create.spec.command == ["__init-handover", "/.aurora-executor/handover/start.sock"])
+    #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/" && create.spec.environment.isEmpty)
+    #expect(create.hostConfig.initProcess == false && !create.hostConfig.autoRemove)
+    #expect(create.hostConfig.restartPolicy == RestartPolicy(name: "no"))
+    #expect(create.hostConfig.logConfig == LogConfig(driver: "none"))
+    #expect(create.hostConfig.networkMode == "host" && create.spec.hostname.isEmpty)
+  }
+
+  @Test func whatIsOursIsMountedAndOnlyTheSandboxCanBeWritten() throws {
+    let mounts = try finished(request()).hostConfig.mounts.map { "\($0.source) \($0.target) \($0.readOnly)" }
+    #expect(
+      mounts == [
+        "/run/x/.init/1 /.aurora-executor/init true", "/run/x/t/handover /.aurora-executor/handover true",
+        "/w/t/sandbox /mnt/mesos/sandbox false", "/w/t/logs /mnt/mesos/sandbox/.logs true",
+      ])
+  }
+
+  @Test func labelsSayWhoseItIsWhateverTheTaskSays() throws {
+    let labels = try finished(request([("label", "a=b")])).spec.labels
+    #expect(labels["a"] == "b" && labels[DockerLabels.taskID] == "t-1" && labels[DockerLabels.nonce] == "n")
+    #expect(labels[DockerLabels.role] == "www-data" && labels[DockerLabels.workDirectory] == "/w")
+    #expect(refusal { _ = try request([("label", DockerLabels.nonce + "=x")]) } != nil)
+  }
+
+  @Test func limitsAreThoseOfNativeTasks() throws {
+    let limits = try finished(request(resources: Resources(cpu: 1.5, ram: 64 << 20, disk: 0, pids: 10)))
+      .hostConfig.resources
+    #expect(limits.cpuShares == 1536 && limits.cpuPeriod == 100_000 && limits.cpuQuota == 150_000)
+    #expect(limits.memory == 64 << 20 && limits.memorySwap == 64 << 20 && limits.memoryReservation == 64 << 20)
+    #expect(limits.pidsLimit == 11, "init is in the container, and not the task's")
+    let small = try finished(request(resources: Resources(cpu: 0.0001, ram: 64 << 20, disk: 0))).hostConfig.resources
+    #expect(small.cpuShares == 2 && small.cpuQuota == 1000 && small.pidsLimit == 4097)
+    let huge = try finished(request(resources: Resources(cpu: 1e300, ram: .max, disk: 0, pids: .max)))
+    #expect(huge.hostConfig.resources.cpuShares == 262_144 && huge.hostConfig.resources.pidsLimit == .max)
+    #expect(try finished(request()).hostConfig.resources.memory == nil)
+  }
+
+  @Test func limitsOfParametersWinWithoutContradictingOurs() throws {
+    let resources = Resources(cpu: 1, ram: 64 << 20, disk: 0)
+    let limits = try finished(request([("cpus", "2"), ("memory", "32m")], resources: resources)).hostConfig.resources
+    #expect(limits.nanoCPUs == 2_000_000_000 && limits.cpuQuota == nil && limits.cpuPeriod == nil)
+    #expect(limits.memory == 32 << 20 && limits.memorySwap == 32 << 20 && limits.memoryReservation == 32 << 20)
+  }
+
+  @Test func initHasWhatItNeedsAndTheTaskHasNot() throws {
+    let request = try request([("cap-drop", "ALL"), ("cap-add", "CAP_NET_RAW")])
+    let create = try finished(request)
+    #expect(create.hostConfig.dropCapabilities == ["ALL"])
+    #expect(
+      Set(create.hostConfig.addCapabilities) == [
+        "NET_RAW", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SYS_PTRACE",
+      ])
+    let plan = try request.plan("t-1", image: try image())
+    #expect(plan.restrictions.boundingCapabilities == Capabilities(name: "NET_RAW")?.rawValue)
+    #expect(plan.restrictions.noNewPrivileges)
+    #expect(!request.mayRemount)
+    #expect(try self.request([("cap-add", "sys_admin")]).mayRemount)
+    #expect(try self.request { $0.privileged = true }.mayRemount)
+    #expect(try self.request([("cap-add", "ALL")]).mayRemount)
+    #expect(try finished(self.request([("cap-add", "all")])).hostConfig.addCapabilities == ["ALL"])
+  }
+
+  @Test func aPrivilegedTaskIsNotHeldBack() throws {
+    let request = try request { $0.privileged = true }
+    #expect(try finished(request).hostConfig.addCapabilities.isEmpty)
+    let restrictions = try request.plan("t-1", image: try image()).restrictions
+    #expect(restrictions.boundingCapabilities == nil && !restrictions.noNewPrivileges)
+  }
+
+  @Test func theEnvironmentIsTheImagesWithTheParametersOverIt() throws {
+    let image = try image(#"{"Env":["PATH=/bin","A=1","B=2"]}"#)
+    let plan = try request([("env", "A=x"), ("env", "B")]).plan("t-1", image: image)
+    #expect(plan.environment == [EnvironmentVariable("PATH", "/bin"), EnvironmentVariable("A", "x")])
+  }
+
+  @Test func anImagesOwnCommandRunsInItsDirectory() throws {
+    let image = try image(#"{"Entrypoint":["/e"],"Cmd":["c"],"WorkingDir":"/d"}"#)
+    let own = [ProcessDefinition(name: "t", command: nil)]
+    let plan = try request(processes: own).plan("t-1", image: image)
+    #expect(plan.imageCommand == ["/e", "c"] && plan.imageWorkingDirectory == "/d")
+    #expect(plan.steps == [.account(identity), .directory(target: "/d", mode: 0o755)])
+    let other = try request([("entrypoint", "/x"), ("workdir", "/y")], processes: own).plan("t-1", image: image)
+    #expect(other.imageCommand == ["/x"] && other.imageWorkingDirectory == "/y", "as with docker run")
+  }
+
+  @Test func commandLinesStartInTheSandboxAndLeaveNoCore() throws {
+    let plan = try request().plan("t-1", image: try image(#"{"WorkingDir":"/d"}"#))
+    #expect(plan.imageCommand.isEmpty && plan.imageWorkingDirectory == nil && plan.sandbox == "/mnt/mesos/sandbox")
+    #expect(plan.restrictions.limits == [ResourceLimit(resource: 4, soft: 0, hard: 0)])
+    #expect(try request([("ulimit", "core=-1")]).plan("t-1", image: try image()).restrictions.limits.isEmpty)
+  }
+
+  @Test func furtherGroupsAreTheProcesses() throws {
+    let request = try request([("group-add", "55"), ("group-add", "7")])
+    #expect(try request.plan("t-1", image: try image()).restrictions.identity.supplementaryGroups == [7, 55])
+    #expect(try finished(request).hostConfig.groups.isEmpty)
+  }
+
+  @Test func aReadOnlyRootGetsItsAccountFilesByMounts() throws {
+    let request = try request([("read-only", "true")])
+    #expect(request.needsAccountFiles)
+    #expect(try request.plan("t-1", image: try image()).steps.isEmpty)
+    var paths = paths
+    paths.accounts = [("/etc/passwd", "/run/x/t/accounts/passwd")]
+    let create = try request.finished("t-1", image: try image(), nonce: "n", paths: paths)
+    #expect(create.hostConfig.mounts.last?.target == "/etc/passwd" && create.hostConfig.mounts.last?.readOnly == true)
+  }
+
+  @Test func networksAndPorts() throws {
+    let mapping = DockerContainer.PortMapping(hostPort: 8080, containerPort: 80)
+    let bridge = try finished(
+      request {
+        $0.network = .bridge
+        $0.portMappings = [mapping]
+      })
+    #expect(bridge.hostConfig.networkMode == "bridge" && bridge.spec.exposedPorts == ["80/tcp"])
+    #expect(bridge.hostConfig.portBindings == ["80/tcp": [PortBinding(hostPort: "8080")]])
+    #expect(!bridge.spec.hostname.isEmpty, "a container of its own network carries the host's name")
+    #expect(refusal { _ = try request { $0.portMappings = [mapping] } }?.contains("port_mappings") == true)
+    #expect(refusal { _ = try request { $0.network = .user } }?.contains("USER") == true)
+    let user = try finished(request([("network", "own")]) { $0.network = .user })
+    #expect(user.hostConfig.networkMode == "own")
+  }
+
+  @Test(arguments: [
+    ("init", "true", "container-init"), ("tty", "true", "terminal"), ("entrypoint", "/x", "processes of its own"),
+    ("user", "root", "www-data"), ("group-add", "staff", "number"), ("rm", "true", "removed once"),
+    ("volum", "x", "no such option"), ("tmpfs", "/.aurora-executor/x", "executor's own"),
+    ("v", "/a:/.aurora-executor", "executor's own"),
+    ("mount", "type=bind,source=/a,target=//.aurora-executor/init", "own"),
+    ("env-file", "/etc/shadow", "not allowed"), ("cap-add", "NOPE", "NOPE"),
+  ])
+  func whatBreaksTheContractIsRefused(_ name: String, _ value: String, _ words: String) throws {
+    let said = refusal { _ = try finished(request([(name, value)])) }
+    #expect(said?.contains(words) == true, "\(said ?? "nothing was said")")
+  }
+
+  @Test func whatHasNoEffectIsSaid() throws {
+    let request = try request([
+      ("log-driver", "syslog"), ("health-cmd", "x"), ("workdir", "/x"), ("stop-signal", "INT"),
+    ])
+    #expect(request.warnings.count == 4)
+    let create = try finished(request)
+    #expect(create.hostConfig.logConfig?.driver == "none" && create.spec.healthcheck == Healthcheck.none)
+    #expect(create.spec.workingDirectory == "/" && create.spec.stopSignal == "SIGTERM")
+    #expect(try self.request([("user", "33:33"), ("init", "false")]).warnings.isEmpty)
+  }
+
+  @Test func operatorsDecide() throws {
+    #expect(refusal { _ = try request([("env", "A=b")], allowed: "none") }?.contains("operator") == true)
+    #expect(refusal { _ = try request([("privileged", "true")], allowed: "env,v") }?.contains("operator") == true)
+    #expect(try request([("e", "A=b"), ("volume", "/a:/b")], allowed: "env,v").warnings.isEmpty)
+    #expect(refusal { _ = try request(allowed: "volum") }?.contains("volum") == true)
+  }
+}
+
+/// Where a container's numbers are read, and what a single file's archive holds.
+struct DockerPartsTests {
+  @Test func cgroupsOfAProcessAreFoundInBothVersions() throws {
+    let root = "/tmp/aurora-usage-\(CurrentProcess.pid)"
+    defer { try? removeTree(root) }
+    var hierarchies = CgroupHierarchies()
+    hierarchies.version1 = ["memory": root + "/memory", "freezer": root + "/freezer"]
+    hierarchies.version2 = root + "/unified"
+    for (file, content) in [
+      ("memory/docker/abc/memory.max_usage_in_bytes", "77\n"), ("memory/docker/abc/memory.oom_control", "oom_kill 2\n"),
+      ("freezer/docker/abc/freezer.state", "FROZEN\n"), ("unified/docker/abc/cpu.stat", "usage_usec 5\n"),
+      ("unified/docker/abc/memory.peak", "99\n"),
+    ] {
+      let path = root + "/" + file
+      let slash = try #require(path.lastIndex(of: "/"))
+      try makeDirectories(String(path[..<slash]))
+      try writeFileAtomically(path, Array(content.utf8))
+    }
+    let text = "9:memory:/docker/abc\n4:cpuset,freezer:/docker/abc\n3:name=systemd:/x\nbroken\n0::/docker/abc\n"
+    let usage = DockerUsage(cgroups: Array(text.utf8), hierarchies: hierarchies)
+    #expect(usage.now.memoryPeakBytes == 77 && usage.now.outOfMemoryKills == 2 && usage.now.cpuNanoseconds == 5000)
+    #expect(usage.isFrozen)
+    let unified = DockerUsage(cgroups: Array("0::/docker/abc\n".utf8), hierarchies: hierarchies)
+    #expect(unified.now.memoryPeakBytes == 99 && !unified.isFrozen)
+  }
+
+  /// One entry of a tar archive.
+  private func entry(_ type: Character, _ content: String, size: String? = nil) -> [UInt8] {
+    var header = [UInt8](repeating: 0, count: 512)
+    header[0] = UInt8(ascii: "f")
+    let octal = size ?? String(content.utf8.count, radix: 8)
+    header.replaceSubrange(124..<(124 + octal.utf8.count), with: Array(octal.utf8))
+    header[156] = type.asciiValue ?? 0
+    return header + Array(content.utf8) + [UInt8](repeating: 0, count: (512 - content.utf8.count % 512) % 512)
+  }
+
+  @Test func theContentOfASingleFileIsFoundBehindItsAttributes() {
+    let end = [UInt8](repeating: 0, count: 1024)
+    #expect(SingleFileArchive.content(entry("0", "text") + end) == Array("text".utf8))
+    #expect(SingleFileArchive.content(entry("x", "11 a=b") + entry("0", "text") + end) == Array("text".utf8))
+    #expect(SingleFileArchive.content(entry("0", "")) == [])
+  }
+
+  @Test func anythingElseIsNoFile() {
+    for archive in [
+      [], entry("2", ""), entry("5", ""), entry("0", "text", size: "7777777"), entry("0", "text", size: "9"),
+      entry("x", "text", size: "77777777777"), [UInt8](repeating: 0, count: 1024), Array(entry("0", "t").prefix(512)),
+    ] {
+      #expect(SingleFileArchive.content(archive) == nil)
+    }
+  }
+}
