@@ -14,7 +14,7 @@ package final class InitClient {
     peer = try UnixSocket.peer(of: socket.descriptor)
     channel = try InitChannel(socket)
     // An init that refused its plan has sent why and gone: that is read, not this error.
-    do throws(Errno) { try channel.send(InitRequest.hello) } catch where error.code == EPIPE {}
+    do throws(Errno) { try channel.send(InitRequest.hello) } catch  where error.code == EPIPE {}
   }
 
   /// Readable when there is something for `nextEvent`.

@@ -30,7 +30,7 @@ class Recovery(ExecutorTestCase):
             process("seven", MARK + "sleep 0.3; exit 7"), process("good", MARK + "sleep 0.3"),
             process("killed", MARK + "sleep 0.3; kill -TERM $$"), process("long", MARK + "sleep 1.5"), max_failures=0))
         task.wait_running()
-        wait_until(lambda: len(task.sandbox_file("ran").splitlines()) == 4, "four processes run")
+        wait_until(lambda: self.count(task) == 4, "four processes run")
         task.kill()
         time.sleep(0.8)
         outcome = self.host.recover(task.id)
@@ -39,6 +39,13 @@ class Recovery(ExecutorTestCase):
         self.assert_runs(outcome, "killed", "SIGTERM")
         self.assert_runs(outcome, "long", 0)
         self.assert_ran_once(outcome, "seven 0", "good 0", "killed 0", "long 0")
+
+    @staticmethod
+    def count(task):
+        try:
+            return len(task.sandbox_file("ran").splitlines())
+        except FileNotFoundError:
+            return 0
 
     def test_the_plan_goes_on_after_a_takeover(self):
         task = self.start_task(document(
@@ -186,7 +193,7 @@ class Recovery(ExecutorTestCase):
         task = self.start_task(document(
             process("short", "sleep 0.4; exit 0"), process("long", "sleep 1000")))
         task.wait_for("running", process="long").wait_for("running", process="short").kill()
-        time.sleep(0.9)
+        wait_until(lambda: os.path.getsize(task.directory + "/exits") > 0, "the exit that init writes down")
         task.kill_init()
         outcome = self.host.recover(task.id)
         self.assertEqual(outcome.code, 4, outcome)

@@ -32,6 +32,9 @@ protocol Containerizer {
   /// The image is known afterwards; `provision` need not have been called.
   mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)?
 
+  /// After a provision or a launch that failed: removes what that made, and nothing else.
+  func abandon() -> [String]
+
   /// Removes whatever of the container is still there, whether or not it was ever launched.
   func removeRemains() -> [String]
 }

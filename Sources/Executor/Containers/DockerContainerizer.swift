@@ -278,6 +278,8 @@ struct DockerContainerizer: Containerizer {
     }
   }
 
+  func abandon() -> [String] { removeRemains() }
+
   func removeRemains() -> [String] {
     // Without a nonce no container was ever asked for.
     guard let nonce = knownNonce else { return [] }

@@ -209,6 +209,9 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
+  /// A launch undoes itself; what provisioning made is the writable layer.
+  func abandon() -> [String] { paths.removeRootfs() }
+
   func removeRemains() -> [String] {
     // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
     // started. The cgroup ends it as well, where there is one.

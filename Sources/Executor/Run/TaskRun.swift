@@ -49,7 +49,7 @@ struct TaskRun {
         do throws(CommandFailure) {
           try containerizer.provision(until: signals)
         } catch {
-          _ = paths.removeRootfs()
+          _ = containerizer.abandon()
           throw error
         }
         context.image = containerizer.image
@@ -81,7 +81,7 @@ struct TaskRun {
     // A launch that fails has undone what it made, and nothing else: what is there may be somebody else's.
     let container: any Container
     do throws(CommandFailure) { container = try containerizer.launch() } catch {
-      _ = paths.removeRootfs()
+      _ = containerizer.abandon()
       throw error
     }
     do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
@@ -163,16 +163,11 @@ struct TaskRun {
     throws(CommandFailure) -> ExitCode
   {
     var machine = history.machine
-    let records = ExitRecord.records(in: (try? readFile(paths.exits, limit: 64 << 20)) ?? [])
-    var events: [TaskEvent] = []
-    for exit in records
-    where machine.record(of: exit.key.process)?.runs.contains(where: {
-      $0.number == Int(exit.key.run) && !$0.state.isTerminal
-    }) == true {
+    var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
       let outcome: RunOutcome =
         exit.startFailure.map { .cannotStart(reason: $0, hint: exit.startHint) }
-        ?? (ExitStatus(waitStatus: exit.waitStatus).outcome)
-      events.append(.ended(process: exit.key.process, run: Int(exit.key.run), outcome))
+        ?? ExitStatus(waitStatus: exit.waitStatus).outcome
+      return .ended(process: exit.key.process, run: Int(exit.key.run), outcome)
     }
     events.append(.containerLost("container-init was gone when the task was recovered"))
     var verdict: Verdict?

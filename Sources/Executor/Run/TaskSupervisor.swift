@@ -91,7 +91,7 @@ final class TaskSupervisor {
           case .containerEnd:
             // What init said before it ended comes first.
             try takeInitEvents()
-            pending.append(.containerLost("container-init ended unexpectedly" + lastWords()))
+            try lose("container-init ended unexpectedly")
           case .logs: follower?.takeEvents()
           case nil: break
           }
@@ -199,13 +199,19 @@ final class TaskSupervisor {
       case .nothing: return
       case .closed(let why):
         try? poller.remove(container.client.descriptor)
-        pending.append(.containerLost(why + lastWords()))
-        try settle()
-        return
+        return try lose(why)
       case .event(let event): try take(event)
       }
       try settle()
     }
+  }
+
+  /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
+  private func lose(_ why: String) throws {
+    try settle()
+    for record in UnreportedEnds.of(paths, machine) { ended(record) }
+    pending.append(.containerLost(why + lastWords()))
+    try settle()
   }
 
   private func take(_ event: InitEvent) throws {
