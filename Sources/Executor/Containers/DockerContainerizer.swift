@@ -107,6 +107,8 @@ struct DockerContainerizer: Containerizer {
     let nonce = try self.nonce()
     do throws(CommandFailure) { return try launch(nonce) } catch {
       for problem in removal(nonce).run() { Console.warning(problem) }
+      // What the engine is may be the reason behind what it said.
+      if error.exitCode == .failed { try checkEngine() }
       throw error
     }
   }
