@@ -69,7 +69,8 @@ struct DockerContainerizer: Containerizer {
     image = source.named(found)
   }
 
-  /// What an engine must be able to do.
+  /// What an engine must be able to do. It takes ten milliseconds to describe itself, so it is asked when something has
+  /// gone wrong, or when it has warned that it does otherwise than asked.
   private func checkEngine() throws(CommandFailure) {
     let info = try atEngine { () throws(DockerEngineError) in try engine.info() }
     guard info.osType == "linux" else {
@@ -136,10 +137,7 @@ struct DockerContainerizer: Containerizer {
     if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
-    // The engine takes a while to describe itself; a container that must not be is not given its plan.
-    let (connection, peer) = try DockerStart(id, at: engine, reception).run { () throws(CommandFailure) in
-      try checkEngine()
-    }
+    let (connection, peer) = try DockerStart(id, at: engine, reception).run()
     let (process, identity) = try recognize(peer, id)
     let client = try handOver(plan, over: connection)
     // Nobody else shall connect there.
@@ -183,10 +181,9 @@ struct DockerContainerizer: Containerizer {
 
   private func makeContainer(_ create: ContainerCreateRequest, nonce: String) throws(CommandFailure) -> ContainerID {
     let name = "aurora-" + paths.taskID
+    let made: DockerEngine.CreatedContainer
     do throws(DockerEngineError) {
-      let made = try engine.createContainer(create, name: name)
-      for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
-      return made.id
+      made = try engine.createContainer(create, name: name)
     } catch {
       guard error.status == 409 else {
         let hint = error.status == 404 ? "the image may have been removed meanwhile; run again" : nil
@@ -197,6 +194,9 @@ struct DockerContainerizer: Containerizer {
         .failed, "the name \(name) is taken by a container that is not this task's (\(holder))",
         hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
     }
+    for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
+    if !made.warnings.isEmpty { try checkEngine() }
+    return made.id
   }
 
   /// A handle on the container's init. Only a process that the kernel says is in this container is taken for it.
