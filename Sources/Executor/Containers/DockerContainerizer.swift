@@ -52,7 +52,6 @@ struct DockerContainerizer: Containerizer {
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
     for warning in request.warnings { Console.warning(warning) }
-    try checkEngine()
     take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
 
@@ -70,7 +69,7 @@ struct DockerContainerizer: Containerizer {
     image = source.named(found)
   }
 
-  /// What an engine must be able to do, before anything is pulled for it.
+  /// What an engine must be able to do.
   private func checkEngine() throws(CommandFailure) {
     let info = try atEngine { () throws(DockerEngineError) in try engine.info() }
     guard info.osType == "linux" else {
@@ -108,6 +107,8 @@ struct DockerContainerizer: Containerizer {
     let nonce = try self.nonce()
     do throws(CommandFailure) { return try launch(nonce) } catch {
       for problem in removal(nonce).run() { Console.warning(problem) }
+      // What the engine is may be the reason behind what it said.
+      if error.exitCode == .failed { try checkEngine() }
       throw error
     }
   }
@@ -135,7 +136,10 @@ struct DockerContainerizer: Containerizer {
     if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
-    let (connection, peer) = try DockerStart(id, at: engine, reception).run()
+    // The engine takes a while to describe itself; a container that must not be is not given its plan.
+    let (connection, peer) = try DockerStart(id, at: engine, reception).run { () throws(CommandFailure) in
+      try checkEngine()
+    }
     let (process, identity) = try recognize(peer, id)
     let client = try handOver(plan, over: connection)
     // Nobody else shall connect there.

@@ -16,10 +16,8 @@ struct DockerRemoval {
     var delay: Int32 = 50
     while true {
       do throws(DockerEngineError) {
-        let left = try engine.listContainers(filters: ["label": labels])
-        if left.isEmpty { return [] }
-        for container in left { try remove(container.id) }
-        continue
+        for container in try engine.listContainers(filters: ["label": labels]) { try remove(container.id) }
+        return []
       } catch {
         problem = error.description
         // A hung engine has had its time with the first request already.

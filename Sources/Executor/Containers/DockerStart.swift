@@ -34,11 +34,18 @@ final class DockerStart {
   }
 
   /// The connection of the container's init, and its process as this host's kernel knows it.
-  func run() throws(CommandFailure) -> (connection: SharedDescriptor, peer: UnixSocket.Peer) {
+  ///
+  /// - Parameter meanwhile: what is done while the engine is at work; when it throws, that is the outcome.
+  func run(meanwhile: () throws(CommandFailure) -> Void) throws(CommandFailure) -> (
+    connection: SharedDescriptor, peer: UnixSocket.Peer
+  ) {
     do {
       let pending = try engine.beginStart(id)
       start = pending
       try watch(pending.descriptor, pending.interest, .start)
+      // Sends the request, so that the engine is at work.
+      try advanceStart()
+      try meanwhile()
       while true {
         if start == nil, let arrival { return arrival }
         let now = Clock.now
