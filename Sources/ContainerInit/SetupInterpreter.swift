@@ -99,7 +99,8 @@ struct SetupInterpreter {
   /// A link of the image may lead a mount of ours onto `/proc`, `/sys` or the root itself; masks and reads of ours would
   /// then meet the task's own files.
   private func refuseKernelFileSystem(_ place: borrowing FileDescriptor, target: String) throws {
-    let kernel: Set<UInt64> = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]  // proc, sysfs, devpts, cgroup, cgroup2
+    // proc, sysfs, devpts, cgroup, cgroup2
+    let kernel: Set<UInt64> = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]
     let root = try status(of: try currentRoot().descriptor.rawValue)
     let about = try status(of: place.rawValue)
     guard try !kernel.contains(fileSystemMagic(of: place.rawValue)),
