@@ -46,6 +46,12 @@ package enum StandardStream {
     return done
   }
 
+  /// Waits until something can be written, or the time is over.
+  package static func waitForWriting(_ number: Int32, milliseconds: Int32) {
+    var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    _ = poll(&request, 1, milliseconds)
+  }
+
   package static func isTerminal(_ number: Int32) -> Bool { isatty(number) == 1 }
 
   /// Everything on standard input, at most `limit` bytes.

@@ -87,22 +87,37 @@ final class LogFollower {
   /// Shows what is left of everything.
   func finish() { streams.values.joined().forEach(end) }
 
-  /// What is left is shown when it is little; of much, the place is named: the end of a run waits for no terminal.
+  /// What is left is shown when it is little; of much, the place is named. Who reads gets a second to go on reading: the
+  /// end of a run waits no longer for anybody.
   private func end(_ stream: Stream) {
     read(stream)
     let path = stream.directory + "/" + stream.name
-    if stream.isBehind || !stream.unsent.isEmpty {
-      let size = Int64(clamping: (try? status(of: path))?.size ?? 0)
-      guard size - stream.offset <= Self.rest, stream.unsent.isEmpty else {
-        Console.note("\(stream.prefix)… the rest is in \(path)")
-        return
+    let size = Int64(clamping: (try? status(of: path))?.size ?? 0)
+    guard size - stream.offset <= Self.rest, flush(stream) else {
+      Console.note("\(stream.prefix)… the rest is in \(path)")
+      return
+    }
+    guard !stream.line.isEmpty else { return }
+    send(Array(stream.prefix.utf8) + stream.line + [UInt8(ascii: "\n")], of: stream)
+    stream.line = []
+    _ = flush(stream)
+  }
+
+  /// Shows what waits, as long as it gets on; false when it does not.
+  private func flush(_ stream: Stream) -> Bool {
+    var patience = 20
+    while stream.isBehind || !stream.unsent.isEmpty {
+      let before = (stream.offset, stream.unsent.count)
+      read(stream)
+      if before == (stream.offset, stream.unsent.count) {
+        patience -= 1
+        guard patience > 0 else { return false }
+        StandardStream.waitForWriting(stream.target, milliseconds: 50)
+      } else {
+        patience = 20
       }
-      while stream.isBehind, stream.unsent.isEmpty { read(stream) }
     }
-    if !stream.line.isEmpty {
-      send(Array(stream.prefix.utf8) + stream.line + [UInt8(ascii: "\n")], of: stream)
-      stream.line = []
-    }
+    return true
   }
 
   private func read(_ stream: Stream) {
