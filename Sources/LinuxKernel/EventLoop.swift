@@ -5,6 +5,9 @@ import CLinux
 package struct Poller: ~Copyable {
   private let descriptor: FileDescriptor
 
+  /// The poller's own descriptor, readable when an event waits: one poller can watch another (epoll(7)).
+  package var number: Int32 { descriptor.rawValue }
+
   package struct Event: Sendable {
     package let token: UInt64
     package let readable: Bool

@@ -200,7 +200,8 @@ struct TaskRun {
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,
         identity: identity,
-        environment: environment, publisher: publisher, follower: follower, signals: signals)
+        environment: environment, publisher: publisher, follower: follower, monitors: [],
+        signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains()

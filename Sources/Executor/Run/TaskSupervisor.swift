@@ -12,6 +12,8 @@ import TaskModel
 final class TaskSupervisor {
   private enum Source: UInt64 {
     case signals = 1, timer, initProcess, containerEnd, logs
+    /// The first of the monitors; the others follow.
+    case monitors
   }
 
   private let task: TaskSpecification
@@ -22,6 +24,7 @@ final class TaskSupervisor {
   private let environment: ProcessEnvironment
   private let identity: Identity
   private let follower: LogFollower?
+  private let monitors: [any TaskMonitor]
   private let definitions: [String: ProcessDefinition]
 
   private(set) var machine: TaskMachine
@@ -41,12 +44,14 @@ final class TaskSupervisor {
   ///   - machine: fresh, or as a replay of the journal left it.
   ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
+  ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
     machine: TaskMachine, isTakeover: Bool, outOfMemoryKills: UInt64, container: any Container, journal: Journal,
     paths: TaskPaths,
     identity: Identity,
-    environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?, signals: SharedDescriptor
+    environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?,
+    monitors: [any TaskMonitor], signals: SharedDescriptor
   ) throws(Errno) {
     self.machine = machine
     task = machine.task
@@ -57,6 +62,7 @@ final class TaskSupervisor {
     self.environment = environment
     self.publisher = publisher
     self.follower = follower
+    self.monitors = monitors
     self.signals = signals
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
@@ -69,6 +75,9 @@ final class TaskSupervisor {
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
     if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
+    for (index, monitor) in monitors.enumerated() {
+      try poller.add(monitor.descriptor, token: Source.monitors.rawValue + UInt64(index))
+    }
   }
 
   /// Runs until the task has ended, and says how.
@@ -80,7 +89,7 @@ final class TaskSupervisor {
         let events = try poller.wait(timeoutMilliseconds: timeout)
         if timeout != nil { follower?.goOn() }
         for event in events where verdict == nil {
-          switch Source(rawValue: event.token) {
+          switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
           case .signals: takeSignals()
           case .timer:
             timer.acknowledge()
@@ -93,6 +102,7 @@ final class TaskSupervisor {
             try takeInitEvents()
             try lose("container-init ended unexpectedly")
           case .logs: follower?.takeEvents()
+          case .monitors: pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
           case nil: break
           }
           try settle()
