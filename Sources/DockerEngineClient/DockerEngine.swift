@@ -57,6 +57,9 @@ public final class DockerEngine {
 
   /// As given at the start.
   public let configuration: Configuration
+  /// A descriptor of the caller's, such as a signalfd(2). Once something can be read from it, no call waits any more:
+  /// those that would throw `interrupted`. It holds for requests that begin after it was set.
+  public var interrupt: Int32?
   /// One connection that waits for the next request.
   private var idle: EngineConnection?
   private var agreed: APIVersion?
@@ -184,7 +187,7 @@ public final class DockerEngine {
       "\(request.method) \(String(decoding: path, as: UTF8.self)) on \(printable(configuration.socketPath.utf8))"
     let context = RequestContext(operation: request.operation, place: place) { [weak self] in self?.note($0) }
     do throws(DockerEngineError) {
-      let exchange = try Exchange(request, on: try connection(for: request))
+      let exchange = try Exchange(request, on: try connection(for: request), interrupt: interrupt)
       // A connection that a caller may have registered somewhere is closed at its end: that takes it out of there.
       if !request.freshConnection { exchange.onReusable = { [weak self] in self?.idle = $0 } }
       return (exchange, context)

@@ -55,6 +55,8 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
     case engine
     /// No API version that both sides speak.
     case versionMismatch
+    /// `DockerEngine.interrupt` ended the wait; the engine may act on the request all the same.
+    case interrupted
     /// The caller's own input cannot be sent.
     case invalidRequest
     /// The credentials of a registry cannot be had.

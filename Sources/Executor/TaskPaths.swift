@@ -121,8 +121,12 @@ struct TaskPaths: Sendable {
     try makeDirectory(overlayWork, mode: 0o700)
   }
 
-  /// Removes the writable layer. Returns what went wrong.
-  func removeRootfs() -> [String] {
+  /// Removes the writable layer, unless it is to be kept. Returns what went wrong, or what was kept.
+  func removeRootfs(keeping: Bool = false) -> [String] {
+    if keeping {
+      return hasRootfs
+        ? ["what the task wrote over its image is kept in \(upper); `aurora-executor sweep` removes it"] : []
+    }
     do throws(Errno) {
       try removeTree(rootfs)
       return []

@@ -99,18 +99,28 @@ extension Errno {
 
 /// Waits until a descriptor can be read or written, or has ended (poll(2)); `nil` milliseconds wait for ever.
 ///
-/// False when the time ran out or a signal interrupted the wait: the caller knows its deadline and looks again.
-package func waitUntilReady(_ descriptor: Int32, read: Bool, write: Bool, timeoutMilliseconds: Int32?) throws(Errno)
-  -> Bool
-{
-  var entry = pollfd(fd: descriptor, events: Int16(read ? POLLIN : 0) | Int16(write ? POLLOUT : 0), revents: 0)
-  let count = poll(&entry, 1, timeoutMilliseconds ?? -1)
+/// False when the time ran out or a signal interrupted the wait: the caller knows its deadline and looks again. So it is
+/// when something can be read from `interrupt`, which is how one thread waits for one thing and heeds another.
+package func waitUntilReady(
+  _ descriptor: Int32, read: Bool, write: Bool, timeoutMilliseconds: Int32?, interrupt: Int32? = nil
+) throws(Errno) -> Bool {
+  // poll(2) passes over a negative number.
+  var entries = [
+    pollfd(fd: descriptor, events: Int16(read ? POLLIN : 0) | Int16(write ? POLLOUT : 0), revents: 0),
+    pollfd(fd: interrupt ?? -1, events: Int16(POLLIN), revents: 0),
+  ]
+  let count = poll(&entries, 2, timeoutMilliseconds ?? -1)
   if count < 0 {
     let code = errno
     if code == EINTR { return false }
     throw Errno("poll", code: code)
   }
-  return count > 0
+  return entries[0].revents != 0
+}
+
+/// Whether something can be read from a descriptor now, or it has ended.
+package func isReadable(_ descriptor: Int32) -> Bool {
+  (try? waitUntilReady(descriptor, read: true, write: false, timeoutMilliseconds: 0)) ?? false
 }
 
 /// Reads once from a descriptor that belongs to somebody else; empty at the end (read(2)).

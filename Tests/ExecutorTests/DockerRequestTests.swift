@@ -10,8 +10,7 @@ import Testing
 struct DockerRequestTests {
   private let identity = Identity(name: "www-data", uid: 33, gid: 33, groupName: "www-data", supplementaryGroups: [7])
   private let paths = DockerRequest.HostPaths(
-    program: "/run/x/.init/1", handover: "/run/x/t/handover", sandbox: "/w/t/sandbox", logs: "/w/t/logs",
-    workDirectory: "/w")
+    handover: "/run/x/t/handover", sandbox: "/w/t/sandbox", logs: "/w/t/logs", workDirectory: "/w")
 
   private func settings(_ allowed: String = "all") -> RunSettings {
     var settings = RunSettings(role: "www-data", hostname: "host", isolation: RunSettings.defaultIsolation)
@@ -50,7 +49,7 @@ struct DockerRequestTests {
     let create = try finished(request())
     #expect(create.spec.image == "sha256:" + String(repeating: "a", count: 64))
     #expect(create.spec.entrypoint == ["/.aurora-executor/init"])
-    #expect(create.spec.command == ["__init-handover", "/.aurora-executor/handover/start.sock"])
+    #expect(create.spec.command == ["__init-handover", "/.aurora-executor/start.sock"])
     #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/" && create.spec.environment.isEmpty)
     #expect(create.hostConfig.initProcess == false && !create.hostConfig.autoRemove)
     #expect(create.hostConfig.restartPolicy == RestartPolicy(name: "no"))
@@ -62,8 +61,8 @@ struct DockerRequestTests {
     let mounts = try finished(request()).hostConfig.mounts.map { "\($0.source) \($0.target) \($0.readOnly)" }
     #expect(
       mounts == [
-        "/run/x/.init/1 /.aurora-executor/init true", "/run/x/t/handover /.aurora-executor/handover true",
-        "/w/t/sandbox /mnt/mesos/sandbox false", "/w/t/logs /mnt/mesos/sandbox/.logs true",
+        "/run/x/t/handover /.aurora-executor true", "/w/t/sandbox /mnt/mesos/sandbox false",
+        "/w/t/logs /mnt/mesos/sandbox/.logs true",
       ])
   }
 

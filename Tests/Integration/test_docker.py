@@ -21,7 +21,7 @@ class Launch(DockerTestCase):
         self.assertEqual((made.st_uid, made.st_gid), (33, 33))
         self.assertEqual(outcome.result["containerizer"], "docker")
         image = self.engine.docker("image", "inspect", "--format", "{{.Id}}", "busybox:test").strip()
-        self.assertEqual(outcome.result["image"], {"reference": "busybox:test", "digest": image})
+        self.assertEqual(outcome.result["image"], {"reference": "busybox:test", "digest": image, "id": image})
 
     def test_the_image_needs_nothing_but_the_program(self):
         image = self.with_engine_image(
@@ -58,9 +58,9 @@ class Launch(DockerTestCase):
         self.assertEqual(self.engine.containers(), [])
 
     def test_neither_plan_nor_socket_is_a_file_in_the_container(self):
-        command = "ls -A /.aurora-executor/handover; cat /proc/1/environ; ls /proc/1/fd/3; echo x >/.aurora-executor/init"
+        command = "ls -A /.aurora-executor; cat /proc/1/environ; ls /proc/1/fd/3; echo x >/.aurora-executor/init"
         outcome = self.run_docker(command, role="root")
-        self.assertEqual(outcome.out(), "", outcome)
+        self.assertEqual(outcome.out(), "init\n", outcome)
         for words in ("/proc/1/environ': Permission denied", "/proc/1/fd/3: ", "Read-only file system"):
             self.assertIn(words, outcome.err(), outcome)
 

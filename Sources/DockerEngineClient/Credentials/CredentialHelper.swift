@@ -19,8 +19,8 @@ struct CredentialHelper {
       errorNumber: code)
   }
 
-  /// The credentials for `server`, `nil` when the helper has none.
-  func get(_ server: String, limit: Duration) throws(DockerEngineError) -> RegistryAuthorization? {
+  /// The credentials for `server`, `nil` when the helper has none. Given up when something can be read from `interrupt`.
+  func get(_ server: String, limit: Duration, interrupt: Int32?) throws(DockerEngineError) -> RegistryAuthorization? {
     if name.isEmpty { return nil }
     guard name.utf8.allSatisfy({ ASCII.isAlphanumeric($0) || "_.-".utf8.contains($0) }) else {
       throw failure("this is no name for a credential helper")
@@ -28,7 +28,7 @@ struct CredentialHelper {
     let path = try find()
     let (status, answer): (ExitStatus, [UInt8])
     do {
-      (status, answer) = try run(path, server, limit)
+      (status, answer) = try run(path, server, limit, interrupt)
     } catch let error as Errno {
       throw failure("\(error)", error.code)
     } catch let error as SpawnError {
@@ -81,7 +81,9 @@ struct CredentialHelper {
     throw failure("there is no such program in PATH (\(excerpt(search.utf8)))")
   }
 
-  private func run(_ path: String, _ server: String, _ limit: Duration) throws -> (ExitStatus, [UInt8]) {
+  private func run(
+    _ path: String, _ server: String, _ limit: Duration, _ interrupt: Int32?
+  ) throws -> (ExitStatus, [UInt8]) {
     // A file in memory as input: nothing to write to it later, so no pipe that could break.
     let input = try sealedMemory("server", Array(server.utf8))
     let null = try openFile("/dev/null", CredentialHelper.writeOnly)
@@ -95,7 +97,7 @@ struct CredentialHelper {
     request.owners = [pipe.first, pipe.second]
     let child = try request.spawn()
     do {
-      let answer = try collect(from: pipe.first.descriptor, until: child.pidfd, limit)
+      let answer = try collect(from: pipe.first.descriptor, until: child.pidfd, limit, interrupt)
       return (try child.wait().status, answer)
     } catch {
       try child.signal(9)
@@ -106,11 +108,13 @@ struct CredentialHelper {
 
   /// What the helper writes until it has ended, whoever else may hold the other end of the pipe.
   private func collect(
-    from output: borrowing FileDescriptor, until ended: borrowing FileDescriptor, _ limit: Duration
+    from output: borrowing FileDescriptor, until ended: borrowing FileDescriptor, _ limit: Duration,
+    _ interrupt: Int32?
   ) throws -> [UInt8] {
     let poller = try Poller()
     try poller.add(output.rawValue, token: 0)
     try poller.add(ended.rawValue, token: 1)
+    if let interrupt { try poller.add(interrupt, token: 2) }
     let deadline = Clock.now + limit.nanoseconds
     var answer: [UInt8] = []
     var hasEnded = false
@@ -130,6 +134,10 @@ struct CredentialHelper {
       let milliseconds = Int32(min((deadline - now + 999_999) / 1_000_000, 1_000_000))
       for event in try poller.wait(timeoutMilliseconds: milliseconds) {
         if event.token == 1 { hasEnded = true }
+        if event.token == 2 {
+          throw DockerEngineError(
+            .interrupted, operation: "ask for registry credentials", place: program, detail: "given up")
+        }
         // A closed pipe stays ready; from here on only the end of the program is news.
         if event.token == 0, event.hangup { try poller.remove(output.rawValue) }
       }

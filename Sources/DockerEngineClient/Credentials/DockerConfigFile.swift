@@ -102,12 +102,14 @@ public struct DockerConfigFile: Sendable {
   ///   - reference: `[host[:port]/]name[:tag][@digest]`.
   ///   - environment: what a helper gets; its `PATH` says where helpers are looked for.
   ///   - limit: how long a helper may take.
+  ///   - interrupt: a descriptor; once something can be read from it, a helper is not waited for.
   public func authorization(
-    for reference: String, environment: [String: String], limit: Duration = .seconds(30)
+    for reference: String, environment: [String: String], limit: Duration = .seconds(30), interrupt: Int32? = nil
   ) throws(DockerEngineError) -> RegistryAuthorization? {
     let server = RegistryName.server(of: reference)
     if let helper = helper(for: server) {
-      return try CredentialHelper(name: helper, environment: environment).get(server, limit: limit)
+      return try CredentialHelper(name: helper, environment: environment).get(
+        server, limit: limit, interrupt: interrupt)
     }
     if let exact = entries.first(where: { $0.server.utf8.elementsEqual(server.utf8) }) { return exact.authorization }
     let host = RegistryName.host(server)

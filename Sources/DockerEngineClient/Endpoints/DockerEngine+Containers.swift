@@ -104,8 +104,21 @@ extension DockerEngine {
   public func listContainers(
     all: Bool = true, filters: EngineFilters = [:]
   ) throws(DockerEngineError) -> [ContainerSummary] {
-    try perform(
-      request(
+    try perform(listing(all, filters))
+  }
+
+  /// Starts listing containers, as `listContainers` does.
+  public func beginList(
+    all: Bool = true, filters: EngineFilters = [:]
+  ) throws(DockerEngineError) -> PendingReply<[ContainerSummary]> {
+    try begin(listing(all, filters))
+  }
+
+  private func listing(
+    _ all: Bool, _ filters: EngineFilters
+  ) throws(DockerEngineError) -> EngineOperation<[ContainerSummary]> {
+    EngineOperation(
+      request: try request(
         "GET", "/containers/json", query: [("all", all ? "1" : nil), ("filters", encoded(filters))], "list containers"),
       decode: list(ContainerSummary.init))
   }

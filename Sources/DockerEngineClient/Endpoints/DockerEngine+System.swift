@@ -1,7 +1,12 @@
 extension DockerEngine {
-  /// Asks whether the engine is there, and for its newest API version (`GET /_ping`).
+  /// Asks whether the engine is there, and for its newest API version (`GET /_ping`). There is nothing that an engine has
+  /// to look up for it: one that has not answered within ten seconds is hung.
   public func ping() throws(DockerEngineError) -> EnginePing {
-    try perform(unversioned("GET", "/_ping", "ping the engine"), bodyLimit: 64 << 10) {
+    var deadlines = configuration.deadlines
+    deadlines.head = min(deadlines.head ?? .seconds(10), .seconds(10))
+    return try perform(
+      unversioned("GET", "/_ping", "ping the engine", deadlines: deadlines), bodyLimit: 64 << 10
+    ) {
       (head, _) throws(DockerEngineError) in
       guard let text = head.value(of: "api-version"), let version = APIVersion(text) else {
         throw .decoding("the answer has no valid Api-Version field; is this a Docker engine?")

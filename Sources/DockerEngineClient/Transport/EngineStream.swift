@@ -114,6 +114,7 @@ public final class EngineStream<Element> {
     do throws(DockerEngineError) {
       try exchange.waitUntilReady()
     } catch {
+      if error.kind == .interrupted { state = .finished }
       throw error.during(context.operation, at: context.place)
     }
   }

@@ -29,14 +29,19 @@ final class Exchange {
   private let wholeDeadline: UInt64?
   /// When the last progress was made.
   private var lastProgress: UInt64
+  /// What ends every wait for it once it can be read.
+  private let interrupt: Int32?
   /// Called once, when the response is complete and the connection can carry another request.
   var onReusable: ((EngineConnection) -> Void)?
 
   /// How long an engine may keep silent about `Expect: 100-continue` before the body is sent all the same.
   private static let continuePatience: UInt64 = 1_000_000_000
 
-  init(_ request: HTTPRequest, on connection: EngineConnection) throws(DockerEngineError) {
+  init(
+    _ request: HTTPRequest, on connection: EngineConnection, interrupt: Int32? = nil
+  ) throws(DockerEngineError) {
     self.request = request
+    self.interrupt = interrupt
     self.connection = connection
     wasReused = connection.isReused
     parser = HTTPResponseParser(method: request.method, upgrade: request.upgrade != nil)
@@ -186,13 +191,23 @@ final class Exchange {
     }
   }
 
-  /// Blocks until `next()` is worth calling.
-  func waitUntilReady() throws(DockerEngineError) {
+  /// Blocks until `next()` is worth calling, or until the instant.
+  func waitUntilReady(until: UInt64? = nil) throws(DockerEngineError) {
     do throws(Errno) {
-      try wait(for: descriptor, interest, until: deadline)
+      let earliest = [deadline, until].compactMap { $0 }.min()
+      try wait(for: descriptor, interest, until: earliest, interrupt: interrupt)
     } catch {
       throw .transport(head == nil ? .head : .body, error)
     }
+    try checkInterrupt()
+  }
+
+  /// Gives up when the caller wants something else. What the engine does with a request that it has is its own affair.
+  private func checkInterrupt() throws(DockerEngineError) {
+    guard let interrupt, isReadable(interrupt) else { return }
+    cancel()
+    throw DockerEngineError(
+      .interrupted, detail: "given up while \(head == nil ? "waiting for" : "reading") the response")
   }
 
   /// The descriptor to poll; -1 once the exchange has ended, as the connection may then be another's.

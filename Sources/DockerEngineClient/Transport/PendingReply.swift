@@ -74,13 +74,20 @@ public final class PendingReply<Value> {
     (200..<300).contains(head.status) || accepting.contains(head.status)
   }
 
-  /// Waits for the value, as long as the deadlines allow.
-  public func finish() throws(DockerEngineError) -> Value {
+  /// Waits for the value, as long as the deadlines allow and nobody interrupts (`DockerEngine.interrupt`).
+  /// - Parameter limit: a further deadline, for a caller who has less time than the request.
+  public func finish(within limit: Duration? = nil) throws(DockerEngineError) -> Value {
+    let until = limit.map { Clock.now + $0.nanoseconds }
     while true {
       if let value = try advance() { return value }
       do throws(DockerEngineError) {
-        try exchange.waitUntilReady()
+        if let until, let limit, Clock.now >= until {
+          exchange.cancel()
+          throw .timeout(.whole, limit)
+        }
+        try exchange.waitUntilReady(until: until)
       } catch {
+        isOver = true
         throw error.during(context.operation, at: context.place)
       }
     }

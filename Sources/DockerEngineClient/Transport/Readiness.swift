@@ -15,8 +15,11 @@ public struct Readiness: OptionSet, Sendable {
   public static let write = Readiness(rawValue: 2)
 }
 
-/// Waits until the descriptor is ready or the deadline (`Clock.now`, nanoseconds) has come.
-func wait(for descriptor: Int32, _ interest: Readiness, until deadline: UInt64?) throws(Errno) {
+/// Waits until the descriptor is ready, the deadline (`Clock.now`, nanoseconds) has come, or something can be read from
+/// `interrupt`.
+func wait(
+  for descriptor: Int32, _ interest: Readiness, until deadline: UInt64?, interrupt: Int32? = nil
+) throws(Errno) {
   var milliseconds: Int32?
   if let deadline {
     let now = Clock.now
@@ -25,5 +28,6 @@ func wait(for descriptor: Int32, _ interest: Readiness, until deadline: UInt64?)
     milliseconds = Int32(min((deadline - now + 999_999) / 1_000_000, 1_000_000_000))
   }
   _ = try waitUntilReady(
-    descriptor, read: interest.contains(.read), write: interest.contains(.write), timeoutMilliseconds: milliseconds)
+    descriptor, read: interest.contains(.read), write: interest.contains(.write), timeoutMilliseconds: milliseconds,
+    interrupt: interrupt)
 }

@@ -11,6 +11,7 @@ enum RunCommand {
       Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
       Option("--follow", "show the processes' output (by default when standard output is a terminal)"),
       Option("--detach", "return when the task has started; print its id"),
+      Option("--keep", "leave the container, ended, for a look at it; sweep removes it"),
       Option("--assert-clean", "exit 79 when anything of the container is left when the task has ended"),
       Option("--rm", "remove the task's directory when it has ended"),
     ],
@@ -25,7 +26,11 @@ enum RunCommand {
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
     // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
     let signals = try SignalSource.open()
-    let (loader, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    var (loader, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    settings.keepsContainer = arguments.has("--keep")
+    for option in ["--rm", "--assert-clean"] where settings.keepsContainer && arguments.has(option) {
+      throw CommandFailure(.usage, "--keep and \(option) contradict each other")
+    }
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)

@@ -32,13 +32,13 @@ enum StatusCommand {
   private static func live(_ history: TaskHistory) -> JSON {
     let (state, reason, message) = history.lastUpdate
     let result = TaskResult(
-      taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", image: nil,
-      role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
+      taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", containerID: nil,
+      image: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
       processes: history.machine.processes, runTimes: history.times, usage: .init(), diskBytes: nil)
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
-      ("executor", JSON(TaskLock.isHeld(history.paths))),
+      ("container_id", history.launched?["container_id"]), ("executor", JSON(TaskLock.isHeld(history.paths))),
       ("role", JSON(object: [("name", JSON(history.settings.role))])),
       ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
     ])
@@ -55,6 +55,7 @@ enum StatusCommand {
       field("task", json["task_id"]?.string), field("state", json["state"]?.string),
       field("reason", json["reason"]?.string),
       field("message", json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }), field("decider", decider),
+      field("container", json["container_id"]?.string.map { printable($0.utf8) }),
       field("role", role?["name"]?.string.map { $0 + numbers }),
       field(
         "image", json["image"].map { "\($0["reference"]?.string ?? "") (\($0["digest"]?.string ?? ""))" }),

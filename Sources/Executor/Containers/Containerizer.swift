@@ -25,8 +25,9 @@ protocol Containerizer {
   /// What a launch would do.
   func plan() throws(CommandFailure) -> LaunchPlan
 
-  /// Starts the container; its init answers on `Container.client`.
-  func launch() throws(CommandFailure) -> any Container
+  /// Starts the container; its init answers on `Container.client`. Where that may last it is given up when something can
+  /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
+  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container
 
   /// Finds the container that an executor before us launched, by what it wrote into the journal. `nil` when it is gone.
   /// The image is known afterwards; `provision` need not have been called.
@@ -35,8 +36,9 @@ protocol Containerizer {
   /// After a provision or a launch that failed: removes what that made, and nothing else.
   func abandon() -> [String]
 
-  /// Removes whatever of the container is still there, whether or not it was ever launched.
-  func removeRemains() -> [String]
+  /// Ends whatever of the container is still there, whether or not it was ever launched, and removes it unless it is to be
+  /// kept.
+  func removeRemains(keeping: Bool) -> [String]
 }
 
 /// An image as a result names it.
@@ -44,6 +46,8 @@ struct ProvisionedImage: Equatable {
   var reference: String
   /// Of the manifest where the source has one, else of the configuration.
   var digest: String
+  /// Of the configuration, or whatever the engine calls it by.
+  var id: String
 }
 
 /// A running container.
@@ -53,6 +57,8 @@ protocol Container: AnyObject {
   var client: InitClient { get }
   /// Readable when the container has ended.
   var endDescriptor: Int32 { get }
+  /// What somebody else knows it by: the engine's id of it.
+  var foreignID: String? { get }
   /// What the journal needs to find it again.
   var record: [(String, JSON?)] { get }
   /// What it has used so far.
@@ -61,6 +67,9 @@ protocol Container: AnyObject {
   func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> String
-  /// Ends and removes it. Returns what could not be ended or removed.
+  /// Asks its init to end, without waiting for it.
+  func beginEnd()
+  /// Ends and removes it, or only ends it where the run is to keep it. Returns what could not be ended or removed, and
+  /// what was kept.
   func destroy() -> [String]
 }

@@ -18,6 +18,7 @@ struct DockerContainerizer: Containerizer {
   private let advisor: DockerEngine
   private let request: DockerRequest
   private let source: DockerImage
+  private let keeps: Bool
   private var details: ImageDetails?
   private(set) var image: ProvisionedImage?
 
@@ -31,6 +32,7 @@ struct DockerContainerizer: Containerizer {
     let socket = settings.dockerSocket ?? DockerEngine.Configuration().socketPath
     engine = DockerContainerizer.engine(socket, head: .seconds(30))
     advisor = DockerContainerizer.engine(socket, head: .seconds(5))
+    keeps = settings.keepsContainer
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
       container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
@@ -39,6 +41,7 @@ struct DockerContainerizer: Containerizer {
   private static func engine(_ socket: String, head: Duration) -> DockerEngine {
     var configuration = DockerEngine.Configuration(socketPath: socket)
     configuration.deadlines.head = head
+    configuration.deadlines.whole = head + .seconds(10)
     return DockerEngine(configuration)
   }
 
@@ -52,6 +55,7 @@ struct DockerContainerizer: Containerizer {
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
     for warning in request.warnings { Console.warning(warning) }
+    engine.interrupt = signals.rawValue
     take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
 
@@ -104,17 +108,16 @@ struct DockerContainerizer: Containerizer {
 
   // MARK: Launch
 
-  func launch() throws(CommandFailure) -> any Container {
-    let nonce = try self.nonce()
-    do throws(CommandFailure) { return try launch(nonce) } catch {
-      for problem in removal(nonce).run() { Console.warning(problem) }
+  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
+    engine.interrupt = signals.rawValue
+    do throws(CommandFailure) { return try launch(try nonce(), until: signals) } catch {
       // What the engine is may be the reason behind what it said.
       if error.exitCode == .failed { try checkEngine() }
       throw error
     }
   }
 
-  private func launch(_ nonce: String) throws(CommandFailure) -> any Container {
+  private func launch(_ nonce: String, until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
     let handover = paths.run + "/handover"
@@ -128,21 +131,21 @@ struct DockerContainerizer: Containerizer {
     } catch {
       throw CommandFailure(.cannotCreate, "cannot listen in \(handover): \(error)")
     }
-    let program =
-      request.mayRemount
-      ? try InitProgram.own(at: paths.run + "/init") : try InitProgram.shared(paths.runDirectory)
+    try InitProgram.provide(
+      handover + "/" + DockerRequest.Place.programName, runDirectory: paths.runDirectory,
+      isOwn: request.mayRemount)
     var hostPaths = DockerRequest.HostPaths(
-      program: program.path, handover: handover, sandbox: paths.sandbox, logs: paths.logs,
-      workDirectory: paths.workDirectory)
+      handover: handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
     if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
-    let (connection, peer) = try DockerStart(id, at: engine, reception).run()
-    let (process, identity) = try recognize(peer, id)
-    let client = try handOver(plan, over: connection)
+    let started = try DockerStart(id, at: engine, reception, until: signals).run()
+    let (process, identity) = try recognize(started.peer, id)
+    let client = try handOver(plan, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
-    return EngineContainer(plan, client, process, identity, id, image, engine: advisor, removal: removal(nonce))
+    return EngineContainer(
+      plan, client, process, identity, id, image, start: started.request, engine: advisor, removal: removal(nonce))
   }
 
   /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
@@ -252,13 +255,12 @@ struct DockerContainerizer: Containerizer {
   mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
     guard let identity = ProcessIdentity(json: record),
       let id = record["container_id"]?.string.flatMap(ContainerID.init),
-      let reference = record["image"]?["reference"]?.string, let digest = record["image"]?["digest"]?.string
+      let image = record["image"].flatMap({ ProvisionedImage(json: $0) })
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
     guard let nonce = knownNonce else {
       throw CommandFailure(
         .internalError, "\(paths.containerNonce) is gone: nothing says which container is the task's")
     }
-    let image = ProvisionedImage(reference: reference, digest: digest)
     self.image = image
     do {
       guard let process = try identity.open() else { return nil }
@@ -272,7 +274,8 @@ struct DockerContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      return EngineContainer(plan, client, handle, identity, id, image, engine: advisor, removal: removal(nonce))
+      return EngineContainer(
+        plan, client, handle, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -280,17 +283,18 @@ struct DockerContainerizer: Containerizer {
     }
   }
 
-  func abandon() -> [String] { removeRemains() }
+  func abandon() -> [String] { removeRemains(keeping: keeps) }
 
-  func removeRemains() -> [String] {
+  func removeRemains(keeping: Bool) -> [String] {
     // Without a nonce no container was ever asked for.
     guard let nonce = knownNonce else { return [] }
-    return removal(nonce).run()
+    return removal(nonce, keeping: keeping).run()
   }
 
-  private func removal(_ nonce: String) -> DockerRemoval {
+  private func removal(_ nonce: String, keeping: Bool? = nil) -> DockerRemoval {
     DockerRemoval(
-      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
+      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce],
+      keeps: keeping ?? keeps)
   }
 }
 

@@ -3,6 +3,10 @@ import DockerEngineClient
 extension CommandFailure {
   /// An engine that is not there or does not answer says nothing about the task; what it refuses does.
   init(_ error: DockerEngineError, hint: String? = nil) {
+    guard error.kind != .interrupted else {
+      self.init(.killed, "stopped while the Docker engine was asked to \(error.operation)")
+      return
+    }
     self.init(error.isUnavailable ? .unavailable : .failed, error.description, hint: hint)
   }
 }

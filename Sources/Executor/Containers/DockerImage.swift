@@ -55,7 +55,8 @@ struct DockerImage {
     }
     // Of several names the one that was asked for counts.
     let own = all.first { $0.0.registry == reference.registry && $0.0.repository == reference.repository }
-    return ProvisionedImage(reference: name, digest: reference.digest?.description ?? own?.1 ?? details.id.text)
+    return ProvisionedImage(
+      reference: name, digest: reference.digest?.description ?? own?.1 ?? details.id.text, id: details.id.text)
   }
 
   var name: String { reference.description }
@@ -63,6 +64,17 @@ struct DockerImage {
   private func checked(_ details: ImageDetails) throws(CommandFailure) -> ImageDetails {
     guard details.os.isEmpty || details.os == "linux" else {
       throw CommandFailure(.failed, "the image \(name) is made for \(printable(details.os.utf8)), not for Linux")
+    }
+    // A name with a digest is a promise to run that and nothing else: what the engine found must say so itself.
+    if let digest = reference.digest?.description {
+      let known = details.digests.compactMap { (try? ImageReference($0))?.digest?.description } + [details.id.text]
+      guard known.contains(digest) else {
+        throw CommandFailure(
+          .failed, "the engine has another image under the name \(name): \(details.id.text)",
+          hint:
+            "its digests are \(details.digests.isEmpty ? "unknown" : printable(details.digests.joined(separator: ", ").utf8))"
+        )
+      }
     }
     return details
   }
@@ -88,6 +100,8 @@ struct DockerImage {
       }
     } catch let failure as CommandFailure {
       throw failure
+    } catch let error as DockerEngineError where error.kind == .interrupted {
+      throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
     } catch let error as DockerEngineError {
       // The engine is there, and its registry or the image is not: that is the task's to answer for.
       throw CommandFailure(
@@ -112,6 +126,6 @@ struct DockerImage {
     let path = configFile ?? DockerConfigFile.defaultPath(environment: environment)
     guard let path else { return nil }
     let file = try DockerConfigFile(path: path, mustExist: configFile != nil)
-    return try file.authorization(for: name, environment: environment)
+    return try file.authorization(for: name, environment: environment, interrupt: engine.interrupt)
   }
 }

@@ -6,24 +6,39 @@ struct DockerRemoval {
   let engine: DockerEngine
   /// What a container must have to be one of those, `name=value`.
   let labels: [String]
-  /// How long an engine that is away or busy is given to come back, in nanoseconds.
-  var patience: UInt64 = 10_000_000_000
+  /// Only ends them, for somebody to look at what is left.
+  let keeps: Bool
+
+  /// What an engine is given for all of it, in nanoseconds: the end of a task waits no longer.
+  static let patience: UInt64 = 20_000_000_000
+  /// Of that, for one that is away to come back.
+  private static let absence: UInt64 = 10_000_000_000
+  /// What an engine that works needs for a list many times over.
+  private static let listing: UInt64 = 10_000_000_000
 
   /// Removes every container that has all the labels.
-  func run() -> [String] {
-    var problem = ""
-    let deadline = Clock.now + patience
+  /// - Parameter known: the one there is as far as anybody knows; nothing is looked for when it can be removed.
+  func run(_ known: ContainerID? = nil) -> [String] {
+    // The end of a task is not for a further signal to cut short.
+    engine.interrupt = nil
+    let start = Clock.now
+    var known = known
     var delay: Int32 = 50
+    var problem = ""
     while true {
       do throws(DockerEngineError) {
-        for container in try engine.listContainers(filters: ["label": labels]) { try remove(container.id) }
-        return []
+        if let known { return [try end(known, since: start)].compactMap { $0 } }
+        var kept: [String] = []
+        let all = try engine.beginList(filters: ["label": labels]).finish(within: left(start, DockerRemoval.listing))
+        for container in all { if let note = try end(container.id, since: start) { kept.append(note) } }
+        return kept
       } catch {
         problem = error.description
-        // A hung engine has had its time with the first request already.
+        // A hung engine has had its time.
         if case .timeout = error.kind { break }
+        known = nil
       }
-      guard Clock.now < deadline else { break }
+      guard Clock.now < start + DockerRemoval.absence else { break }
       CurrentProcess.pause(milliseconds: delay)
       delay = min(delay * 2, 1000)
     }
@@ -33,11 +48,29 @@ struct DockerRemoval {
     ]
   }
 
-  private func remove(_ id: ContainerID) throws(DockerEngineError) {
+  /// What is left of the time, at most `limit`.
+  private func left(_ start: UInt64, _ limit: UInt64 = .max) -> Duration {
+    .nanoseconds(Int64(min(limit, start + DockerRemoval.patience - min(Clock.now, start + DockerRemoval.patience))))
+  }
+
+  /// Removes or ends one container, and says what is kept.
+  private func end(_ id: ContainerID, since start: UInt64) throws(DockerEngineError) -> String? {
     do throws(DockerEngineError) {
-      try engine.removeContainer(id, force: true, volumes: true)
+      guard keeps else {
+        try engine.beginRemove(id, force: true, volumes: true).finish(within: left(start))
+        return nil
+      }
+      if try engine.beginInspect(id).finish(within: left(start)).state.running {
+        try engine.beginKill(id).finish(within: left(start))
+        _ = try engine.beginWait(id).finish(within: left(start))
+      }
+      return "the container \(id.short) is kept as it ended; `aurora-executor sweep` removes it"
     } catch  where error.status == 404 {
-      // Gone meanwhile: that is what was wanted.
+      // Gone meanwhile: that is what was wanted, or somebody else's doing.
+      return nil
+    } catch  where error.status == 409 && keeps {
+      // It has ended between the question and the signal.
+      return "the container \(id.short) is kept as it ended; `aurora-executor sweep` removes it"
     }
   }
 }

@@ -11,15 +11,15 @@ struct DockerRequest {
   /// Where things are in the container, outside whatever an image may hold.
   enum Place {
     static let directory = "/.aurora-executor"
-    static let program = directory + "/init"
-    static let handover = directory + "/handover"
-    static let socket = handover + "/" + socketName
+    static let program = directory + "/" + programName
+    static let programName = "init"
+    static let socket = directory + "/" + socketName
     static let socketName = "start.sock"
   }
 
   /// Where things are on the host.
   struct HostPaths: Equatable {
-    var program: String
+    /// The program and the socket.
     var handover: String
     var sandbox: String
     var logs: String
@@ -28,7 +28,7 @@ struct DockerRequest {
     var accounts: [(target: String, source: String)] = []
 
     static func == (left: HostPaths, right: HostPaths) -> Bool {
-      left.program == right.program && left.handover == right.handover && left.sandbox == right.sandbox
+      left.handover == right.handover && left.sandbox == right.sandbox
         && left.logs == right.logs && left.workDirectory == right.workDirectory
         && left.accounts.map(\.source) == right.accounts.map(\.source)
     }
@@ -286,8 +286,8 @@ struct DockerRequest {
       return mount
     }
     return [
-      bind(paths.program, Place.program, readOnly: true), bind(paths.handover, Place.handover, readOnly: true),
-      bind(paths.sandbox, sandbox, readOnly: false), bind(paths.logs, sandbox + "/.logs", readOnly: true),
+      bind(paths.handover, Place.directory, readOnly: true), bind(paths.sandbox, sandbox, readOnly: false),
+      bind(paths.logs, sandbox + "/.logs", readOnly: true),
     ] + paths.accounts.map { bind($0.source, $0.target, readOnly: true) }
   }
 }

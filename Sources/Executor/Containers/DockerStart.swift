@@ -2,10 +2,22 @@ import ContainerInit
 import DockerEngineClient
 import LinuxKernel
 
-/// Starts a created container and waits for its init, whichever of the two is told of first.
+/// Starts a created container and waits for its init.
+///
+/// Init usually connects before the engine has answered, and what it says counts: from then on nothing waits for the
+/// engine. The engine's answer is waited for only as long as there is no init.
 final class DockerStart {
   private enum Source: UInt64 {
-    case reception = 1, start, end
+    case reception = 1, start, end, signals
+  }
+
+  /// What a start has led to.
+  struct Outcome {
+    /// The connection of the container's init, and its process as this host's kernel knows it.
+    let connection: SharedDescriptor
+    let peer: UnixSocket.Peer
+    /// The request that the engine has not answered yet.
+    let request: PendingReply<Bool>?
   }
 
   private let engine: DockerEngine
@@ -15,12 +27,13 @@ final class DockerStart {
   private let deadline: UInt64
   private var start: PendingReply<Bool>?
   private var end: PendingReply<Int32>?
-  private var arrival: (connection: SharedDescriptor, peer: UnixSocket.Peer)?
 
   /// How long a container may take from the request to start it until its init has connected.
   private static let patience: UInt64 = 120_000_000_000
 
-  init(_ id: ContainerID, at engine: DockerEngine, _ reception: Handover.Reception) throws(CommandFailure) {
+  init(
+    _ id: ContainerID, at engine: DockerEngine, _ reception: Handover.Reception, until signals: SharedDescriptor
+  ) throws(CommandFailure) {
     self.engine = engine
     self.id = id
     self.reception = reception
@@ -28,31 +41,36 @@ final class DockerStart {
     do throws(Errno) {
       poller = try Poller()
       try poller.add(reception.descriptor, token: Source.reception.rawValue)
+      try poller.add(signals.rawValue, token: Source.signals.rawValue)
     } catch {
       throw CommandFailure(.internalError, "cannot wait for a container: \(error)")
     }
   }
 
-  /// The connection of the container's init, and its process as this host's kernel knows it.
-  func run() throws(CommandFailure) -> (connection: SharedDescriptor, peer: UnixSocket.Peer) {
+  func run() throws(CommandFailure) -> Outcome {
     do {
       let pending = try engine.beginStart(id)
       start = pending
       try watch(pending.descriptor, pending.interest, .start)
       while true {
-        if start == nil, let arrival { return arrival }
-        let now = Clock.now
-        guard now < deadline else {
+        guard Clock.now < deadline else {
           throw CommandFailure(
             .unavailable, "the container \(id.short) has not come up within \(DockerStart.patience / 1_000_000_000) s",
             hint: "look at the engine's own log; the host may be overloaded")
         }
         // Deadlines of the engine's replies are looked at between waits.
-        for event in try poller.wait(timeoutMilliseconds: 1000) where Source(rawValue: event.token) == .reception {
-          if arrival == nil { arrival = try reception.accept() }
+        for event in try poller.wait(timeoutMilliseconds: 1000) {
+          switch Source(rawValue: event.token) {
+          case .reception:
+            if let (connection, peer) = try reception.accept() {
+              return Outcome(connection: connection, peer: peer, request: start)
+            }
+          case .signals: throw CommandFailure(.killed, "stopped while the container was being started")
+          default: break
+          }
         }
         try advanceStart()
-        try advanceEnd()
+        if let late = try advanceEnd() { return late }
       }
     } catch let failure as CommandFailure {
       throw failure
@@ -86,12 +104,14 @@ final class DockerStart {
     try watch(wait.descriptor, .read, .end)
   }
 
-  private func advanceEnd() throws {
-    guard let pending = end, let status = try pending.advance() else { return }
+  /// The engine says that the container has ended: what its init did before that counts all the same.
+  private func advanceEnd() throws -> Outcome? {
+    guard let pending = end, let status = try pending.advance() else { return nil }
     end = nil
-    guard arrival == nil else { return }
     // It may have connected and ended in one go; then it stands in the queue, and its connection says more.
-    if let late = try reception.accept() { return arrival = late }
+    if let (connection, peer) = try reception.accept() {
+      return Outcome(connection: connection, peer: peer, request: nil)
+    }
     let error = (try? engine.inspectContainer(id).state.error) ?? ""
     throw CommandFailure(
       .failed,

@@ -20,11 +20,19 @@ final class EngineContainer: Container {
   private let removal: DockerRemoval
   private let measured: DockerUsage?
   private var lastUsage = ContainerUsage()
+  /// The engine's answer to the request to start it, which nobody waits for once init is there. The connection stays:
+  /// an engine may give up what nobody is there to hear of.
+  private var start: PendingReply<Bool>?
+  /// The engine's word that it has ended.
+  private var end: PendingReply<Int32>?
+  private var isEnding = false
 
   init(
     _ plan: LaunchPlan, _ client: InitClient, _ process: SharedDescriptor, _ identity: ProcessIdentity,
-    _ id: ContainerID, _ image: ProvisionedImage, engine: DockerEngine, removal: DockerRemoval
+    _ id: ContainerID, _ image: ProvisionedImage, start: PendingReply<Bool>?, engine: DockerEngine,
+    removal: DockerRemoval
   ) {
+    self.start = start
     self.plan = plan
     self.client = client
     self.process = process
@@ -41,9 +49,11 @@ final class EngineContainer: Container {
   var record: [(String, JSON?)] {
     identity.journalMembers + [
       ("container_id", JSON(id.text)),
-      ("image", JSON(object: [("reference", JSON(image.reference)), ("digest", JSON(image.digest))])),
+      ("image", image.json),
     ]
   }
+
+  var foreignID: String? { id.text }
 
   func usage() -> ContainerUsage {
     // The engine removes the cgroups with the container: what was seen last stays.
@@ -84,15 +94,28 @@ final class EngineContainer: Container {
     return words.joined(separator: ", ")
   }
 
-  func destroy() -> [String] {
-    thaw()
+  func beginEnd() {
+    guard !isEnding else { return }
+    isEnding = true
+    // Asked before it ends, the engine tells at once; asked to remove what it still believes to run, it would first try
+    // to kill it.
+    removal.engine.interrupt = nil
+    end = try? removal.engine.beginWait(id)
+    _ = try? end?.advance()
     // Orderly, where init still listens: it has flushed every log by then. With pid 1 everything else goes.
     try? client.send(.shutdown)
+  }
+
+  func destroy() -> [String] {
+    thaw()
+    beginEnd()
     var hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
     if !hasEnded {
       _ = ProcessHandle.signal(9, process.rawValue)
       hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000)
     }
-    return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run()
+    if hasEnded { _ = try? end?.finish(within: .seconds(2)) }
+    (start, end) = (nil, nil)
+    return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run(id)
   }
 }

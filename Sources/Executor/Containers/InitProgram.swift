@@ -6,20 +6,32 @@ import LinuxKernel
 ///     <run-dir>/.init/<what this program is>     0555 root, one for all tasks, until the next boot
 ///
 /// A copy, so that no container ever has the host's own file: one with enough power over its mounts could write to it.
-/// Such a container gets a copy of its own.
-struct InitProgram {
-  /// Where it is on the host.
-  let path: String
-
-  /// The copy that all tasks share; made when it is not there yet.
-  static func shared(_ runDirectory: String) throws(CommandFailure) -> InitProgram {
-    try make { () throws(Errno) in
-      let path = try sharedPath(runDirectory)
-      if (try? status(of: path)) != nil { return path }
-      try makeDirectories(runDirectory + "/.init", mode: 0o711)
-      try copy(try openFile("/proc/self/exe", O_RDONLY), to: path)
-      return path
+/// Such a container gets a copy of its own; the others have one more name of the shared one, in a directory of their own.
+enum InitProgram {
+  /// Puts the program at a path, where nothing is yet.
+  /// - Parameter isOwn: as a file that no other container has.
+  static func provide(_ path: String, runDirectory: String, isOwn: Bool) throws(CommandFailure) {
+    do {
+      guard try isStatic() else {
+        throw CommandFailure(
+          .configuration, "this build of aurora-executor needs shared libraries, which a container does not have",
+          hint: "use the static build: scripts/build, or swift build --static-swift-stdlib -Xswiftc -static-executable")
+      }
+      if isOwn { try copy(to: path) } else { try link(path, runDirectory) }
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot copy this program for containers: \(error)")
     }
+  }
+
+  private static func link(_ path: String, _ runDirectory: String) throws(Errno) {
+    let shared = try sharedPath(runDirectory)
+    if (try? status(of: shared)) == nil {
+      try makeDirectories(runDirectory + "/.init", mode: 0o711)
+      try copy(to: shared)
+    }
+    try makeHardLink(shared, at: AT_FDCWD, to: path, at: AT_FDCWD)
   }
 
   /// Where the shared copy of this very program is or would be.
@@ -28,31 +40,8 @@ struct InitProgram {
     return "\(runDirectory)/.init/\(about.device)-\(about.inode)-\(about.size)-\(about.modified)"
   }
 
-  /// A copy for one container.
-  static func own(at path: String) throws(CommandFailure) -> InitProgram {
-    try make { () throws(Errno) in
-      try copy(try openFile("/proc/self/exe", O_RDONLY), to: path)
-      return path
-    }
-  }
-
-  private static func make(_ body: () throws(Errno) -> String) throws(CommandFailure) -> InitProgram {
-    do {
-      guard try isStatic() else {
-        throw CommandFailure(
-          .configuration, "this build of aurora-executor needs shared libraries, which a container does not have",
-          hint: "use the static build: scripts/build, or swift build --static-swift-stdlib -Xswiftc -static-executable")
-      }
-      return InitProgram(path: try body())
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(.cannotCreate, "cannot copy this program for containers: \(error)")
-    }
-  }
-
-  private static func copy(_ program: borrowing FileDescriptor, to path: String) throws(Errno) {
-    let content = try program.readToEnd(limit: 512 << 20)
+  private static func copy(to path: String) throws(Errno) {
+    let content = try openFile("/proc/self/exe", O_RDONLY).readToEnd(limit: 512 << 20)
     // Several executors may do this at once: each writes its own, and the last rename is as good as the first.
     let temporary = "\(path).\(CurrentProcess.pid)"
     do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}

@@ -110,7 +110,8 @@ struct NativeContainerizer: Containerizer {
           hint: "`aurora-executor image import ARCHIVE` puts it there; `aurora-executor image ls` shows what is")
       }
       stored = found
-      image = ProvisionedImage(reference: text, digest: (found.manifestDigest ?? found.id).description)
+      image = ProvisionedImage(
+        reference: text, digest: (found.manifestDigest ?? found.id).description, id: found.id.description)
     } catch let failure as CommandFailure {
       throw failure
     } catch let error as ImageError {
@@ -173,12 +174,13 @@ struct NativeContainerizer: Containerizer {
     do throws(LaunchError) { return try launcher.plan(config()) } catch { throw CommandFailure(error) }
   }
 
-  func launch() throws(CommandFailure) -> any Container {
+  /// A launch waits for nobody.
+  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     let files = ContainerFiles(
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
     do throws(LaunchError) {
       let launched = try launcher.launch(config(), files: files, keepOpen: imageLock.map { [$0] } ?? [])
-      return try NativeContainer(launched, paths: paths, launcher: launcher)
+      return try NativeContainer(launched, paths: paths, launcher: launcher, keeps: settings.keepsContainer)
     } catch {
       throw CommandFailure(error)
     }
@@ -201,7 +203,8 @@ struct NativeContainerizer: Containerizer {
           hint: "nothing was done about it")
       }
       let plan = try plan()
-      return NativeContainer(plan, handle, identity, client, paths: paths, launcher: launcher)
+      return NativeContainer(
+        plan, handle, identity, client, paths: paths, launcher: launcher, keeps: settings.keepsContainer)
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -212,12 +215,12 @@ struct NativeContainerizer: Containerizer {
   /// A launch undoes itself; what provisioning made is the writable layer.
   func abandon() -> [String] { paths.removeRootfs() }
 
-  func removeRemains() -> [String] {
+  func removeRemains(keeping: Bool) -> [String] {
     // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
     // started. The cgroup ends it as well, where there is one.
     if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
     try? removeFile(paths.controlSocket)
-    return launcher.destroy(paths.taskID, initProcess: nil) + paths.removeRootfs()
+    return launcher.destroy(paths.taskID, initProcess: nil) + paths.removeRootfs(keeping: keeping)
   }
 }
 
@@ -229,8 +232,12 @@ final class NativeContainer: Container {
   private let identity: ProcessIdentity
   private let paths: TaskPaths
   private let launcher: MesosContainerizer
+  private let keeps: Bool
+  private var isEnding = false
 
-  init(_ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer) throws(LaunchError) {
+  init(
+    _ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
+  ) throws(LaunchError) {
     let (plan, client, pid, handle) = launched.parts()
     do throws(Errno) {
       identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
@@ -243,12 +250,12 @@ final class NativeContainer: Container {
     process = handle
     self.paths = paths
     self.launcher = launcher
+    self.keeps = keeps
   }
 
   init(
     _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
-    paths: TaskPaths,
-    launcher: MesosContainerizer
+    paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
   ) {
     self.plan = plan
     self.process = process
@@ -256,6 +263,7 @@ final class NativeContainer: Container {
     self.client = client
     self.paths = paths
     self.launcher = launcher
+    self.keeps = keeps
   }
 
   var endDescriptor: Int32 { process.rawValue }
@@ -264,11 +272,18 @@ final class NativeContainer: Container {
   /// Nobody else has a hand in it.
   func thaw() {}
   func lastWords() -> String { "" }
+  var foreignID: String? { nil }
+
+  /// Orderly, where init still listens: it has flushed every log by then.
+  func beginEnd() {
+    guard !isEnding else { return }
+    isEnding = true
+    try? client.send(.shutdown)
+  }
 
   func destroy() -> [String] {
-    // Orderly, where init still listens: it has flushed every log by then.
-    try? client.send(.shutdown)
-    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs()
+    beginEnd()
+    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs(keeping: keeps)
   }
 }
 

@@ -15,6 +15,8 @@ struct RunSettings: Equatable {
   var sandboxMountPoint = "/mnt/mesos/sandbox"
   var createsUser = true
   var maxRuns = 100
+  /// Whether the container stays, ended, when the task has ended.
+  var keepsContainer = false
   /// The engine's socket, when it is not where engines are by default.
   var dockerSocket: String?
   /// Where registry credentials are, when not in the usual place.
@@ -33,6 +35,7 @@ struct RunSettings: Equatable {
       ("ports", JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
       ("bindings", JSON(bindings.map { JSON($0.map { JSON($0) }) })), ("isolation", JSON(isolation.map { JSON($0) })),
       ("sandbox_mount_point", JSON(sandboxMountPoint)), ("create_user", JSON(createsUser)), ("max_runs", JSON(maxRuns)),
+      ("keep", keepsContainer ? JSON(true) : nil),
       ("docker_socket", dockerSocket.map { JSON($0) }), ("docker_config", dockerConfig.map { JSON($0) }),
       ("allow_docker_parameters", JSON(allowedDockerParameters)),
     ])
@@ -55,6 +58,7 @@ struct RunSettings: Equatable {
     sandboxMountPoint = json["sandbox_mount_point"]?.string ?? sandboxMountPoint
     createsUser = json["create_user"]?.bool ?? true
     maxRuns = Int(clamping: json["max_runs"]?.integer ?? 100)
+    keepsContainer = json["keep"]?.bool ?? false
     dockerSocket = json["docker_socket"]?.string
     dockerConfig = json["docker_config"]?.string
     allowedDockerParameters = json["allow_docker_parameters"]?.string ?? allowedDockerParameters

@@ -9,6 +9,8 @@ struct TaskResult {
   let taskID: String
   let verdict: Verdict
   let containerizer: String
+  /// What the engine calls the container.
+  let containerID: String?
   let image: ProvisionedImage?
   let role: Identity?
   let roleName: String
@@ -29,7 +31,7 @@ struct TaskResult {
       ),
       ("notes", verdict.notes.isEmpty ? nil : JSON(verdict.notes.map { JSON($0) })),
       ("containerizer", JSON(containerizer)),
-      ("image", image.map { JSON(object: [("reference", JSON($0.reference)), ("digest", JSON($0.digest))]) }),
+      ("container_id", containerID.map { JSON($0) }), ("image", image?.json),
       (
         "role",
         JSON(object: [
@@ -76,4 +78,13 @@ struct RunTimes {
   init() { boot = Clock.wall &- Clock.now }
   init(boot: UInt64) { self.boot = boot }
   func wall(_ instant: UInt64) -> UInt64 { boot &+ instant }
+}
+
+extension ProvisionedImage {
+  var json: JSON { JSON(object: [("reference", JSON(reference)), ("digest", JSON(digest)), ("id", JSON(id))]) }
+
+  init?(json: JSON) {
+    guard let reference = json["reference"]?.string, let digest = json["digest"]?.string else { return nil }
+    self.init(reference: reference, digest: digest, id: json["id"]?.string ?? digest)
+  }
 }

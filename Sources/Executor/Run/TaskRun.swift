@@ -49,12 +49,12 @@ struct TaskRun {
         do throws(CommandFailure) {
           try containerizer.provision(until: signals)
         } catch {
-          _ = containerizer.abandon()
+          context.problems += containerizer.abandon()
           throw error
         }
         context.image = containerizer.image
       }
-      started = try launch(context, containerizer)
+      started = try launch(&context, containerizer)
     } catch {
       return try concludeFailedLaunch(context, error)
     }
@@ -67,7 +67,7 @@ struct TaskRun {
     let isStopped = error.exitCode == .killed
     let verdict = Verdict(
       state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: message)
-    let code = try conclude(context, verdict, container: nil, problems: [])
+    let code = try conclude(context, verdict, container: nil, problems: context.problems)
     return error.exitCode == .failed ? code : error.exitCode
   }
 
@@ -77,11 +77,11 @@ struct TaskRun {
     let containerizer: any Containerizer
   }
 
-  private func launch(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
-    // A launch that fails has undone what it made, and nothing else: what is there may be somebody else's.
+  private func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+    // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
-    do throws(CommandFailure) { container = try containerizer.launch() } catch {
-      _ = containerizer.abandon()
+    do throws(CommandFailure) { container = try containerizer.launch(until: signals) } catch {
+      context.problems += containerizer.abandon()
       throw error
     }
     do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
@@ -127,6 +127,7 @@ struct TaskRun {
     var containerizer = try makeContainerizer(history.task, identity)
     context.containerizerName = containerizer.name
     context.outOfMemoryKills = history.outOfMemoryKills
+    context.containerID = history.launched?["container_id"]?.string
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
@@ -138,12 +139,12 @@ struct TaskRun {
     }
     guard let launched = history.launched else {
       // No process of the task was ever started: the launch is void and is done anew.
-      _ = containerizer.removeRemains()
+      _ = containerizer.removeRemains(keeping: false)
       let started: Started
       do throws(CommandFailure) {
         if containerizer.imageName != nil { try containerizer.provision(until: signals) }
         context.image = containerizer.image
-        started = try launch(context, containerizer)
+        started = try launch(&context, containerizer)
       } catch {
         return try concludeFailedLaunch(context, error)
       }
@@ -176,7 +177,7 @@ struct TaskRun {
       try record(context.journal, type, members)
       for effect in machine.handle(event, at: Clock.now) { if case .finish(let found) = effect { verdict = found } }
     }
-    let problems = containerizer.removeRemains()
+    let problems = containerizer.removeRemains(keeping: settings.keepsContainer)
     var context = context
     context.machine = machine
     return try conclude(
@@ -204,7 +205,7 @@ struct TaskRun {
         signals: signals)
     } catch {
       _ = container.destroy()
-      _ = containerizer.removeRemains()
+      _ = containerizer.removeRemains(keeping: settings.keepsContainer)
       throw CommandFailure(.internalError, "cannot watch the container: \(error)")
     }
     let verdict: Verdict
@@ -226,12 +227,13 @@ struct TaskRun {
     containerizer: (any Containerizer)? = nil, problems: [String]
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
+    container?.beginEnd()
     let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
     var problems = problems
     if let container {
       problems += container.destroy()
     } else if let containerizer {
-      problems += containerizer.removeRemains()
+      problems += containerizer.removeRemains(keeping: settings.keepsContainer)
     }
     if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
     defer { TaskLock.removeRunDirectory(paths) }
@@ -244,7 +246,8 @@ struct TaskRun {
     verdict.notes += problems
     let machine = context.machine ?? TaskMachine(context.task)
     let result = TaskResult(
-      taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName, image: context.image,
+      taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName,
+      containerID: container?.foreignID ?? context.containerID, image: context.image,
       role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
       processes: machine.processes, runTimes: context.times, usage: usage, diskBytes: diskBytes)
     let text = Array(result.json.pretty.utf8)
@@ -291,6 +294,10 @@ struct TaskRun {
     var image: ProvisionedImage?
     var machine: TaskMachine?
     var outOfMemoryKills: UInt64 = 0
+    /// Of a container that was there when another executor ran the task.
+    var containerID: String?
+    /// What a launch that failed has left behind.
+    var problems: [String] = []
   }
 
   private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
