@@ -31,6 +31,8 @@ final class InitServer {
   /// Set when the executor has asked strays to end: it is told how many are left.
   private var tellsStrays = false
   private var straysTold: Int?
+  /// A signal that asked for the end while no executor was there to hear of it: the next one does.
+  private var untoldStop: Int32?
 
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
@@ -152,6 +154,10 @@ final class InitServer {
     switch request {
     case .hello:
       tell(.ready(order.compactMap { key in runs[key].map { RunReport(key, $0.state) } }), to: channel)
+      if let signal = untoldStop {
+        untoldStop = nil
+        tell(.stopRequested(signal: signal), to: channel)
+      }
     case .spawn(let spec): spawn(spec, descriptors)
     case .go(let key):
       guard let run = runs[key], let go = run.go else { return }
@@ -224,7 +230,9 @@ final class InitServer {
     // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to. Senders
     // inside have a pid here, and no say: a task's own root could otherwise stop itself by accident (`kill -1`).
     while let received = (try? nextSignal(signals)) ?? nil {
-      if received.signal != SIGCHLD, received.pid == 0 { tell(.stopRequested(signal: received.signal)) }
+      guard received.signal != SIGCHLD, received.pid == 0 else { continue }
+      if connections.isEmpty { untoldStop = received.signal }
+      tell(.stopRequested(signal: received.signal))
     }
     reapAndTell()
   }

@@ -10,7 +10,7 @@ struct DockerRemoval {
   let keeps: Bool
 
   /// What an engine is given for all of it, in nanoseconds: the end of a task waits no longer.
-  static let patience: UInt64 = 20_000_000_000
+  static let patience: UInt64 = 15_000_000_000
   /// Of that, for one that is away to come back.
   private static let absence: UInt64 = 10_000_000_000
   /// What an engine that works needs for a list many times over.

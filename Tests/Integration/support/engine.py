@@ -19,13 +19,17 @@ _PARENT = os.environ.get("AURORA_TEST_DIR", "/var/tmp")
 class Engine:
     """A dockerd, from start to stop."""
 
-    def __init__(self, *options, maps_users=False):
+    def __init__(self, *options, maps_users=False, size=None):
         self.directory = tempfile.mkdtemp(prefix="aurora-engine-", dir=_PARENT)
         # A remapped root has to get through.
         os.chmod(self.directory, 0o711)
         self.socket = os.path.join(self.directory, "docker.sock")
         self.options = [*options, "--userns-remap=daemon"] if maps_users else options
         self.preparation = self._subordinate_ids() if maps_users else ""
+        if size:
+            # Seen by the engine alone, and gone with it.
+            os.mkdir(self.directory + "/data")
+            self.preparation += f"mount -t tmpfs -o size={size} tmpfs {self.directory}/data && "
         self.process = None
         self.images = {}
         self.start()
