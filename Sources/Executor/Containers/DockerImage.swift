@@ -81,6 +81,8 @@ struct DockerImage {
 
   private func pull(until signals: SharedDescriptor) throws(CommandFailure) {
     Console.note("pulling \(name)")
+    var shown = PullProgress()
+    defer { shown.finish() }
     do {
       let stream = try engine.pullImage(name, authorization: try authorization(), platform: platform)
       let poller = try Poller()
@@ -93,7 +95,7 @@ struct DockerImage {
           stream.cancel()
           throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
         }
-        for progress in try stream.advance() { DockerImage.show(progress) }
+        for progress in try stream.advance() { shown.take(progress) }
         if !stream.isFinished {
           try poller.modify(stream.descriptor, token: 2, read: true, write: stream.interest.contains(.write))
         }
@@ -111,13 +113,6 @@ struct DockerImage {
     } catch {
       throw CommandFailure(.internalError, "cannot wait for the engine: \(error)")
     }
-  }
-
-  /// Counting bytes is for terminals; what a layer has come to is for everybody.
-  private static func show(_ progress: EngineProgress) {
-    guard progress.current == nil, !progress.status.isEmpty else { return }
-    let layer = progress.id.isEmpty ? "" : printable(progress.id.utf8) + ": "
-    Console.note("  " + layer + printable(progress.status.utf8))
   }
 
   private func authorization() throws(DockerEngineError) -> RegistryAuthorization? {
