@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from support import DockerTestCase, busybox_image, document, process
+from support import DockerTestCase, process
 from support.executor import wait_until
 
 FOREVER = "echo up; sleep 1000"
@@ -63,57 +63,6 @@ class Launch(DockerTestCase):
         self.assertEqual(outcome.out(), "init\n", outcome)
         for words in ("/proc/1/environ': Permission denied", "/proc/1/fd/3: ", "Read-only file system"):
             self.assertIn(words, outcome.err(), outcome)
-
-
-class SameAsNative(DockerTestCase):
-    """The same commands in both containerizers: the same bytes, the same ends."""
-
-    COMMANDS = {
-        "identity": "id; id -u; id -g; id -G; cat /etc/passwd /etc/group; umask",
-        "environment": "env | grep -v AURORA_TASK_ID | sort",
-        "directory": "pwd; ls -A | sort; stat -c '%a %u %g' . .tmp .logs",
-        "limits": "ulimit -c; ulimit -H -c; cat /proc/sys/kernel/core_pattern >/dev/null; echo",
-        "privileges": "grep -E '^(Cap|NoNewPrivs)' /proc/self/status",
-        "exit status": "echo before; exit 7",
-        "shell's not found": "nosuchprogram",
-        "terminated": "kill -TERM $$",
-        "killed": "kill -KILL $$",
-        "bytes": "printf 'a\\000b\\377\\n'; printf 'no newline' >&2",
-        "much output": "seq 1 200000",
-        "logs are read-only": "echo x >.logs/main/0/stdout; rm -rf .logs/main; ls .logs",
-        "files": "touch a; mkdir b; ln -s a c; stat -c '%n %a %u %g' a b; hostname >h",
-        "signals are as new": "grep -E '^Sig(Blk|Ign)' /proc/self/status",
-        "standard input": "cat; readlink /proc/self/fd/0",
-        "descriptors": "ls /proc/self/fd | wc -l",
-    }
-
-    def test_commands_end_alike(self):
-        name = self.with_busybox(config={"Env": ["PATH=/bin", "FROM=image"]})
-        image = self.with_engine_image(config={"Env": ["PATH=/bin", "FROM=image"]})
-        for what, command in self.COMMANDS.items():
-            with self.subTest(what):
-                native = self.run_task(document(command, image=name))
-                docker = self.run_docker(command, image=image)
-                self.assertEqual(docker.out(), native.out())
-                self.assertEqual(docker.err(), native.err())
-                self.assertEqual(docker.code, native.code)
-                for key in ("state", "reason", "message", "decider", "role"):
-                    self.assertEqual(docker.result.get(key), native.result.get(key))
-                self.assertEqual(docker.result["processes"]["main"]["state"], native.result["processes"]["main"]["state"])
-
-    def test_orders_retries_and_finals_are_the_same(self):
-        processes = (
-            process("first", "echo first >>log"),
-            process("flaky", "test -e once && exit 0; touch once; exit 1", max_failures=2),
-            process("last", "cat log", final=True),
-        )
-        name = self.with_busybox()
-        native = self.run_task(document(*processes, image=name, order=["first", "flaky"]))
-        docker = self.run_docker(*processes, order=["first", "flaky"])
-        for outcome in (native, docker):
-            self.assert_finished(outcome)
-            self.assert_runs(outcome, "flaky", 1, 0)
-            self.assertEqual(outcome.out("last"), "first\n")
 
 
 class Identity(DockerTestCase):
