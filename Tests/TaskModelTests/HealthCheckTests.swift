@@ -52,7 +52,8 @@ import Testing
   }
 
   @Test func aliasesLeadToThePort() throws {
-    let config = #","announce":{"portmap":{"admin":"http"}},"#
+    let config =
+      #","announce":{"portmap":{"admin":"http"}},"#
       + #""health_check_config":{"health_checker":{"http":{"port":"admin","endpoint":"status"}}}"#
     let check = try #require(try task(config, ports: ["http": 80]).healthCheck)
     #expect(check.probe == .http(port: 80, endpoint: "/status", expectedResponse: "ok", expectedResponseCode: 0))
@@ -60,7 +61,8 @@ import Testing
 
   @Test func namesInAfterMayHoldTemplates() throws {
     let name = "a-{{thermos.user}}{{thermos.task_id}}"
-    let text = #"{"processes":[{"name":"\#(name)","cmdline":"x"},{"name":"b","cmdline":"x","after":{"\#(name)":"started"}}]}"#
+    let after = #"{"\#(name)":"started"}"#
+    let text = #"{"processes":[{"name":"\#(name)","cmdline":"x"},{"name":"b","cmdline":"x","after":\#(after)}]}"#
     let task = try bound(text, bindings([:]))
     #expect(task.processes[1].after == [Prerequisite("a-nobodyt", .started)])
   }

@@ -73,7 +73,8 @@ import Testing
   }
 
   @Test func healthOfAnotherRunIsNoHealth() {
-    var harness = MachineHarness(task(checked("db", maxFailures: 2, minDuration: 0), waiting("web", for: "db", .healthy)))
+    let db = checked("db", maxFailures: 2, minDuration: 0)
+    var harness = MachineHarness(task(db, waiting("web", for: "db", .healthy)))
     harness.send(.containerReady)
     harness.run("db")
     harness.end("db", 0, .exited(1), at: 1)

@@ -134,7 +134,8 @@ struct SpecificationBuilder {
       maxFailures: ProcessFields.maxFailures.int(in: item) ?? 1,
       isDaemon: ProcessFields.daemon.flag(in: item), isEphemeral: ProcessFields.ephemeral.flag(in: item),
       minDuration: ProcessFields.minDuration.number(in: item) ?? 5, isFinal: ProcessFields.isFinal.flag(in: item),
-      logger: ProcessFields.logger.object(in: item).map(logger), after: prerequisites(in: item, path: path).map { Prerequisite($0.name, $0.condition) },
+      logger: ProcessFields.logger.object(in: item).map(logger),
+      after: prerequisites(in: item, path: path).map { Prerequisite($0.name, $0.condition) },
       successExitCodes: ProcessFields.successExitCodes.list(in: item).compactMap {
         $0.integer.flatMap { Int32(exactly: $0) }
       },
@@ -227,7 +228,8 @@ struct SpecificationBuilder {
       neededPorts.append(end)
       if !isProvisional {
         report(
-          .unbound, field.position(in: check), path, "the health check asks the port \(end.quotedForMessage), which has no number",
+          .unbound, field.position(in: check), path,
+          "the health check asks the port \(end.quotedForMessage), which has no number",
           hint: "--port \(end):NUMBER gives it one")
       }
       return nil

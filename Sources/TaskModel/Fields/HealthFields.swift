@@ -30,7 +30,8 @@ enum HTTPCheckFields {
     "expected_response", .text(.any), standard: "ok", "The body, without regard to case; empty: not compared.")
   static let expectedResponseCode = Field(
     "expected_response_code", .integer(0...599), standard: 0, "The HTTP status; 0: not compared.")
-  static let port = Field("port", .text(.line), standard: "health", "The name of the port that is asked, or its number.")
+  static let port = Field(
+    "port", .text(.line), standard: "health", "The name of the port that is asked, or its number.")
 
   static let record = RecordType(
     "HttpHealthChecker", "Health over HTTP.", [endpoint, expectedResponse, expectedResponseCode, port])
