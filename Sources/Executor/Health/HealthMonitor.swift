@@ -12,7 +12,7 @@ final class HealthMonitor {
   private let plan: LaunchPlan
   private let environment: ProcessEnvironment
   private let paths: TaskPaths
-  /// By the bytes of the process's name; empty for the task's.
+  /// By the bytes of the process's name; empty for the task's. What is over stays, for the report, until another run.
   private var subjects: [[UInt8]: HealthSubject] = [:]
   private let checks: [[UInt8]: HealthCheck]
   private var isActive = false
@@ -47,8 +47,7 @@ final class HealthMonitor {
     switch event {
     case .running(let process, let run): begin(process, run, machine)
     case .ended(let process, let run, _):
-      let key = Array(process.utf8)
-      if subjects[key]?.run?.run == run { subjects[key] = nil }
+      if let subject = subjects[Array(process.utf8)], subject.run?.run == run { subject.end() }
     case .resumed: for run in machine.liveRuns { begin(run.process, run.run, machine) }
     default: break
     }
@@ -69,7 +68,7 @@ final class HealthMonitor {
   }
 
   private func stop() {
-    subjects = [:]
+    for subject in subjects.values { subject.end() }
     probes.wake(at: nil) {}
   }
 
@@ -114,7 +113,7 @@ final class HealthMonitor {
   }
 
   private func isCurrent(_ subject: HealthSubject) -> Bool {
-    subjects[subject.run.map { Array($0.process.utf8) } ?? []] === subject
+    !subject.isOver && subjects[subject.run.map { Array($0.process.utf8) } ?? []] === subject
   }
 
   private func take(_ outcome: HealthCounter.Outcome, _ subject: HealthSubject) {

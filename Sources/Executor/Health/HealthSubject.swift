@@ -17,6 +17,8 @@ final class HealthSubject {
   var counter: HealthCounter
   /// When the next check is due; `nil` while one is under way.
   var dueAt: UInt64?
+  /// Whether nothing is asked any more: the run has ended, or the task ends.
+  private(set) var isOver = false
   /// The newest last.
   private(set) var entries: [Entry] = []
 
@@ -27,6 +29,11 @@ final class HealthSubject {
     self.check = check
     counter = HealthCounter(check, isRunning: isHealthy)
     dueAt = now
+  }
+
+  func end() {
+    isOver = true
+    dueAt = nil
   }
 
   func add(_ entry: Entry) {
