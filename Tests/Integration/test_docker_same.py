@@ -6,7 +6,6 @@ import signal
 
 from support import DockerTestCase, document, process
 from support.engine import in_docker
-from support.needs import need
 
 CONFIG = {"Env": ["PATH=/bin", "FROM=image", "HOME=/image", "USER=image"], "User": "1000:1000", "WorkingDir": "/image"}
 
@@ -86,7 +85,8 @@ class Commands(SameTestCase):
         role, groups = next(
             ((user.pw_name, groups) for user in pwd.getpwall()
              if len(groups := os.getgrouplist(user.pw_name, user.pw_gid)) > 1), (None, None))
-        need(role, "an account of this host with supplementary groups")
+        if not role:
+            self.skipTest("no account of this host has supplementary groups")
         native, docker = self.both("id -G", role=role)
         self.assert_same(native, docker)
         self.assertEqual(sorted(map(int, docker.out().split())), sorted(groups))
