@@ -20,7 +20,7 @@ import LinuxKernel
 ///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
-///       handover/, init, launch-plan      a Docker task's: where its init gets its plan, and what it got
+///       handover/, launch-plan            a Docker task's: its init and where that gets its plan; what it got
 ///       accounts/                         a Docker task's: account files for a root that cannot be written to
 ///
 /// The executor that runs a task holds a lock (flock(2)) on the task's directory.

@@ -30,12 +30,23 @@ class PullTestCase(DockerTestCase):
     def setUp(self):
         self.registry = registry()
         super().setUp()
-        self.image, self.digest = self.registry.push(busybox_image(name="pushed:1"), "team/app:1")
+        self.image, self.digest = self.push("1")
         self.addCleanup(self.forget)
 
+    def push(self, version):
+        """An image that differs from every other in a layer, so that the engine has something to pull."""
+        noise = os.urandom(1 << 20).hex()
+        image = busybox_image(
+            name="pushed:1", config={"Env": ["PATH=/bin", "A=" + version]}, extra=lambda tar: tar.file("noise", noise))
+        return self.registry.push(image, "team/app:1")
+
     def forget(self):
-        for name in self.engine.docker("image", "ls", "--quiet", self.registry.address + "/team/app").split():
-            self.engine.docker("rmi", "--force", name)
+        # By name: another image of these tests may have the same content, and so the same id.
+        for form in ("{{.Repository}}:{{.Tag}}", "{{.Repository}}@{{.Digest}}"):
+            for name in self.engine.docker(
+                    "image", "ls", "--digests", "--format", form, self.registry.address + "/team/app").split():
+                if "<none>" not in name:
+                    self.engine.try_docker("rmi", name)
 
     def config(self, name="config.json", password=PASSWORD, **fields):
         """A file as `docker login` writes it."""
@@ -104,7 +115,7 @@ class Digests(PullTestCase):
     def test_a_reference_by_digest_runs_that_digest(self):
         name = self.image.rsplit(":", 1)[0]
         # The tag has moved on.
-        _, other = self.registry.push(busybox_image(name="pushed:2", config={"Env": ["A=2"]}), "team/app:1")
+        _, other = self.push("2")
         self.assertNotEqual(other, self.digest)
         outcome = self.assert_finished(self.pull("--docker-config", self.config(), image=f"{name}@{self.digest}"))
         self.assertEqual(outcome.result["image"]["digest"], self.digest)
@@ -116,7 +127,7 @@ class Digests(PullTestCase):
     def test_a_tag_that_has_moved_is_pulled_when_the_task_says_so(self):
         options = ("--docker-config", self.config())
         self.assert_pulled(self.pull(*options))
-        _, other = self.registry.push(busybox_image(name="pushed:2", config={"Env": ["A=2"]}), "team/app:1")
+        _, other = self.push("2")
         self.assertEqual(self.assert_finished(self.pull(*options)).result["image"]["digest"], self.digest)
         made = self.docker_document("echo $A", image=self.image, docker={"force_pull_image": True})
         outcome = self.assert_finished(self.run_task(made, "--docker-socket", self.engine.socket, *options))

@@ -40,7 +40,7 @@ struct PullProgress {
     }
     let before = total
     if !progress.id.isEmpty { count(progress) }
-    guard !isLineOpen || total != before || now >= shownAt + PullProgress.interval else { return }
+    guard !layers.isEmpty, !isLineOpen || total != before || now >= shownAt + PullProgress.interval else { return }
     shownAt = now
     isLineOpen = true
     write(PullProgress.lineStart + Array(text.utf8))
