@@ -1,3 +1,4 @@
+import LaunchModel
 import LinuxKernel
 import StrictJSON
 import TaskModel
@@ -59,6 +60,46 @@ import Testing
       changed[index] ^= 0x01
       let contents = JournalContents(parsing: changed)
       #expect(contents.records.count < events.count)
+    }
+  }
+
+  /// Lines that are changed at random, with their checksums made right again: what a reader makes of them is its own
+  /// affair, but it reads on, or stops, and the machine takes whatever comes of it.
+  @Test func noJournalIsTooOddToBeReplayed() throws {
+    defer { try? removeFile(path) }
+    try write()
+    let lines = try readFile(path).split(separator: UInt8(ascii: "\n")).map(Array.init)
+    let (document, _) = TaskDocument.decode(
+      Array(#"{"name":"t","processes":[{"name":"a b","cmdline":"x"},{"name":"x","cmdline":"y","final":true}]}"#.utf8))
+    let (task, _) = try #require(document).bind(Bindings(taskID: "t", role: "r", hostname: "h"))
+    let fresh = TaskMachine(try #require(task))
+    var numbers = SystemRandomNumberGenerator()
+    for _ in 0..<3000 {
+      var text: [UInt8] = []
+      for line in lines {
+        var body = Array(line.dropLast(#","crc":"01234567"}"#.utf8.count))
+        if UInt8.random(in: 0..<4, using: &numbers) == 0 { JournalTests.change(&body, &numbers) }
+        let sum = String(UInt64(Checksum.crc32c(body[...])) | 1 << 32, radix: 16).dropFirst()
+        text += body + Array(#","crc":"\#(sum)"}"#.utf8) + [UInt8(ascii: "\n")]
+      }
+      let contents = JournalContents(parsing: text)
+      #expect(contents.goodBytes <= contents.totalBytes)
+      #expect(contents.isDamaged == (contents.goodBytes < contents.totalBytes))
+      var machine = fresh
+      for record in contents.records {
+        if let event = TaskEvent(journal: record) { _ = machine.handle(event, at: record.boot) }
+      }
+    }
+  }
+
+  /// A digit, a minus or a piece of text more, or a piece less.
+  private static func change(_ body: inout [UInt8], _ numbers: inout SystemRandomNumberGenerator) {
+    let at = Int.random(in: 1..<body.count, using: &numbers)
+    let words = ["-", "9", "99999999999999999", "null", "\"", "true", ".5", "e9", "[]", "{}", "0", ",\"run\":-1"]
+    switch UInt8.random(in: 0..<3, using: &numbers) {
+    case 0: body.insert(contentsOf: Array((words.randomElement(using: &numbers) ?? "-").utf8), at: at)
+    case 1: body[at] = UInt8.random(in: 0x20..<0x7f, using: &numbers)
+    default: body.removeSubrange(at..<min(body.count, at + Int.random(in: 1...12, using: &numbers)))
     }
   }
 
