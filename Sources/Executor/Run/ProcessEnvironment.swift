@@ -1,5 +1,6 @@
 import LaunchModel
 import LinuxKernel
+import TaskModel
 
 /// The environment of a run: the image's below, the standard variables above, and nothing else of the executor's own.
 struct ProcessEnvironment {
@@ -8,11 +9,15 @@ struct ProcessEnvironment {
   /// Where the sandbox is seen.
   let sandbox: String
   let hasImage: Bool
+  let outcome: OutcomeFile
 
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-  func variables(image: [EnvironmentVariable], process: String, run: Int) -> [EnvironmentVariable] {
+  /// - Parameter ending: how the task ends; for final processes.
+  func variables(image: [EnvironmentVariable], process: String, run: Int, ending: Verdict? = nil)
+    -> [EnvironmentVariable]
+  {
     let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
@@ -21,6 +26,6 @@ struct ProcessEnvironment {
       EnvironmentVariable("MESOS_DIRECTORY", sandbox), EnvironmentVariable("AURORA_TASK_ID", taskID),
       EnvironmentVariable("AURORA_PROCESS", process), EnvironmentVariable("AURORA_RUN", String(run)),
     ]
-    return ([EnvironmentVariable("PATH", path)] + image + standard).merged
+    return ([EnvironmentVariable("PATH", path)] + image + standard + (ending.map(outcome.variables) ?? [])).merged
   }
 }
