@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -104,6 +106,7 @@ size_t ax_cmsg_space(size_t length);
 int ax_bind(int socket, const struct sockaddr_un *address);
 int ax_connect(int socket, const struct sockaddr_un *address);
 int ax_accept(int socket);
+int ax_connect_loopback(int socket, int is_ipv6, uint16_t port);
 /// A new socket bound to a TCP port of every address, of IPv6 and IPv4 where the host has both, or -1.
 int ax_bind_tcp(uint16_t port);
 

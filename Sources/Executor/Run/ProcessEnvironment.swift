@@ -14,18 +14,21 @@ struct ProcessEnvironment {
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-  /// - Parameter ending: how the task ends; for final processes.
-  func variables(image: [EnvironmentVariable], process: String, run: Int, ending: Verdict? = nil)
-    -> [EnvironmentVariable]
-  {
+  /// - Parameters:
+  ///   - run: absent for a command that belongs to none.
+  ///   - ending: how the task ends; for final processes.
+  func variables(image: [EnvironmentVariable], run: RunReference?, ending: Verdict? = nil) -> [EnvironmentVariable] {
     let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
       EnvironmentVariable("LOGNAME", identity.name), EnvironmentVariable("SHELL", identity.shell),
       EnvironmentVariable("TMPDIR", sandbox + "/.tmp"), EnvironmentVariable("MESOS_SANDBOX", sandbox),
       EnvironmentVariable("MESOS_DIRECTORY", sandbox), EnvironmentVariable("AURORA_TASK_ID", taskID),
-      EnvironmentVariable("AURORA_PROCESS", process), EnvironmentVariable("AURORA_RUN", String(run)),
     ]
-    return ([EnvironmentVariable("PATH", path)] + image + standard + (ending.map(outcome.variables) ?? [])).merged
+    let own = run.map {
+      [EnvironmentVariable("AURORA_PROCESS", $0.process), EnvironmentVariable("AURORA_RUN", String($0.run))]
+    }
+    let told = ending.map(outcome.variables)
+    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? []) + (told ?? [])).merged
   }
 }

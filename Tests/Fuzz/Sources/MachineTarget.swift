@@ -58,7 +58,10 @@ private func someTask(_ dice: inout Dice) -> TaskSpecification {
       isEphemeral: traits & 8 != 0, minDuration: Double(dice.below(7)), isFinal: traits & 16 != 0)
     if traits & 32 != 0 { one.stopTimeout = Double(dice.below(5)) }
     if traits & 64 != 0 { one.backoff = Backoff(factor: 2, max: 20, jitter: 0.5) }
-    if traits & 128 != 0, index > 0 { one.after = ["p\(dice.below(index))"] }
+    if traits & 128 != 0, index > 0 {
+      one.after = [Prerequisite("p\(dice.below(index))", Prerequisite.Condition.allCases[dice.below(3)])]
+    }
+    if dice.chance(20) { one.healthCheck = HealthCheck(probe: .tcp(port: 1)) }
     processes.append(one)
   }
   var task = TaskSpecification(
@@ -71,12 +74,12 @@ private func someTask(_ dice: inout Dice) -> TaskSpecification {
 }
 
 private func someEvent(_ dice: inout Dice, _ machine: TaskMachine) -> TaskEvent {
-  let kind = dice.below(24)
+  let kind = dice.below(26)
   var process = "p\(dice.below(9))"
   var run = [-1, 0, 1, 2, Int.max][dice.below(5)]
   // Mostly a run that there is.
   let live = machine.liveRuns
-  if kind < 12, !live.isEmpty {
+  if kind < 12 || kind > 23, !live.isEmpty {
     let one = live[dice.below(live.count)]
     (process, run) = (one.process, one.run)
   }
@@ -94,6 +97,8 @@ private func someEvent(_ dice: inout Dice, _ machine: TaskMachine) -> TaskEvent 
   case 20: return dice.chance(20) ? .containerLost("gone") : .timer
   case 21: return dice.chance(20) ? .containerFailed(reason: "r", message: "m") : .timer
   case 22: return dice.chance(30) ? .limitation(reason: "r", message: "m") : .timer
+  case 24: return .processHealthy(process: process, run: run)
+  case 25: return .processUnhealthy(process: process, run: run, "sick")
   default: return .timer
   }
 }
