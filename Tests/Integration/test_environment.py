@@ -44,6 +44,12 @@ class Profile(ExecutorTestCase):
                 outcome = self.run_with_profile("exit 7", process("second", "echo never"), image=image)
                 self.assertEqual((outcome.code, outcome.runs("second")[0]["exit_code"], outcome.out("second")), (1, 7, ""))
 
+    def test_a_health_command_reads_it_too(self):
+        check = {"health_checker": {"shell": {"shell_command": 'echo "$X" >> seen; test "$X" = yes'}}, "interval_secs": 0.1}
+        outcome = self.assert_finished(self.run_task(document(
+            "echo 'X=yes' > .thermos_profile; until grep -q yes seen; do sleep 0.02; done", health_check_config=check)))
+        self.assertIn("TASK_RUNNING", outcome.updates())
+
     def test_what_is_no_file_of_the_roles_is_not_read(self):
         for make in ("mkdir .thermos_profile", "mkfifo .thermos_profile", "echo 'echo no' > .thermos_profile; chmod 0 .thermos_profile",
                      "ln -s /nowhere .thermos_profile"):
@@ -131,6 +137,12 @@ class Outcome(ExecutorTestCase):
         self.assertEqual((about.st_uid, about.st_mode & 0o777), (0, 0o644))
         with open(told, encoding="utf-8") as file:
             self.assertEqual(json.load(file)["state"], "TASK_FINISHED")
+
+    def test_final_processes_run_without_a_pid_namespace_of_their_own(self):
+        outcome = self.assert_finished(self.run_task(document(
+            "(trap '' TERM; sleep 1000) & sleep 0.05", process("last", self.SHOW + "; sleep 0.05; echo >&2 lived", final=True),
+            finalization_wait=1, container={"linux_info": {"share_pid_namespace": True}})))
+        self.assertEqual((self.outcome_of(outcome)[0], outcome.err("last")), ("TASK_FINISHED,", "lived\n"))
 
     def test_it_is_found_without_mounts_too(self):
         outcome = self.assert_finished(self.run_task(
