@@ -197,14 +197,32 @@ package func readFile(_ path: some KernelPath, limit: Int = 1 << 20, at director
 package func writeFileAtomically(
   _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool = false
 ) throws(Errno) {
-  let temporary = path + ".new"
-  do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}
-  let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
-  try file.writeAll(bytes)
-  if durable { try file.synchronize() }
-  try file.close()
-  try rename(temporary, to: path)
-  if durable {
+  let file = try PreparedFile(path, bytes, mode: mode, durable: durable)
+  try file.takePlace()
+}
+
+/// A file that is written, and on the disk if that is asked for, under another name: it takes its place at once or never
+/// (rename(2)). What waits for the disk can so be done before it is known whether the file is wanted.
+package struct PreparedFile: Sendable {
+  private let path: String
+  private let isDurable: Bool
+  private var temporary: String { path + ".new" }
+
+  /// Writes `<path>.new`.
+  package init(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool) throws(Errno) {
+    self.path = path
+    isDurable = durable
+    do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}
+    let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+    try file.writeAll(bytes)
+    if durable { try file.synchronize() }
+    try file.close()
+  }
+
+  /// Gives it its name, durably where its content is.
+  package func takePlace() throws(Errno) {
+    try rename(temporary, to: path)
+    guard isDurable else { return }
     let text = Array(path.utf8)
     let slash = text.lastIndex(of: UInt8(ascii: "/")) ?? 0
     let parent = slash == 0 ? "." : String(decoding: text[..<slash], as: UTF8.self)

@@ -240,29 +240,38 @@ struct TaskRun {
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
     let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
-    var problems = problems
-    if let container {
-      problems += container.destroy()
-    } else if let containerizer {
-      problems += containerizer.removeRemains(keeping: settings.keepsContainer)
-    }
-    if assertsClean { problems += Residue.of(paths).map { "left behind: \($0)" } }
-    defer { TaskLock.removeRunDirectory(paths) }
-    let isUnclean = assertsClean && !problems.isEmpty
-    if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     var verdict = verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
     }
     verdict.notes += problems
     let machine = context.machine ?? TaskMachine(context.task)
-    let result = TaskResult(
-      taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName,
-      containerID: container?.foreignID ?? context.containerID, image: context.image,
-      role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
-      ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
-      diskBytes: diskBytes)
-    let text = Array(result.json.pretty.utf8)
+    let finishedAt = Clock.wall
+    func text(_ verdict: Verdict) -> [UInt8] {
+      let result = TaskResult(
+        taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName,
+        containerID: container?.foreignID ?? context.containerID, image: context.image,
+        role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
+        ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
+        diskBytes: diskBytes)
+      return Array(result.json.pretty.utf8)
+    }
+    // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
+    var prepared = container.flatMap { _ in try? PreparedFile(paths.result, text(verdict), durable: true) }
+    var remarks: [String] = []
+    if let container {
+      remarks = container.destroy()
+    } else if let containerizer {
+      remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
+    }
+    if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
+    defer { TaskLock.removeRunDirectory(paths) }
+    let isUnclean = assertsClean && !(problems + remarks).isEmpty
+    if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
+    if !remarks.isEmpty {
+      verdict.notes += remarks
+      prepared = nil
+    }
     do throws(Errno) {
       let state = verdict.state
       try context.journal.append(
@@ -272,8 +281,9 @@ struct TaskRun {
           ("message", JSON(verdict.message)),
         ], at: Clock.now)
       // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
-      try writeFileAtomically(paths.result, text, mode: 0o644, durable: true)
-      if let resultFile { try writeFileAtomically(resultFile, text, mode: 0o644, durable: true) }
+      let file = if let prepared { prepared } else { try PreparedFile(paths.result, text(verdict), durable: true) }
+      try file.takePlace()
+      if let resultFile { try writeFileAtomically(resultFile, text(verdict), mode: 0o644, durable: true) }
     } catch {
       // Whoever listens shall know all the same how the task ended.
       publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
