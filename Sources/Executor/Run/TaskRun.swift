@@ -200,8 +200,8 @@ struct TaskRun {
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,
         identity: identity,
-        environment: environment, publisher: publisher, follower: follower, monitors: [],
-        signals: signals)
+        environment: environment, publisher: publisher, follower: follower,
+        monitors: try monitors(context.task, machine, container), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains()
@@ -218,6 +218,15 @@ struct TaskRun {
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
   }
 
+  /// What watches the task beside its processes. One whose end is decided already needs nobody.
+  private func monitors(_ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container) throws(Errno)
+    -> [any TaskMonitor]
+  {
+    guard machine.verdict == nil else { return [] }
+    let disk = try DiskMonitor.make(task, settings, paths, container, warn: publisher.note)
+    return [disk].compactMap { $0 }
+  }
+
   // MARK: The end
 
   /// Takes the container down, writes the result, and only then says that the task has ended.
@@ -226,7 +235,8 @@ struct TaskRun {
     containerizer: (any Containerizer)? = nil, problems: [String]
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
-    let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
+    let diskBytes = DiskTree.measure(
+      paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500))?.bytes
     var problems = problems
     if let container {
       problems += container.destroy()
