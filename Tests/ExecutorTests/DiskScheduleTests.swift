@@ -69,7 +69,8 @@ import Testing
       #expect((sudden.noticedAt ?? .max) <= UInt64((start + 15) * 1e9))
       // Creeping up to the limit, and over it from one second after `start`.
       let creeping = play(
-        seconds: 120, cost: cost, used: { $0 < start ? 99 * Self.mebibyte : UInt64(Double(99 << 20) + ($0 - start) * 2e6) })
+        seconds: 120, cost: cost,
+        used: { $0 < start ? 99 * Self.mebibyte : UInt64(Double(99 << 20) + ($0 - start) * 2e6) })
       #expect((creeping.noticedAt ?? .max) <= UInt64((start + 16) * 1e9))
     }
   }

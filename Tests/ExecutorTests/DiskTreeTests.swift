@@ -114,7 +114,8 @@ import Testing
     func found(_ text: String) -> String? {
       OverlayUpper.directory(mountinfo: Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
-    let overlay = "9 8 0:50 / / rw,relatime master:3 - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/d/x\\040y/diff,workdir=/d/w"
+    let overlay =
+      "9 8 0:50 / / rw,relatime master:3 - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/d/x\\040y/diff,workdir=/d/w"
     #expect(found(overlay + "\n10 9 0:6 / /proc rw - proc proc rw\n") == "/d/x y/diff")
     #expect(found("9 8 8:1 / / rw - ext4 /dev/sda rw\n") == nil)
     // Something else is mounted over it; an upper directory that is relative to who knows what.

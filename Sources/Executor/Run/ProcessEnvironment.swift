@@ -12,8 +12,11 @@ struct ProcessEnvironment {
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+  /// Where commands are looked for, unless the image says otherwise.
+  static func path(hasImage: Bool) -> String { hasImage ? imagePath : HostEnvironment.variable("PATH") ?? imagePath }
+
   func variables(image: [EnvironmentVariable], process: String, run: Int) -> [EnvironmentVariable] {
-    let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
+    let path = Self.path(hasImage: hasImage)
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
       EnvironmentVariable("LOGNAME", identity.name), EnvironmentVariable("SHELL", identity.shell),
