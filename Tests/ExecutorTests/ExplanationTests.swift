@@ -228,8 +228,8 @@ import Testing
           + run("web", 0, .exited(1)) + [.ended(process: "b", run: 0, .signaled(15))]))
     #expect(
       found.others == [
-        "a finished well", "b ended with the task, by the executor's own signals",
-        "c never started, because it waits for web", "d never started, because it waits for c",
+        "`a` finished well", "`b` ended with the task, by the executor's own signals",
+        "`c` never started, because it waits for `web`", "`d` never started, because it waits for `c`",
       ])
   }
 
@@ -240,7 +240,7 @@ import Testing
         #","max_failures":2,"constraints":[{"order":["a","b"]}]"#, run("a", 0, .exited(4))))
     #expect(found.state == "TASK_FAILED")
     #expect(found.cause == "process a run 0 ended with exit status 4")
-    #expect(found.others == ["b never started, because it waits for a"])
+    #expect(found.others == ["`b` never started, because it waits for `a`"])
   }
 
   @Test func toleratedFailuresAndSkippedFinalsAreMentioned() throws {
@@ -251,7 +251,7 @@ import Testing
     #expect(
       tolerated.text
         == "t-1 finished: every process that counts has done its work. Also: a run 0: exit status 4; max_failures allows it. "
-        + "b finished well.")
+        + "`b` finished well.")
     let killed = Explainer.explain(
       try known(
         #"{"name":"a","cmdline":"x"},{"name":"f","cmdline":"x","final":true}"#, "",
@@ -260,7 +260,7 @@ import Testing
     #expect(
       killed.text.utf8.starts(
         with: "t-1 was killed: killed by SIGKILL from pid 7 (uid 0). Nothing had failed by then.".utf8))
-    #expect(killed.text.utf8.holds("f was never started".utf8))
+    #expect(killed.text.utf8.holds("`f` was never started".utf8))
   }
 
   // MARK: The task as a whole
@@ -279,7 +279,7 @@ import Testing
     #expect(found.kind == .disk)
     #expect(found.cause == message)
     #expect(found.next.contains("raise resources.disk above 64 MiB"))
-    #expect(found.others == ["web ended with the task, by the executor's own signals"])
+    #expect(found.others == ["`web` ended with the task, by the executor's own signals"])
   }
 
   @Test func aFailedHealthCheckWithWhatItSaidLast() throws {
@@ -346,7 +346,7 @@ import Testing
     let found = Explainer.explain(evidence)
     #expect(
       found.text
-        == "t-1 has not ended (TASK_RUNNING): it waits for web to end. b waits for web. f runs when the others have ended."
+        == "t-1 has not ended (TASK_RUNNING): it waits for `web` to end. `b` waits for `web`. `f` runs when the others have ended."
     )
     evidence.hasExecutor = false
     #expect(Explainer.explain(evidence).kind == .abandoned)
@@ -360,7 +360,7 @@ import Testing
         [.forked(process: "web", run: 0), .running(process: "web", run: 0), .stop(.graceful(by: "me"))]))
     #expect(found.kind == .ending)
     #expect(found.text.utf8.holds("it is ending, because: stopped by me".utf8))
-    #expect(found.text.utf8.holds("It waits for web to end".utf8))
+    #expect(found.text.utf8.holds("It waits for `web` to end".utf8))
   }
 
   @Test func theSameAsJSON() throws {

@@ -65,5 +65,5 @@ enum OtherProcesses {
     return shown.dropLast().joined(separator: ", ") + " and " + last
   }
 
-  private static func quoted(_ name: String) -> String { printable(name.utf8) }
+  private static func quoted(_ name: String) -> String { "`\(printable(name.utf8))`" }
 }

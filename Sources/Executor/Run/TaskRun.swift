@@ -84,7 +84,7 @@ struct TaskRun {
       _ = containerizer.abandon()
       throw error
     }
-    do throws(CommandFailure) { 
+    do throws(CommandFailure) {
       // The path is for `explain`: where commands were looked for is not to be found out afterwards.
       let path = container.plan.environment.last { $0.name == "PATH" }?.value
       let searched = path ?? ProcessEnvironment.path(hasImage: containerizer.imageName != nil)
