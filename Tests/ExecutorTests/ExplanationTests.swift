@@ -15,7 +15,7 @@ import Testing
     let (document, _) = TaskDocument.decode(Array(text.utf8))
     let (bound, _) = try #require(document).bind(Bindings(taskID: "t-1", role: "r", hostname: "h"))
     let task = try #require(bound)
-    var machine = TaskMachine(task, health: false, waitsForStrays: false)
+    var machine = TaskMachine(task, waitsForStrays: false)
     var pending = [TaskEvent.containerReady] + events
     for second in 0..<200 {
       guard !pending.isEmpty else { break }
@@ -290,13 +290,33 @@ import Testing
         .ended(process: "web", run: 0, .signaled(15)),
       ])
     evidence.health = [
-      .init(outcome: "success", output: "fine"), .init(outcome: "failure", output: "connection refused\n"),
-      .init(outcome: "failure", output: "HTTP 500"),
+      .init(process: nil, hasFailed: false, output: "fine"),
+      .init(process: nil, hasFailed: true, output: "connection refused\n"),
+      .init(process: "web", hasFailed: true, output: "another's"),
+      .init(process: nil, hasFailed: true, output: "HTTP 500"),
     ]
     let found = Explainer.explain(evidence)
     #expect(found.kind == .health)
     #expect(found.cause == "Failed health check! 3 failures in a row")
     #expect(found.evidence == [#"A check said: "connection refused""#, #"A check said: "HTTP 500""#])
+  }
+
+  @Test func aProcessThatItsCheckGaveUp() throws {
+    let found = try explain(.unhealthy("2 failures in a row")) {
+      $0.health = [.init(process: "web", hasFailed: true, output: "HTTP 500")]
+    }
+    #expect(found.kind == .health)
+    #expect(found.cause == "process web run 0 was ended because it was unhealthy: 2 failures in a row")
+    #expect(found.evidence.first == #"A check said: "HTTP 500""#)
+  }
+
+  @Test func conditionsOfAStartAreSaid() throws {
+    let found = Explainer.explain(
+      try known(
+        #"{"name":"web","cmdline":"x"},{"name":"b","cmdline":"x","after":{"web":"healthy"}}"#,
+        "",
+        [.forked(process: "web", run: 0), .running(process: "web", run: 0)]))
+    #expect(found.others == ["`b` waits for `web` to be healthy"])
   }
 
   @Test func aLaunchThatFailed() throws {

@@ -113,6 +113,12 @@ class Explain(ExecutorTestCase):
         self.of("disk", "sandbox/big 12 MiB", "raise resources.disk above 8 MiB",
                 processes=["dd if=/dev/zero of=big bs=1M count=12; exec sleep 100"], disk=8 << 20)
 
+    def test_a_failed_health_check_with_what_it_said(self):
+        check = {"health_checker": {"shell": {"shell_command": "echo database is away; exit 1"}},
+                 "initial_interval_secs": 0, "interval_secs": 0.2, "max_consecutive_failures": 1}
+        self.of("health", "Failed health check!", 'A check said: "database is away', "try the check by hand",
+                processes=["exec sleep 1000"], health_check_config=check, finalization_wait=2)
+
     def test_a_dead_end_by_a_failed_predecessor(self):
         said = self.of("exit_status", "process first run 0 ended with exit status 4",
                        processes=[process("first", "exit 4"), process("second", "true"), process("third", "true")],

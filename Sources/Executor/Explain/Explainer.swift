@@ -41,7 +41,7 @@ enum Explainer {
           "let the task remove what it does not need any more", "raise resources.disk above \(limit)",
           "see what is left with `du -ah <sandbox> | sort -h | tail`",
         ])
-    case (_, Reason.health?): health(known, &explanation)
+    case (_, Reason.health?) where verdict.decider == nil: health(known, &explanation)
     case (_, Reason.maxCompletionTime?):
       say(.timeLimit, nil, next: ["raise max_completion_time, or see what took so long"] + [logs(known, nil)])
     case (_, Reason.launchFailed?):
@@ -73,20 +73,8 @@ enum Explainer {
 
   private static func health(_ known: TaskEvidence, _ explanation: inout Explanation) {
     explanation.kind = .health
-    let failures = known.health.filter { $0.outcome != "success" && !$0.output.isEmpty }.suffix(3)
-    explanation.evidence = failures.map { "A check said: \"\(brief(Array($0.output.utf8)))\"" }
-    if let check = known.task.healthCheck {
-      let how =
-        switch check.probe {
-        case .http(let port, let endpoint, _, _): "curl -i http://127.0.0.1:\(port)\(endpoint)"
-        case .shell(let command): command
-        }
-      explanation.next = [
-        "try the check by hand while the task runs: `\(printable(how.utf8))`",
-        "raise initial_interval_secs (\(Quantity.seconds(check.initialInterval))) if the task was still starting",
-      ]
-    }
-    explanation.next.append(logs(known, nil))
+    explanation.evidence = known.checkWords(of: nil)
+    explanation.next = known.checkAdvice(known.task.healthCheck) + [logs(known, nil)]
   }
 
   /// The end of what the run wrote to stderr.
@@ -187,12 +175,32 @@ enum Explainer {
 
   private static func firstLine(_ text: String) -> [UInt8] { Array(text.utf8.prefix { $0 != UInt8(ascii: "\n") }) }
 
-  private static func brief(_ line: [UInt8]) -> String {
+  static func brief(_ line: [UInt8]) -> String {
     let trimmed = line.last == 0x0a ? Array(line.dropLast()) : line
     return printable(trimmed.prefix(300)) + (trimmed.count > 300 ? "…" : "")
   }
 }
 
 extension TaskEvidence {
+  /// What the last failed checks came back with, of a process or of the task.
+  func checkWords(of process: String?) -> [String] {
+    health.filter { $0.process == process && $0.hasFailed && !$0.output.isEmpty }.suffix(3)
+      .map { "A check said: \"\(Explainer.brief(Array($0.output.utf8)))\"" }
+  }
+
+  func checkAdvice(_ check: HealthCheck?) -> [String] {
+    guard let check else { return [] }
+    let how =
+      switch check.probe {
+      case .http(let port, let endpoint, _, _): "`curl -i http://127.0.0.1:\(port)\(printable(endpoint.utf8))`"
+      case .tcp(let port): "a connection to port \(port)"
+      case .shell(let command): "`\(printable(command.utf8))`"
+      }
+    return [
+      "try the check by hand inside the container while the task runs: \(how)",
+      "raise initial_interval_secs (\(Quantity.seconds(check.initialInterval))) if it was still starting",
+    ]
+  }
+
   var programHead: ProgramHead? { if case .present(let head) = program { head } else { nil } }
 }

@@ -46,19 +46,37 @@ enum OtherProcesses {
     return known.verdict?.notes.contains { (" " + $0).utf8.holds(text.utf8) } == true
   }
 
-  /// The processes that must finish before this one, and have not.
+  /// What other processes must come to before this one, as far as they have not.
   private static func waitsFor(_ name: String, _ known: TaskEvidence) -> String? {
     var earlier = known.task.processes.first { $0.name == name }?.after ?? []
     for order in known.task.orders {
-      for (first, second) in zip(order, order.dropFirst()) where second == name { earlier.append(first) }
+      for (first, second) in zip(order, order.dropFirst()) where second == name { earlier.append(Prerequisite(first)) }
     }
-    let unfinished = earlier.filter { name in known.processes.first { $0.name == name }?.state != .success }
-    return unfinished.isEmpty ? nil : names(unfinished)
+    let missing = earlier.filter { !isMet($0, known) }.map { prerequisite in
+      switch prerequisite.condition {
+      case .finished: quoted(prerequisite.process)
+      case .started: "\(quoted(prerequisite.process)) to start"
+      case .healthy: "\(quoted(prerequisite.process)) to be healthy"
+      }
+    }
+    return missing.isEmpty ? nil : list(missing)
+  }
+
+  private static func isMet(_ prerequisite: Prerequisite, _ known: TaskEvidence) -> Bool {
+    let process = known.processes.first { $0.name == prerequisite.process }
+    return switch prerequisite.condition {
+    case .finished: process?.state == .success
+    case .started: process?.runs.contains { $0.startedAt != nil } == true
+    // Whoever waits for that and has not started waits for that.
+    case .healthy: false
+    }
   }
 
   /// `a, b and c`; at most five of them.
-  static func names(_ all: [String]) -> String {
-    let shown = all.prefix(5).map(quoted)
+  static func names(_ all: [String]) -> String { list(all.map(quoted)) }
+
+  private static func list(_ all: [String]) -> String {
+    let shown = all.prefix(5)
     let rest = all.count - shown.count
     if rest > 0 { return shown.joined(separator: ", ") + " and \(rest) more" }
     guard let last = shown.last, shown.count > 1 else { return shown.first ?? "" }

@@ -17,6 +17,12 @@ struct RunCause {
     case .outOfMemory(let signal, let status, let limit, let peak):
       self = RunCause.outOfMemory(signal, status, limit, peak, evidence.task.resources?.ram)
     case .cannotStart(let reason, let hint): self = RunCause.cannotStart(reason, hint)
+    case .unhealthy(let why):
+      self = RunCause(
+        .health, "was ended because it was unhealthy: \(printable(why.utf8))",
+        evidence.checkWords(of: evidence.verdict?.decider?.process),
+        next: evidence.checkAdvice(
+          evidence.task.processes.first { $0.name == evidence.verdict?.decider?.process }?.healthCheck))
     case .lost(let why):
       self.init(.lost, "is lost: \(why)", ["It cannot be known how it ended"])
     }

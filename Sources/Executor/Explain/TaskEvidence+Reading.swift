@@ -21,7 +21,7 @@ extension TaskEvidence {
       verdict = ended
     }
     initLog = TaskEvidence.tail(paths.initLog)
-    health = TaskEvidence.health(history.journal)
+    health = TaskEvidence.health(paths.health)
     searchPath = history.launched?["path"]?.string
     image = TaskEvidence.image(history.task)
     if paths.workDirectory != Defaults.workDirectory { workDirectory = paths.workDirectory }
@@ -51,10 +51,15 @@ extension TaskEvidence {
     return (try? file.read(upTo: 4096, at: max(0, start))) ?? []
   }
 
-  /// The ten newest checks.
-  private static func health(_ journal: JournalContents) -> [HealthOutput] {
-    journal.records.lazy.filter { $0.type == "health" }.suffix(10).map {
-      HealthOutput(outcome: $0.json["outcome"]?.string ?? "", output: $0.json["output"]?.string ?? "")
+  /// The newest checks, oldest first; what came back where there is anything, else why it was not good.
+  private static func health(_ path: String) -> [HealthOutput] {
+    guard let bytes = try? readFile(path, limit: 1 << 20), let json = try? JSON(parsing: bytes) else { return [] }
+    return (json["health"]?.array ?? []).flatMap { subject in
+      (subject["checks"]?.array ?? []).suffix(10).map { check in
+        HealthOutput(
+          process: subject["process"]?.string, hasFailed: check["outcome"]?.string == "failure",
+          output: check["output"]?.string ?? check["reason"]?.string ?? "")
+      }
     }
   }
 

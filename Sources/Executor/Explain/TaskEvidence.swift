@@ -3,9 +3,10 @@ import TaskModel
 
 /// What is known about a task, from its directory: a value, so that the explanation is a function of it.
 struct TaskEvidence {
-  /// One check of the task's health that was recorded.
+  /// One check of health that was recorded, of the task or of a process.
   struct HealthOutput: Equatable {
-    var outcome: String
+    var process: String?
+    var hasFailed: Bool
     var output: String
   }
 
