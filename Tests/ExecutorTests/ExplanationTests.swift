@@ -313,7 +313,8 @@ import Testing
   @Test func conditionsOfAStartAreSaid() throws {
     let found = Explainer.explain(
       try known(
-        #"{"name":"web","cmdline":"x"},{"name":"b","cmdline":"x","after":{"web":"healthy"}}"#,
+        #"{"name":"web","cmdline":"x","health_check_config":{"health_checker":{"shell":{"shell_command":"x"}}}},"#
+          + #"{"name":"b","cmdline":"x","after":{"web":"healthy"}}"#,
         "",
         [.forked(process: "web", run: 0), .running(process: "web", run: 0)]))
     #expect(found.others == ["`b` waits for `web` to be healthy"])
