@@ -9,6 +9,7 @@ struct ProcessEnvironment {
   /// Where the sandbox is seen.
   let sandbox: String
   let hasImage: Bool
+  let outcome: OutcomeFile
 
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -16,8 +17,10 @@ struct ProcessEnvironment {
   /// Where commands are looked for, unless the image says otherwise.
   static func path(hasImage: Bool) -> String { hasImage ? imagePath : HostEnvironment.variable("PATH") ?? imagePath }
 
-  /// - Parameter run: absent for a command that belongs to none.
-  func variables(image: [EnvironmentVariable], run: RunReference?) -> [EnvironmentVariable] {
+  /// - Parameters:
+  ///   - run: absent for a command that belongs to none.
+  ///   - ending: how the task ends; for final processes.
+  func variables(image: [EnvironmentVariable], run: RunReference?, ending: Verdict? = nil) -> [EnvironmentVariable] {
     let path = Self.path(hasImage: hasImage)
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
@@ -28,6 +31,7 @@ struct ProcessEnvironment {
     let own = run.map {
       [EnvironmentVariable("AURORA_PROCESS", $0.process), EnvironmentVariable("AURORA_RUN", String($0.run))]
     }
-    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? [])).merged
+    let told = ending.map(outcome.variables)
+    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? []) + (told ?? [])).merged
   }
 }
