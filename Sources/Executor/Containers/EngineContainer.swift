@@ -20,6 +20,7 @@ final class EngineContainer: Container {
   private let removal: DockerRemoval
   private let measured: DockerUsage?
   private var lastUsage = ContainerUsage()
+  let writableLayer: String?
   /// The engine's answer to the request to start it, which nobody waits for once init is there. The connection stays:
   /// an engine may give up what nobody is there to hear of.
   private var start: PendingReply<Bool>?
@@ -42,6 +43,9 @@ final class EngineContainer: Container {
     self.engine = engine
     self.removal = removal
     measured = try? DockerUsage(pid: identity.pid)
+    writableLayer = (try? readFile("/proc/\(identity.pid)/mountinfo")).flatMap { mounts in
+      OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
+    }
   }
 
   var endDescriptor: Int32 { process.rawValue }
