@@ -101,7 +101,8 @@ final class TaskSupervisor {
         let timeout: Int32? = follower?.isBehind == true ? 10 : nil
         let events = try poller.wait(timeoutMilliseconds: timeout)
         if timeout != nil { follower?.goOn() }
-        for event in events where verdict == nil {
+        // Signals are the first of the sources, however busy the others are.
+        for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
           case .signals: takeSignals()
           case .timer:
@@ -112,7 +113,7 @@ final class TaskSupervisor {
             try takeInitEvents()
           case .containerEnd:
             // What init said before it ended comes first.
-            try takeInitEvents()
+            while verdict == nil, try takeInitEvents() {}
             try lose("container-init ended unexpectedly")
           case .logs: follower?.takeEvents()
           case .monitors: pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
@@ -241,19 +242,27 @@ final class TaskSupervisor {
 
   // MARK: What happens
 
-  private func takeInitEvents() throws {
-    while verdict == nil {
+  /// A bounded number of them: what is asked in answer to one may be answered before the last is read, and signals and
+  /// timers have their turn too. What is left is there when the poller is asked again.
+  ///
+  /// - Returns: whether there may be more.
+  @discardableResult private func takeInitEvents() throws -> Bool {
+    for _ in 0..<Self.initTurn where verdict == nil {
       switch container.client.nextEvent() {
-      case .nothing: return
+      case .nothing: return false
       case .closed(let why):
         try? poller.remove(container.client.descriptor)
-        return try lose(why)
+        try lose(why)
+        return false
       case .event(let event, let descriptors):
         if services.take(event, descriptors) { pending += probes?.takePending() ?? [] } else { try take(event) }
       }
       try settle()
     }
+    return verdict == nil
   }
+
+  private static let initTurn = 64
 
   /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
   private func lose(_ why: String) throws {
