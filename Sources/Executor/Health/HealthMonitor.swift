@@ -141,7 +141,8 @@ final class HealthMonitor {
       switch subject.check.probe {
       case .http(let port, let endpoint, let expected, _):
         probes.ask(
-          port: port, .init(method: "GET", endpoint: endpoint, wantsBody: !expected.isEmpty), within: timeout, then: then)
+          port: port, .init(method: "GET", endpoint: endpoint, wantsBody: !expected.isEmpty), within: timeout,
+          then: then)
       case .tcp(let port): probes.ask(port: port, nil, within: timeout, then: then)
       case .shell(let command): probes.run(spec(command, subject.run), within: timeout, then: then)
       }
