@@ -12,7 +12,7 @@ import LinuxKernel
 ///         init.log                        container-init's last words, when it has any
 ///         result.json
 ///         container.nonce                 a Docker task's: the random word in its container's labels
-///         logs/<process>/<run>/stdout, stderr [.1 …]
+///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
 ///       images/                           the image store
@@ -20,6 +20,8 @@ import LinuxKernel
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
 ///       handover/, init, launch-plan      a Docker task's: where its init gets its plan, and what it got
+///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
+///       shown/<process>/<run>             how much of a run's output was shown
 ///       accounts/                         a Docker task's: account files for a root that cannot be written to
 ///
 /// The executor that runs a task holds a lock (flock(2)) on the task's directory.
@@ -44,11 +46,15 @@ struct TaskPaths: Sendable {
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
   var launchPlan: String { run + "/launch-plan" }
+  var console: String { run + "/console" }
+  var shown: String { run + "/shown" }
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
 
   func logs(_ process: String, _ run: Int) -> String { "\(logs)/\(process)/\(run)" }
+  func console(_ process: String, _ run: Int) -> String { "\(console)/\(process)/\(run)" }
+  func shown(_ process: String, _ run: Int) -> String { "\(shown)/\(process)/\(run)" }
 
   /// `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`: an id becomes a directory's and a cgroup's name.
   static func isValidID(_ id: String) -> Bool {

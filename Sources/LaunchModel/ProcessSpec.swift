@@ -1,9 +1,7 @@
 /// Where the output of a run goes. The files are opened by the executor and cross as descriptors.
 package enum LogMode: Sendable, Hashable {
-  /// Straight into the files: descriptors stdout, stderr.
-  case direct
-  /// Through init, which starts a new file when one is full: descriptors directory, stdout, stderr.
-  case rotate(maximumBytes: UInt64, backups: UInt32)
+  /// Into files, by way of init, which starts a new one when one is full: descriptors directory, stdout, stderr.
+  case files(maximumBytes: UInt64, backups: UInt32)
   /// Nowhere: no descriptors.
   case discard
 }
@@ -47,9 +45,8 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     environment = try reader.values()
     workingDirectory = try reader.string()
     switch try reader.integer(UInt8.self) {
-    case 0: logMode = .direct
-    case 1: logMode = .rotate(maximumBytes: try reader.integer(), backups: try reader.integer())
-    case 2: logMode = .discard
+    case 0: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
+    case 1: logMode = .discard
     case let other: throw WireError("unknown log mode \(other)")
     }
   }
@@ -68,12 +65,11 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     writer.put(list: environment)
     writer.put(workingDirectory)
     switch logMode {
-    case .direct: writer.put(UInt8(0))
-    case .rotate(let bytes, let backups):
-      writer.put(UInt8(1))
+    case .files(let bytes, let backups):
+      writer.put(UInt8(0))
       writer.put(bytes)
       writer.put(backups)
-    case .discard: writer.put(UInt8(2))
+    case .discard: writer.put(UInt8(1))
     }
   }
 }

@@ -11,15 +11,18 @@ package enum StandardStream {
   }
 
   /// Writes everything; a reader that is gone or a full device is nothing that output can be told about.
-  package static func write(_ bytes: [UInt8], to number: Int32) {
+  ///
+  /// - Returns: false when not all of it could be written.
+  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32) -> Bool {
     bytes.withUnsafeBytes { buffer in
       var done = 0
       while done < buffer.count, let base = buffer.baseAddress {
         guard let count = try? retrying("write", { CLinux.write(number, base + done, buffer.count - done) }) else {
-          return
+          return false
         }
         done += count
       }
+      return true
     }
   }
 

@@ -1,0 +1,54 @@
+import LinuxKernel
+
+/// Prints lines of several logs, each with the name of its process where that is needed to tell them apart.
+final class LogPrinter {
+  private let escapes: Bool
+  private let namesProcesses: Bool
+  private let marksErrors: Bool
+  private var output: [UInt8] = []
+  /// The log whose line has not ended yet.
+  private var unfinished: (log: ProcessLog, run: Int?)?
+  /// Nobody reads any more.
+  private(set) var isClosed = false
+
+  private static let enough = 65536
+
+  /// - Parameters:
+  ///   - namesProcesses: prefix each line with its process.
+  ///   - marksErrors: lines of standard error are among those of standard output.
+  init(escapes: Bool, namesProcesses: Bool, marksErrors: Bool) {
+    (self.escapes, self.namesProcesses, self.marksErrors) = (escapes, namesProcesses, marksErrors)
+  }
+
+  func print(_ line: LogLine, of log: ProcessLog) {
+    if unfinished.map({ $0.log !== log || $0.run != log.run }) == true || line.startsLine { endLine() }
+    if unfinished == nil {
+      let words = [namesProcesses ? printable(log.process.utf8) : nil, marksErrors ? log.mark : nil].compactMap { $0 }
+      if !words.isEmpty { output += Array((words.joined(separator: " ") + " | ").utf8) }
+    }
+    output += escapes ? Console.escaped(Array(line.bytes)) : Array(line.bytes)
+    unfinished = line.endsLine ? nil : (log, log.run)
+    if output.count >= Self.enough { flush() }
+  }
+
+  /// Lines are kept apart where more than one log is shown; the last byte of all is as it was written.
+  private func endLine() {
+    if unfinished != nil { output.append(UInt8(ascii: "\n")) }
+    unfinished = nil
+  }
+
+  /// The end of everything: what has a prefix ends with a newline.
+  func finish() {
+    if namesProcesses || marksErrors { endLine() }
+    flush()
+  }
+
+  func flush() {
+    if !output.isEmpty, !isClosed, !StandardStream.write(output, to: 1) { isClosed = true }
+    output.removeAll(keepingCapacity: true)
+  }
+}
+
+extension ProcessLog {
+  fileprivate var mark: String? { stream == "stderr" ? "stderr" : nil }
+}
