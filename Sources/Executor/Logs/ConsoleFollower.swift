@@ -102,8 +102,13 @@ final class ConsoleFollower {
       process: process, number: run, directory: directory, streams: streams, shown: shown)
   }
 
-  /// Whether some output waits: for its turn, or for a terminal that does not keep up.
-  var isBehind: Bool { runs.values.contains { $0.streams.contains { $0.isBehind || !$0.unsent.isEmpty } } }
+  /// When to go on with what waits, in milliseconds: at once with what waits for its turn, now and then with what waits
+  /// for a terminal that does not keep up; nil when nothing waits.
+  var timeout: Int32? {
+    let streams = runs.values.flatMap(\.streams)
+    if streams.contains(where: { $0.isBehind && $0.unsent.isEmpty }) { return 1 }
+    return streams.contains { !$0.unsent.isEmpty } ? 50 : nil
+  }
 
   /// Shows what the watched files have got since.
   func takeEvents() {

@@ -8,6 +8,7 @@ final class LogPrinter {
   private var output: [UInt8] = []
   /// The log whose line has not ended yet.
   private var unfinished: (log: ProcessLog, run: Int?)?
+  private var hasPrefix = false
   /// Nobody reads any more.
   private(set) var isClosed = false
 
@@ -24,22 +25,23 @@ final class LogPrinter {
     if unfinished.map({ $0.log !== log || $0.run != log.run }) == true || line.startsLine { endLine() }
     if unfinished == nil {
       let words = [namesProcesses ? printable(log.process.utf8) : nil, marksErrors ? log.mark : nil].compactMap { $0 }
-      if !words.isEmpty { output += Array((words.joined(separator: " ") + " | ").utf8) }
+      hasPrefix = !words.isEmpty
+      if hasPrefix { output += Array((words.joined(separator: " ") + " | ").utf8) }
     }
     output += escapes ? Console.escaped(Array(line.bytes)) : Array(line.bytes)
     unfinished = line.endsLine ? nil : (log, log.run)
     if output.count >= Self.enough { flush() }
   }
 
-  /// Lines are kept apart where more than one log is shown; the last byte of all is as it was written.
+  /// Lines of different logs and runs are kept apart.
   private func endLine() {
     if unfinished != nil { output.append(UInt8(ascii: "\n")) }
     unfinished = nil
   }
 
-  /// The end of everything: what has a prefix ends with a newline.
+  /// The end of everything. What has no prefix ends as it was written.
   func finish() {
-    if namesProcesses || marksErrors { endLine() }
+    if hasPrefix { endLine() }
     flush()
   }
 

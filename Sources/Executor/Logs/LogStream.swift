@@ -11,7 +11,7 @@ final class LogStream {
   final class File {
     let descriptor: SharedDescriptor
     let inode: UInt64
-    let index: LogIndexReader?
+    fileprivate(set) var index: LogIndexReader?
     var offset: Int64 = 0
 
     init(_ descriptor: SharedDescriptor, inode: UInt64, index: LogIndexReader?) {
@@ -83,6 +83,8 @@ final class LogStream {
     guard count > 0, let bytes = try? file.descriptor.descriptor.read(upTo: count, at: file.offset), !bytes.isEmpty
     else { return nil }
     file.offset += Int64(bytes.count)
+    // An index is made with the first byte, perhaps after the file was opened.
+    if file.index == nil { file.index = index(of: file) }
     file.index?.refresh()
     return bytes
   }
@@ -215,6 +217,14 @@ final class LogStream {
       }
     }
     return nil
+  }
+
+  private func index(of file: File) -> LogIndexReader? {
+    let number = inode(0) == file.inode ? 0 : numbers().first { inode($0) == file.inode }
+    guard let number, let index = LogIndexReader(LogIndexRecord.name(of: path(number)), at: directory.rawValue),
+      inode(number) == file.inode
+    else { return nil }
+    return index
   }
 
   private func oldest() -> File? {

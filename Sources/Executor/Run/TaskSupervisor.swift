@@ -85,7 +85,7 @@ final class TaskSupervisor {
     do {
       while verdict == nil {
         // Output that waits for its turn or for the terminal is gone on with in between.
-        let timeout: Int32? = follower?.isBehind == true ? 10 : nil
+        let timeout = follower?.timeout
         let events = try poller.wait(timeoutMilliseconds: timeout)
         if timeout != nil { follower?.goOn() }
         for event in events where verdict == nil {
