@@ -38,9 +38,13 @@ package struct LogIndexRecord: Sendable, Hashable {
 
   package init?(decoding bytes: some Collection<UInt8>) {
     guard bytes.count == Self.size else { return nil }
-    var words: [UInt64] = [0, 0]
-    for (index, byte) in bytes.enumerated() { words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8) }
-    self.init(time: words[0], offset: words[1])
+    var (time, offset): (UInt64, UInt64) = (0, 0)
+    var shift: UInt64 = 0
+    for byte in bytes {
+      if shift < 64 { time |= UInt64(byte) << shift } else { offset |= UInt64(byte) << (shift - 64) }
+      shift += 8
+    }
+    self.init(time: time, offset: offset)
   }
 
   /// The index of a log file, also of a rotated one: `stdout.2` has `stdout.2.index`.

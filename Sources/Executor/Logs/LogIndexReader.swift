@@ -11,6 +11,8 @@ final class LogIndexReader {
   private var blockStart: Int64 = 0
   private var next = Int64(LogIndexRecord.size)
   private var current: LogIndexRecord?
+  /// The record at `next`, once it was read.
+  private var upcoming: LogIndexRecord?
   /// The end was seen, and nobody has said since that more may have come.
   private var isAtEnd = false
 
@@ -43,25 +45,27 @@ final class LogIndexReader {
     return nil
   }
 
-  func rewind() { (next, current, isAtEnd) = (Int64(LogIndexRecord.size), nil, false) }
+  func rewind() { (next, current, upcoming, isAtEnd) = (Int64(LogIndexRecord.size), nil, nil, false) }
 
   private func advance(_ record: LogIndexRecord) {
     current = record
+    upcoming = nil
     next += Int64(LogIndexRecord.size)
   }
 
   private func peek() -> LogIndexRecord? {
-    let size = LogIndexRecord.size
-    if let record = record(in: block, at: Int(next - blockStart)) { return record }
-    guard !isAtEnd else { return nil }
-    block = (try? file.descriptor.read(upTo: 256 * size, at: next)) ?? []
-    blockStart = next
-    let record = record(in: block, at: 0)
-    isAtEnd = record == nil
-    return record
+    if let upcoming { return upcoming }
+    upcoming = record(at: Int(next - blockStart))
+    if upcoming == nil, !isAtEnd {
+      block = (try? file.descriptor.read(upTo: 256 * LogIndexRecord.size, at: next)) ?? []
+      blockStart = next
+      upcoming = record(at: 0)
+      isAtEnd = upcoming == nil
+    }
+    return upcoming
   }
 
-  private func record(in block: [UInt8], at start: Int) -> LogIndexRecord? {
+  private func record(at start: Int) -> LogIndexRecord? {
     guard start >= 0, start + LogIndexRecord.size <= block.count else { return nil }
     return LogIndexRecord(decoding: block[start..<(start + LogIndexRecord.size)])
   }

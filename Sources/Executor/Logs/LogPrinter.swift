@@ -6,6 +6,7 @@ final class LogPrinter {
   private let namesProcesses: Bool
   private let marksErrors: Bool
   private var output: [UInt8] = []
+  private var prefixes: [ObjectIdentifier: [UInt8]] = [:]
   /// The log whose line has not ended yet.
   private var unfinished: (log: ProcessLog, run: Int?)?
   private var hasPrefix = false
@@ -24,13 +25,23 @@ final class LogPrinter {
   func print(_ line: LogLine, of log: ProcessLog) {
     if unfinished.map({ $0.log !== log || $0.run != log.run }) == true || line.startsLine { endLine() }
     if unfinished == nil {
-      let words = [namesProcesses ? printable(log.process.utf8) : nil, marksErrors ? log.mark : nil].compactMap { $0 }
-      hasPrefix = !words.isEmpty
-      if hasPrefix { output += Array((words.joined(separator: " ") + " | ").utf8) }
+      let prefix = prefix(of: log)
+      hasPrefix = !prefix.isEmpty
+      output += prefix
     }
-    output += escapes ? Console.escaped(Array(line.bytes)) : Array(line.bytes)
+    if escapes { output += Console.escaped(Array(line.bytes)) } else { output += line.bytes }
     unfinished = line.endsLine ? nil : (log, log.run)
     if output.count >= Self.enough { flush() }
+  }
+
+  private func prefix(of log: ProcessLog) -> [UInt8] {
+    if let known = prefixes[ObjectIdentifier(log)] { return known }
+    let words = [
+      namesProcesses ? printable(log.process.utf8) : nil, marksErrors && log.stream == "stderr" ? log.stream : nil,
+    ].compactMap { $0 }
+    let prefix = words.isEmpty ? [] : Array((words.joined(separator: " ") + " | ").utf8)
+    prefixes[ObjectIdentifier(log)] = prefix
+    return prefix
   }
 
   /// Lines of different logs and runs are kept apart.
@@ -49,8 +60,4 @@ final class LogPrinter {
     if !output.isEmpty, !isClosed, !StandardStream.write(output, to: 1) { isClosed = true }
     output.removeAll(keepingCapacity: true)
   }
-}
-
-extension ProcessLog {
-  fileprivate var mark: String? { stream == "stderr" ? "stderr" : nil }
 }
