@@ -45,8 +45,8 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     environment = try reader.values()
     workingDirectory = try reader.string()
     switch try reader.integer(UInt8.self) {
-    case 0: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
-    case 1: logMode = .discard
+    case 1: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
+    case 2: logMode = .discard
     case let other: throw WireError("unknown log mode \(other)")
     }
   }
@@ -66,10 +66,10 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     writer.put(workingDirectory)
     switch logMode {
     case .files(let bytes, let backups):
-      writer.put(UInt8(0))
+      writer.put(UInt8(1))
       writer.put(bytes)
       writer.put(backups)
-    case .discard: writer.put(UInt8(1))
+    case .discard: writer.put(UInt8(2))
     }
   }
 }

@@ -49,7 +49,8 @@ package enum StandardStream {
   }
 
   /// Writes everything, unless the reader takes nothing for so long: then the rest is left out, and false returned.
-  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32, patience milliseconds: Int32) -> Bool {
+  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32, patience milliseconds: Int32) -> Bool
+  {
     var rest = bytes[...]
     while !rest.isEmpty {
       let taken = writeWithoutWaiting(rest, to: number)

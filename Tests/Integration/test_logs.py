@@ -110,6 +110,21 @@ class Files(ExecutorTestCase):
             self.assertEqual(file.read(), "host\n")
         self.assertEqual(outcome.out("after"), "x\n")
 
+    def test_rotation_follows_no_link_planted_in_the_place_of_the_logs(self):
+        """As root on the host's file system, the most that a task can be; its logs are mounted read-only."""
+        path = self.host.write("outside/stdout", "host\n")
+        directory = os.path.dirname(path)
+        script = (f"cd .. ; for name in stdout.1 stdout.index stdout.new stdout.1.index; do "
+                  f"ln -s {path} sandbox/.logs/main/0/$name; done; ln -sfn {directory} sandbox/.logs/main/0; "
+                  f"mount --bind {directory} sandbox/.logs/main/0; umount -l sandbox/.logs; rm -rf sandbox/.logs; "
+                  f"ln -s {directory} sandbox/.logs; seq 1 20000; true")
+        outcome = self.assert_finished(self.run_task(document(rotated("main", script, 4096, 2)), role="root"))
+        self.assertEqual(os.listdir(directory), ["stdout"])
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "host\n")
+        self.assertTrue(outcome.out().endswith("\n20000\n"))
+        self.assertEqual(files_of(os.path.dirname(outcome.log_path())), ["stdout.2", "stdout.1", "stdout"])
+
     def test_standard_output_can_be_opened_again_by_name(self):
         outcome = self.assert_finished(self.run_task(document(
             "echo one > /dev/stdout; echo two >> /dev/stderr; echo three > /proc/self/fd/1", image=self.with_busybox())))
@@ -382,6 +397,16 @@ class Shown(ExecutorTestCase):
         self.assertLess(time.monotonic() - began, 3)
         task.signal(signal.SIGTERM).wait()
 
+    def test_logs_of_a_process_that_never_stops_writing_come_to_an_end(self):
+        task = self.start_task(document(rotated("main", "echo first; exec yes", 1 << 20, 3)))
+        task.wait_running()
+        time.sleep(0.3)
+        for words in ((), ("--tail", "3"), ("--since", "1h")):
+            done = self.aurora("logs", task.id, *words, timeout=20)
+            self.assertEqual(done.code, 0)
+            self.assertTrue(done.out.endswith("y\n"), words)
+        task.signal(signal.SIGTERM).wait()
+
     def test_a_reader_that_stops_reading_stops_nobody(self):
         task = self.start_task(document(
             "while ! test -e go; do sleep 0.02; done; seq 1 200000; touch written; sleep 1000"))
@@ -453,6 +478,20 @@ class OnTheConsole(ExecutorTestCase):
         missing = sum(int(line.split()[3]) for line in text.splitlines() if "could not be shown" in line)
         self.assertGreater(missing, 5_000_000, text)
         self.assertEqual(len(shown) + missing, 10_000_000)
+
+    def test_a_standard_error_that_stands_still_does_not_keep_the_rest_of_the_task_waiting(self):
+        reader, writer = os.pipe()
+        task_id = self.host.task_id()
+        path = self.host.write("t.json", document(console("main", "seq 1 100000 >&2"), process("next", "echo ran"),
+                                                  order=["main", "next"]))
+        executor = subprocess.Popen(
+            self.host.words(["run", "--task", path, "--task-id", task_id, "--role", "www-data"]),
+            stdout=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        self.assertEqual(executor.wait(20), 0)
+        os.close(reader)
+        with open(f"{self.host.work}/tasks/{task_id}/logs/next/0/stdout", encoding="ascii") as file:
+            self.assertEqual(file.read(), "ran\n")
 
     def test_a_console_goes_on_under_recover_where_it_was(self):
         for destination in ("console", "both"):
