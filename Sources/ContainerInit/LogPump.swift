@@ -111,21 +111,14 @@ final class LogPump {
   private func rotate() throws(Errno) {
     // Made first: where no file can be made, those that there are stay where they are.
     let next = try makeNext()
-    if backups == 0 {
-      try remove(LogIndexRecord.name(of: name))
-      try remove(name)
-    } else {
-      for number in stride(from: min(rotated, backups - 1), through: 0, by: -1) {
-        let (old, new) = (number == 0 ? name : "\(name).\(number)", "\(name).\(number + 1)")
-        // The index first, so that no file is ever beside the index of another.
-        if try !move(LogIndexRecord.name(of: old), to: LogIndexRecord.name(of: new)) {
-          try remove(LogIndexRecord.name(of: new))
-        }
-        _ = try move(old, to: new)
-      }
-      rotated = min(rotated + 1, backups)
+    // The oldest goes by itself: a rename over it would have ext4 begin to write the whole file to the disk.
+    if rotated == backups { try removeOld(rotated) }
+    for number in stride(from: min(rotated, backups - 1), through: 0, by: -1) {
+      // The index first, so that no file is ever beside the index of another.
+      for (old, new) in zip(names(number), names(number + 1)) { try move(old, to: new) }
     }
-    _ = try move(name + ".new", to: name)
+    rotated = min(rotated + 1, backups)
+    try move(name + ".new", to: name)
     position += size
     (file, size) = (next, 0)
     index.restart(at: position)
@@ -142,15 +135,22 @@ final class LogPump {
     return SharedDescriptor(next)
   }
 
-  /// False when there is no such file.
-  private func move(_ old: String, to new: String) throws(Errno) -> Bool {
-    do throws(Errno) { try rename(old, to: new, at: directory.rawValue) } catch  where error.code == ENOENT {
-      return false
-    }
-    return true
+  /// The index and the file of that number; 0 is the one that is written.
+  private func names(_ number: Int) -> [String] {
+    let path = number == 0 ? name : "\(name).\(number)"
+    return [LogIndexRecord.name(of: path), path]
   }
 
-  private func remove(_ name: String) throws(Errno) {
-    do throws(Errno) { try removeFile(name, at: directory.rawValue) } catch  where error.code == ENOENT {}
+  private func removeOld(_ number: Int) throws(Errno) {
+    for path in names(number) { try remove(path) }
+  }
+
+  /// What is not there is not moved: an operator may have removed it, and an index may never have been.
+  private func move(_ old: String, to new: String) throws(Errno) {
+    do throws(Errno) { try rename(old, to: new, at: directory.rawValue) } catch  where error.code == ENOENT {}
+  }
+
+  private func remove(_ path: String) throws(Errno) {
+    do throws(Errno) { try LinuxKernel.removeFile(path, at: directory.rawValue) } catch  where error.code == ENOENT {}
   }
 }
