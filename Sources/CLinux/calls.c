@@ -110,6 +110,14 @@ int ax_bind(int socket, const struct sockaddr_un *address) {
 int ax_connect(int socket, const struct sockaddr_un *address) {
   return connect(socket, (const struct sockaddr *)address, sizeof *address);
 }
+int ax_connect_loopback(int socket, int is_ipv6, uint16_t port) {
+  if (is_ipv6) {
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    return connect(socket, (const struct sockaddr *)&address, sizeof address);
+  }
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  return connect(socket, (const struct sockaddr *)&address, sizeof address);
+}
 int ax_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
 #define AX_MAX_DESCRIPTORS 64

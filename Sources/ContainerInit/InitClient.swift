@@ -30,7 +30,7 @@ package final class InitClient {
   }
 
   package enum Received {
-    case event(InitEvent)
+    case event(InitEvent, [SharedDescriptor])
     case nothing
     /// Init is gone, or speaks something else: the container is lost.
     case closed(String)
@@ -39,7 +39,7 @@ package final class InitClient {
   package func nextEvent() -> Received {
     do throws(WireError) {
       switch try channel.receive(InitEvent.self) {
-      case .message(let event, _): return .event(event)
+      case .message(let event, let descriptors): return .event(event, descriptors)
       case .nothing: return .nothing
       case .closed: return .closed("container-init closed the connection")
       }

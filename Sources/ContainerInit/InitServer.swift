@@ -134,15 +134,17 @@ final class InitServer {
     guard let index = connections.firstIndex(where: { $0.channel === channel }) else { return }
     unwatch(channel.socket.rawValue, token: connections[index].token)
     connections.remove(at: index)
+    // Nobody waits for its commands any more.
+    for run in alive.values where run.command?.channel === channel { Children.signalGroup(run.pid, SIGKILL) }
   }
 
   private func tell(_ event: InitEvent) {
     for (channel, _) in connections { tell(event, to: channel) }
   }
 
-  private func tell(_ event: InitEvent, to channel: InitChannel) {
+  private func tell(_ event: InitEvent, to channel: InitChannel, _ descriptors: [SharedDescriptor] = []) {
     do throws(Errno) {
-      try channel.send(event)
+      try channel.send(event, descriptors: descriptors)
       guard channel.hasUnsent, let entry = connections.first(where: { $0.channel === channel }) else { return }
       try poller.modify(channel.socket.rawValue, token: entry.token, read: true, write: true)
     } catch {
@@ -167,9 +169,9 @@ final class InitServer {
       }
     case .signal(let key, let signal):
       guard let run = runs[key], run.isAlive else { return }
-      Children.signal(-run.pid, signal)
+      Children.signalGroup(run.pid, signal)
       // A process that is stopped takes no signal but this one.
-      if signal != SIGKILL { Children.signal(-run.pid, SIGCONT) }
+      if signal != SIGKILL { Children.signalGroup(run.pid, SIGCONT) }
     case .signalStrays(let signal):
       tree.signal(signal, except: Set(alive.keys))
       tellsStrays = true
@@ -181,6 +183,35 @@ final class InitServer {
       reapAndTell()
     case .shutdown:
       Child.exit(0)
+    case .openSocket(let id, let isIPv6):
+      do throws(Errno) {
+        let socket = try StreamSocket.makeTCP(isIPv6: isIPv6, owner: starter.restrictions.identity.uid)
+        tell(.socket(id), to: channel, [SharedDescriptor(socket)])
+      } catch {
+        tell(.noSocket(id, errno: error.code), to: channel)
+      }
+    case .execute(let id, let spec): execute(id, spec, descriptors, for: channel)
+    case .killCommand(let id):
+      let command = alive.values.first { $0.command?.id == id && $0.command?.channel === channel }
+      if let command { Children.signalGroup(command.pid, SIGKILL) }
+    }
+  }
+
+  /// Starts a command beside the task's runs. It is let go at once: whether it ran is of no consequence to a recovery.
+  private func execute(_ id: UInt32, _ spec: ProcessSpec, _ descriptors: [SharedDescriptor], for channel: InitChannel) {
+    do throws(Errno) {
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions)
+      let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
+      let run = Run(key: RunKey(spec.process, spec.run), child: child)
+      run.command = (id, channel)
+      alive[run.pid] = run
+      run.go = nil
+      try? child.go.descriptor.writeAll([1])
+    } catch {
+      var record = ExitRecord(
+        key: RunKey(spec.process, spec.run), waitStatus: 0, bootTime: Clock.now, wallTime: Clock.wall)
+      record.startFailure = "cannot start a process: \(error)"
+      tell(.executed(id, record), to: channel)
     }
   }
 
@@ -260,13 +291,16 @@ final class InitServer {
     record.maximumResidentBytes = use.maximumResidentBytes
     if let failure = run.failure {
       _ = run.settleStart()
-      unwatch(failure.rawValue, token: run.failureToken)
       // A process that came and went before we looked was running all the same.
-      if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
+      if run.command == nil {
+        unwatch(failure.rawValue, token: run.failureToken)
+        if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
+      }
     }
     record.startFailure = run.startFailure?.reason
     record.startHint = run.startFailure?.hint
     run.end = record
+    if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
     for pump in run.pumps { pump.drain(through: buffer) }
     if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
     // A process that left the group still holds the log: it goes with the run.

@@ -13,6 +13,10 @@ struct LogStreams {
   /// - Parameter restrictions: whose processes they are. `echo > /dev/stdout` opens the pipe anew, which its owner may.
   init(_ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions) throws(Errno) {
     switch mode {
+    case .direct:
+      guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
+      (output, errors) = (descriptors[0], descriptors[1])
+      pumps = []
     case .files(let maximumBytes, let backups):
       guard descriptors.count == 3 else { throw Errno("recvmsg", code: EBADMSG) }
       let (first, second) = (try makePipe(), try makePipe())

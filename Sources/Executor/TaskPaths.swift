@@ -10,6 +10,7 @@ import LinuxKernel
 ///         events.jsonl                    the journal
 ///         exits                           container-init's durable record of exits
 ///         init.log                        container-init's last words, when it has any
+///         health.json                     the last health checks, when there are any
 ///         result.json
 ///         container.nonce                 a Docker task's: the random word in its container's labels
 ///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index
@@ -36,6 +37,7 @@ struct TaskPaths: Sendable {
   var journal: String { task + "/events.jsonl" }
   var exits: String { task + "/exits" }
   var initLog: String { task + "/init.log" }
+  var health: String { task + "/health.json" }
   var result: String { task + "/result.json" }
   var logs: String { task + "/logs" }
   var containerNonce: String { task + "/container.nonce" }

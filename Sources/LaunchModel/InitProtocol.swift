@@ -16,6 +16,14 @@
 //   <------------------------------- allGone
 //   shutdown ---------------------------------> init exits
 //
+// and beside the task's processes, for health checks:
+//
+//   openSocket -------------------------------> a TCP socket in the container's network
+//   <--------------------------------- socket   with the descriptor, or noSocket
+//   execute(spec) + output descriptors -------> a command that is no run: not held, not written down
+//   killCommand ------------------------------>
+//   <------------------------------- executed   when it has ended; with the connection it is killed
+//
 // A body too large for a packet travels as a sealed memfd, which is then the first descriptor.
 
 /// One run of one process, by name and number.
@@ -51,6 +59,11 @@ package enum InitRequest: Sendable, Hashable, WireValue {
   case signalStrays(Int32)
   case killAll
   case shutdown
+  /// Of the IPv6 family, or of IPv4; the number is for the answer.
+  case openSocket(UInt32, isIPv6: Bool)
+  /// `process` and `run` of the specification mean nothing.
+  case execute(UInt32, ProcessSpec)
+  case killCommand(UInt32)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
@@ -62,6 +75,9 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case 5: self = .signalStrays(try reader.integer())
     case 6: self = .killAll
     case 7: self = .shutdown
+    case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.integer(UInt8.self) != 0)
+    case 9: self = .execute(try reader.integer(), try reader.value())
+    case 10: self = .killCommand(try reader.integer())
     case let other: throw WireError("unknown request \(other)")
     }
   }
@@ -86,6 +102,17 @@ package enum InitRequest: Sendable, Hashable, WireValue {
       writer.put(signal)
     case .killAll: writer.put(UInt8(6))
     case .shutdown: writer.put(UInt8(7))
+    case .openSocket(let id, let isIPv6):
+      writer.put(UInt8(8))
+      writer.put(id)
+      writer.put(UInt8(isIPv6 ? 1 : 0))
+    case .execute(let id, let spec):
+      writer.put(UInt8(9))
+      writer.put(id)
+      writer.put(spec)
+    case .killCommand(let id):
+      writer.put(UInt8(10))
+      writer.put(id)
     }
   }
 }
@@ -155,6 +182,11 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case logTrouble(RunKey, String)
   /// Somebody outside the container asked its first process to end, as `docker stop` and an engine that shuts down do.
   case stopRequested(signal: Int32)
+  /// The descriptor comes with it.
+  case socket(UInt32)
+  case noSocket(UInt32, errno: Int32)
+  /// The key of the record means nothing.
+  case executed(UInt32, ExitRecord)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
@@ -168,6 +200,9 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 7: self = .logTrouble(try reader.value(), try reader.string())
     case 8: self = .strays(try reader.integer())
     case 9: self = .stopRequested(signal: try reader.integer())
+    case 10: self = .socket(try reader.integer())
+    case 11: self = .noSocket(try reader.integer(), errno: try reader.integer())
+    case 12: self = .executed(try reader.integer(), try reader.value())
     case let other: throw WireError("unknown event \(other)")
     }
   }
@@ -206,6 +241,17 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case .stopRequested(let signal):
       writer.put(UInt8(9))
       writer.put(signal)
+    case .socket(let id):
+      writer.put(UInt8(10))
+      writer.put(id)
+    case .noSocket(let id, let errno):
+      writer.put(UInt8(11))
+      writer.put(id)
+      writer.put(errno)
+    case .executed(let id, let record):
+      writer.put(UInt8(12))
+      writer.put(id)
+      writer.put(record)
     }
   }
 }

@@ -1,5 +1,7 @@
 /// Where the output of a run goes. The files are opened by the executor and cross as descriptors.
 package enum LogMode: Sendable, Hashable {
+  /// Straight to where two descriptors lead: of checks, whose output is nobody's log.
+  case direct
   /// Into files, by way of init, which starts a new one when one is full: descriptors directory, stdout, stderr.
   case files(maximumBytes: UInt64, backups: UInt32)
   /// Nowhere: no descriptors.
@@ -45,6 +47,7 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     environment = try reader.values()
     workingDirectory = try reader.string()
     switch try reader.integer(UInt8.self) {
+    case 0: logMode = .direct
     case 1: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
     case 2: logMode = .discard
     case let other: throw WireError("unknown log mode \(other)")
@@ -65,6 +68,7 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     writer.put(list: environment)
     writer.put(workingDirectory)
     switch logMode {
+    case .direct: writer.put(UInt8(0))
     case .files(let bytes, let backups):
       writer.put(UInt8(1))
       writer.put(bytes)

@@ -30,6 +30,12 @@ package enum Children {
     _ = kill(target, signal)
   }
 
+  /// A signal to the process group of a child that leads, or will lead, a session of its own: one that was forked a moment
+  /// ago may not have come to that yet.
+  package static func signalGroup(_ pid: Int32, _ signal: Int32) {
+    if kill(-pid, signal) == -1, errno == ESRCH { _ = kill(pid, signal) }
+  }
+
   /// The child's side of a fork in a single-threaded process: 0 in the child, the child's pid in the parent. The child
   /// is born in `cgroup`, a cgroup2 directory, when there is one.
   package static func fork(into cgroup: Int32?) throws(Errno) -> Int32 {

@@ -27,6 +27,40 @@ package enum StreamSocket {
     return socket
   }
 
+  /// A TCP socket of this process' network namespace that belongs to a user, as firewalls see it (`-m owner`).
+  ///
+  /// The kernel takes the file-system uid for a socket's owner (setfsuid(2)); nothing else happens under it.
+  package static func makeTCP(isIPv6: Bool, owner: UInt32) throws(Errno) -> FileDescriptor {
+    let own = CurrentProcess.effectiveUser
+    if owner != own { _ = setfsuid(owner) }
+    defer { if owner != own { _ = setfsuid(own) } }
+    return FileDescriptor(
+      owning: try retrying("socket") {
+        CLinux.socket(
+          isIPv6 ? AF_INET6 : AF_INET,
+          Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+      })
+  }
+
+  /// Begins to connect to a port of the socket's own loopback interface. True when that is done at once; otherwise the
+  /// socket becomes writable when `connectionError` has the outcome.
+  package static func connectToLoopback(_ socket: Int32, isIPv6: Bool, port: UInt16) throws(Errno) -> Bool {
+    do throws(Errno) {
+      try check("connect") { ax_connect_loopback(socket, isIPv6 ? 1 : 0, port) }
+      return true
+    } catch  where error.code == EINPROGRESS {
+      return false
+    }
+  }
+
+  /// What came of a connection that was begun (`SO_ERROR`); throws why it was not made.
+  package static func checkConnection(_ socket: Int32) throws(Errno) {
+    var code: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    try check("getsockopt") { getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length) }
+    if code != 0 { throw Errno("connect", code: code) }
+  }
+
   /// Whether `uid` is root or the user whose rights this process has.
   package static func isRootOrSelf(_ uid: UInt32) -> Bool { uid == 0 || uid == geteuid() }
 

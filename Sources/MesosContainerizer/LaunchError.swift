@@ -6,6 +6,8 @@ import LinuxKernel
 package struct LaunchError: Error, Sendable, CustomStringConvertible {
   package let message: String
   package let hint: String?
+  /// Something of the container's name was there already, and is somebody else's.
+  package private(set) var isNameTaken = false
   package var description: String { message }
 
   package init(_ message: String, hint: String? = nil) {
@@ -15,6 +17,13 @@ package struct LaunchError: Error, Sendable, CustomStringConvertible {
 
   package init(_ what: String, _ error: Errno, hint: String? = nil) {
     self.init("\(what): \(error)", hint: hint)
+  }
+
+  static func nameTaken(_ what: String, _ error: Errno) -> LaunchError {
+    var taken = LaunchError(
+      what, error, hint: "another task of this id lives, or was left behind; choose another --task-id")
+    taken.isNameTaken = true
+    return taken
   }
 
   package init(_ error: IsolationError) { self.init(error.description, hint: error.hint) }

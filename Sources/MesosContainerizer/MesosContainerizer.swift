@@ -131,9 +131,8 @@ package struct MesosContainerizer: Sendable {
       try cgroup.create()
       made.append(cgroup)
     } catch {
-      let hint =
-        error.code == EEXIST ? "another task of this id lives, or was left behind; choose another --task-id" : nil
-      throw LaunchError("cannot make the cgroup \(cgroup.path)", error, hint: hint)
+      let what = "cannot make the cgroup \(cgroup.path)"
+      throw error.code == EEXIST ? .nameTaken(what, error) : LaunchError(what, error)
     }
   }
 

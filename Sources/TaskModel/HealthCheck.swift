@@ -1,9 +1,11 @@
-/// How the task's health is asked for, when it is at all.
+/// How the health of a task or of one of its processes is asked for.
 package struct HealthCheck: Sendable, Equatable {
   package enum Probe: Sendable, Equatable {
     /// A GET on this port of the local host; an empty `expectedResponse` and a code of 0 are not compared.
     case http(port: Int, endpoint: String, expectedResponse: String, expectedResponseCode: Int)
     case shell(command: String)
+    /// A connection to this port of the local host, closed at once.
+    case tcp(port: Int)
   }
 
   package var probe: Probe

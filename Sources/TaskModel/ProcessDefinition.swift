@@ -14,8 +14,8 @@ package struct ProcessDefinition: Sendable, Equatable {
   /// Runs when the others are done, whatever became of them.
   package var isFinal: Bool
   package var logger: LoggerConfig?
-  /// Processes that must have finished before this one starts.
-  package var after: [String]
+  /// What other processes must have come to before this one starts.
+  package var after: [Prerequisite]
   /// Exit statuses that count as success.
   package var successExitCodes: [Int32]
   /// The signal that asks a run to end.
@@ -23,12 +23,14 @@ package struct ProcessDefinition: Sendable, Equatable {
   /// Seconds from that signal to SIGKILL for this process; `nil`: what `finalization_wait` leaves.
   package var stopTimeout: Double?
   package var backoff: Backoff?
+  /// How the health of each run is asked for; an unhealthy run is ended and has failed.
+  package var healthCheck: HealthCheck?
 
   package init(
     name: String, command: String?, maxFailures: Int = 1, isDaemon: Bool = false, isEphemeral: Bool = false,
-    minDuration: Double = 5, isFinal: Bool = false, logger: LoggerConfig? = nil, after: [String] = [],
+    minDuration: Double = 5, isFinal: Bool = false, logger: LoggerConfig? = nil, after: [Prerequisite] = [],
     successExitCodes: [Int32] = [0], stopSignal: Int32 = SignalName.terminate, stopTimeout: Double? = nil,
-    backoff: Backoff? = nil
+    backoff: Backoff? = nil, healthCheck: HealthCheck? = nil
   ) {
     self.name = name
     self.command = command
@@ -43,6 +45,27 @@ package struct ProcessDefinition: Sendable, Equatable {
     self.stopSignal = stopSignal
     self.stopTimeout = stopTimeout
     self.backoff = backoff
+    self.healthCheck = healthCheck
+  }
+}
+
+/// What a process waits for.
+package struct Prerequisite: Sendable, Equatable {
+  package enum Condition: String, Sendable, CaseIterable {
+    /// A run of it executes its command.
+    case started
+    /// A run of it was found healthy.
+    case healthy
+    /// It succeeded, and will not run again.
+    case finished
+  }
+
+  package var process: String
+  package var condition: Condition
+
+  package init(_ process: String, _ condition: Condition = .finished) {
+    self.process = process
+    self.condition = condition
   }
 }
 

@@ -31,6 +31,9 @@ package struct TaskSpecification: Sendable, Equatable {
   /// Every port that a name leads to, aliases of `announce.portmap` followed.
   package var ports: [String: Int]
 
+  /// Whether the health of the task or of one of its processes is ever asked for.
+  package var hasHealthChecks: Bool { healthCheck != nil || processes.contains { $0.healthCheck != nil } }
+
   package init(
     taskID: String = "", name: String, role: String? = nil, cluster: String? = nil, environment: String? = nil,
     jobName: String? = nil, instance: Int64 = 0, processes: [ProcessDefinition], orders: [[String]] = [],

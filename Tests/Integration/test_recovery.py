@@ -7,7 +7,7 @@ import signal
 import time
 
 from support import ExecutorTestCase, document, process
-from support.executor import wait_until
+from support.executor import Host, wait_until
 
 # Each run leaves one line, so that a second start would be seen.
 MARK = "echo $AURORA_PROCESS $AURORA_RUN >> ran; "
@@ -156,6 +156,15 @@ class Recovery(ExecutorTestCase):
         self.assertEqual(self.host.recover(task.id).code, 73)
         self.assertEqual(self.run_task(self.host.path(f"{task.id}.json"), task_id=task.id).code, 73)
         # It was not disturbed.
+        self.assertEqual(task.signal(signal.SIGTERM).wait().code, 3)
+
+    def test_an_id_that_lives_in_other_directories_is_refused_with_73(self):
+        task = self.start_task(document("echo ready; sleep 1000", finalization_wait=2)).wait_log("ready")
+        os.mkdir(self.host.path("elsewhere"), 0o755)
+        elsewhere = Host(self.host.path("elsewhere"), self.host.prefix)
+        done = elsewhere.run_task(self.host.path(f"{task.id}.json"), task_id=task.id).finished
+        self.assertEqual(done.code, 73, done)
+        self.assertIn("another task of this id lives", done.err)
         self.assertEqual(task.signal(signal.SIGTERM).wait().code, 3)
 
     def test_a_task_that_has_ended_is_refused_with_73(self):

@@ -92,6 +92,7 @@ import Testing
     case .signal: "signal"
     case .list(let element, _): "list of \(name(of: element))"
     case .map(let element): "map of \(name(of: element))"
+    case .names(_, let words): "names, or map to \(name(of: .choice(words)))"
     case .record(let record): "[\(record.name)](#\(anchor(record.name)))"
     case .variants(let variants): "[\(variants.name)](#\(anchor(variants.name)))"
     case .kept: "anything"

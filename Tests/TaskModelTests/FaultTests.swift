@@ -48,7 +48,7 @@ import Testing
     (#","min_duration":"5""#, "processes[0].min_duration: expected a number, found a string"),
     (#","daemon":2"#, "processes[0].daemon: expected a boolean, found a number"),
     (#","daemon":"true""#, "processes[0].daemon: expected a boolean, found a string"),
-    (#","after":"p""#, "processes[0].after: expected an array, found a string"),
+    (#","after":"p""#, "processes[0].after: expected an array or an object, found a string"),
     (#","logger":[]"#, "processes[0].logger: expected an object, found an array"),
     (
       #","logger":{"mode":"rotated"}"#,
@@ -119,6 +119,20 @@ import Testing
     ),
     (#"{"name":"a","cmdline":""}"#, #"{"order":["x","y"]}"#, "no process is named \"x\""),
     (#"{"name":"a","cmdline":"","after":["nobody"]}"#, "", "processes[0].after[0]: no process is named \"nobody\""),
+    (#"{"name":"a","cmdline":"","after":{"no":"started"}}"#, "", "processes[0].after.no: no process is named \"no\""),
+    (
+      #"{"name":"a","cmdline":"","after":{"b":"healthy"}},{"name":"b","cmdline":""}"#, "",
+      "nothing says when \"b\" is healthy"
+    ),
+    (
+      #"{"name":"a","cmdline":"","after":{"b":"finished"}},{"name":"b","cmdline":"","daemon":true}"#, "",
+      "\"a\" could never start: \"b\" is a daemon"
+    ),
+    (
+      #"{"name":"a","cmdline":"","after":{"b":"started"}},{"name":"b","cmdline":"","after":{"a":"started"}}"#, "",
+      "processes wait for each other: a -> b -> a"
+    ),
+    (#"{"name":"a","cmdline":"","after":{"b":"ready"}}"#, "", "\"ready\" is not known here; one of started, healthy"),
   ])
   func anOrderThatCannotBeIsRefused(processes: String, constraints: String, fault: String) {
     let found = faults(#"{"processes":[\#(processes)],"constraints":[\#(constraints)]}"#)

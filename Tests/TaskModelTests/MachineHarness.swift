@@ -56,7 +56,7 @@ func process(
 ) -> ProcessDefinition {
   ProcessDefinition(
     name: name, command: "true", maxFailures: maxFailures, isDaemon: daemon, isEphemeral: ephemeral,
-    minDuration: minDuration, isFinal: final, after: after)
+    minDuration: minDuration, isFinal: final, after: after.map { Prerequisite($0) })
 }
 
 func task(

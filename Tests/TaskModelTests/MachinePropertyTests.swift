@@ -26,14 +26,20 @@ import Testing
         ephemeral: dice.chance(15), final: dice.chance(15), minDuration: Double(Int.random(in: 0...5, using: &dice)))
       if dice.chance(20) { one.stopTimeout = Double(Int.random(in: 0...4, using: &dice)) }
       if dice.chance(20) { one.backoff = Backoff(factor: 2, max: 20, jitter: 0.3) }
+      if dice.chance(30) { one.healthCheck = HealthCheck(probe: .tcp(port: 1)) }
       processes.append(one)
     }
     // Forward edges between processes that may be ordered.
     for later in processes.indices {
       for earlier in 0..<later where dice.chance(25) {
         let (a, b) = (processes[earlier], processes[later])
-        if a.isFinal == b.isFinal, !a.isDaemon, !a.isEphemeral || b.isEphemeral {
-          processes[later].after.append(a.name)
+        guard a.isFinal == b.isFinal else { continue }
+        if a.healthCheck != nil, dice.chance(40) {
+          processes[later].after.append(Prerequisite(a.name, .healthy))
+        } else if dice.chance(20) {
+          processes[later].after.append(Prerequisite(a.name, .started))
+        } else if !a.isDaemon, !a.isEphemeral || b.isEphemeral {
+          processes[later].after.append(Prerequisite(a.name))
         }
       }
     }
@@ -55,6 +61,10 @@ import Testing
         let act = acts.randomElement(using: &dice) ?? "exit 0"
         let stops = ["", " stops 3s", " stops never"].randomElement(using: &dice) ?? ""
         statements.append("\(process.name): \(act) @\(Int.random(in: 0...9, using: &dice))s\(stops)")
+      }
+      if process.healthCheck != nil, dice.chance(60) {
+        let word = dice.chance(70) ? "healthy" : "unhealthy"
+        statements.append("\(process.name): \(word) @\(Int.random(in: 0...9, using: &dice))s")
       }
     }
     for happening in ["stop", "kill", "disk", "unhealthy", "container lost"] where dice.chance(15) {
@@ -162,6 +172,8 @@ private struct Referee {
     var runs: [String: Int] = [:]
     var failures: [String: Int] = [:]
     var done: Set<String> = []
+    var ran: Set<String> = []
+    var healthy: Set<String> = []
     var lastEnd: [String: UInt64] = [:]
     var isOver = false
     var isEnding = false
@@ -177,7 +189,15 @@ private struct Referee {
         if !live.insert(name).inserted { broken.append("\(name) runs twice") }
         let peers = live.filter { definitions[$0]?.isFinal == definition.isFinal }
         if plan.maxConcurrency > 0, peers.count > plan.maxConcurrency { broken.append("too many run") }
-        for earlier in definition.after where !done.contains(earlier) { broken.append("\(name) before \(earlier)") }
+        for earlier in definition.after {
+          let reached =
+            switch earlier.condition {
+            case .started: ran
+            case .healthy: healthy
+            case .finished: done
+            }
+          if !reached.contains(earlier.process) { broken.append("\(name) before \(earlier)") }
+        }
         if let end = lastEnd[name], definition.backoff == nil,
           entry.at < end + UInt64(definition.minDuration * 1e9)
         {
@@ -185,6 +205,8 @@ private struct Referee {
         }
         if definition.isFinal, !finalsMayRun { broken.append("\(name) is final and runs early") }
         if !definition.isFinal, isEnding { broken.append("\(name) starts while the task ends") }
+      case .event(.running(let name, _)): ran.insert(name)
+      case .event(.processHealthy(let name, _)): if live.contains(name) { healthy.insert(name) }
       case .event(.ended(let name, _, let outcome)):
         guard let definition = definitions[name] else { return ["unknown \(name)"] }
         live.remove(name)

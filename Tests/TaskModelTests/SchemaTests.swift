@@ -30,8 +30,9 @@ import Testing
      "health_check_config":{"health_checker":{"http":{"endpoint":"/h"}}},
      "lifecycle":{"http":{"port":"http"}},"announce":{"primary_port":"http","portmap":{"health":"http"}},
      "task":{"name":"t","resources":{"cpu":1,"ram":2097152,"disk":3145728},
-       "processes":[{"name":"p","cmdline":"x","logger":{"mode":"rotate","rotate":{}},"backoff":{}},
-         {"name":"q","cmdline":"y","final":false}],
+       "processes":[{"name":"p","cmdline":"x","logger":{"mode":"rotate","rotate":{}},"backoff":{},
+         "health_check_config":{"health_checker":{"tcp":{"port":"http"}}}},
+         {"name":"q","cmdline":"y","final":false,"after":{"p":"healthy"}}, {"name":"r","cmdline":"z","after":["q"]}],
        "constraints":[{"order":["p","q"]}]},
      "update_config":{},"executor_config":{},"partition_policy":{},"metadata":[{"key":"k","value":"v"}]}
     """#
@@ -191,7 +192,10 @@ import Testing
     case (.variants(let variants), .object):
       guard let (option, inner, isWrapped) = variants.unwrap(json) else { return }
       forEachLeaf(inner, .record(option.record), place + (isWrapped ? [option.key] : []), body)
-    case (.record, _), (.list, _), (.map, _), (.variants, _), (.kept, _): return
+    case (.names(let rule, _), .array): forEachLeaf(json, .list(.text(rule)), place, body)
+    case (.names(_, let words), .object(let members)):
+      for member in members { forEachLeaf(member.value, .choice(words), place + [member.key], body) }
+    case (.record, _), (.list, _), (.map, _), (.variants, _), (.kept, _), (.names, _): return
     default: body(place, type)
     }
   }
@@ -254,6 +258,7 @@ private struct Validator {
     guard let members = json.members else { return true }
     for key in schema["required"]?.array ?? [] where json[key.string ?? ""] == nil { return false }
     for member in members {
+      if let names = schema["propertyNames"], !accepts(JSON(member.key), names) { return false }
       if let property = schema["properties"]?[member.key] {
         if !accepts(member.value, property) { return false }
       } else if let rest = schema["additionalProperties"] {

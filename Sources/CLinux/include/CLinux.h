@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -104,6 +106,7 @@ size_t ax_cmsg_space(size_t length);
 int ax_bind(int socket, const struct sockaddr_un *address);
 int ax_connect(int socket, const struct sockaddr_un *address);
 int ax_accept(int socket);
+int ax_connect_loopback(int socket, int is_ipv6, uint16_t port);
 
 /// Sends `length` bytes with `count` descriptors attached (SCM_RIGHTS). Returns as sendmsg(2).
 ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, int count, int flags);

@@ -53,6 +53,7 @@ public struct HTTPResponseParser: Sendable {
 
   private let method: [UInt8]
   private let upgradeAsked: Bool
+  private let takesOldServers: Bool
   private let limits: Limits
   private var state = State.statusLine
   private var input: [UInt8] = []
@@ -73,9 +74,12 @@ public struct HTTPResponseParser: Sendable {
   /// - Parameters:
   ///   - method: the request's method; a response to HEAD has no body.
   ///   - upgrade: the request asked for another protocol; otherwise 101 is a violation.
-  public init(method: String, upgrade: Bool = false, limits: Limits = Limits()) {
+  ///   - takesOldServers: HTTP/1.0 and lines that end in a bare line feed are taken too. Only for a connection that carries
+  ///     one response and nobody else's: where it ends is then the same for every reader.
+  public init(method: String, upgrade: Bool = false, takesOldServers: Bool = false, limits: Limits = Limits()) {
     self.method = Array(method.utf8)
     upgradeAsked = upgrade
+    self.takesOldServers = takesOldServers
     self.limits = limits
   }
 
@@ -193,22 +197,25 @@ public struct HTTPResponseParser: Sendable {
       return nil
     }
     guard end - position < limit else { throw .malformed("\(what) of more than \(limit) bytes") }
-    guard end > position, input[end - 1] == ASCII.carriageReturn else {
-      throw .malformed("\(what) ends in a bare line feed")
-    }
     defer { position = end + 1 }
-    return input[position..<(end - 1)]
+    if end > position, input[end - 1] == ASCII.carriageReturn { return input[position..<(end - 1)] }
+    guard takesOldServers else { throw .malformed("\(what) ends in a bare line feed") }
+    return input[position..<end]
   }
 
   // MARK: The head
 
   private mutating func readStatusLine(_ line: ArraySlice<UInt8>) throws(HTTPViolation) {
     let bytes = Array(line)
-    guard bytes.starts(with: "HTTP/1.1 ".utf8) else { throw .malformed("the status line does not start with HTTP/1.1") }
-    guard bytes.count >= 13, bytes[12] == 0x20, let status = ASCII.decimal(bytes[9..<12]),
-      (100...599).contains(status)
+    let isOld = takesOldServers && bytes.starts(with: "HTTP/1.0 ".utf8)
+    guard isOld || bytes.starts(with: "HTTP/1.1 ".utf8) else {
+      throw .malformed("the status line does not start with HTTP/1.1")
+    }
+    // A blank follows the code also where there is no reason; old servers leave it out.
+    guard bytes.count >= 13 || (takesOldServers && bytes.count == 12), bytes.count == 12 || bytes[12] == 0x20,
+      let status = ASCII.decimal(bytes[9..<12]), (100...599).contains(status)
     else { throw .malformed("the status line has no status code") }
-    let reason = Array(bytes[13...])
+    let reason = Array(bytes.dropFirst(13))
     guard reason.allSatisfy(ASCII.isFieldByte) else { throw .malformed("a control character in the status line") }
     head = HTTPResponseHead(status: Int(status), reason: reason, fields: [])
     linesLength = bytes.count + 2

@@ -12,13 +12,17 @@ enum StatusCommand {
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let paths = try TaskSelection.one(arguments)
-    let json: JSON
+    var json: JSON
     if let bytes = try? readFile(paths.result, limit: 64 << 20),
       let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20))
     {
       json = result
     } else {
       json = live(try TaskHistory(paths))
+    }
+    // Only root can read what checks came back with.
+    if let bytes = try? readFile(paths.health, limit: 1 << 20), let health = try? JSON(parsing: bytes)["health"] {
+      json = JSON(object: (json.members ?? []).map { ($0.key, $0.value) } + [("health", health)])
     }
     if style == .json {
       Console.raw(Array(json.pretty.utf8))
@@ -70,7 +74,22 @@ enum StatusCommand {
       ])
     }
     if rows.count > 1 { lines += ["", Console.table(rows)] }
+    for subject in json["health"]?.array ?? [] { lines += ["", health(subject)] }
     lines += ["", "sandbox   \(paths.sandbox)", "logs      \(paths.logs)"]
+    return lines.joined(separator: "\n")
+  }
+
+  /// The last checks of a task or of one process, newest first.
+  private static func health(_ subject: JSON) -> String {
+    let whose = subject["process"]?.string.map { " of \(printable($0.utf8)) run \(subject["run"]?.integer ?? 0)" }
+    var lines = ["health\(whose ?? ""): \(subject["status"]?.string ?? "")"]
+    var rows: [[String]] = []
+    for check in (subject["checks"]?.array ?? []).reversed() {
+      let said = check["reason"]?.string ?? check["output"]?.string ?? ""
+      let took = "\(check["milliseconds"]?.integer ?? 0) ms"
+      rows.append(["  " + (check["at"]?.string ?? ""), check["outcome"]?.string ?? "", took, printable(said.utf8)])
+    }
+    if !rows.isEmpty { lines.append(Console.table(rows)) }
     return lines.joined(separator: "\n")
   }
 

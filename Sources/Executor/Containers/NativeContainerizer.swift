@@ -294,5 +294,7 @@ extension EnvironmentVariable {
 }
 
 extension CommandFailure {
-  init(_ error: LaunchError) { self.init(.failed, error.message, hint: error.hint) }
+  init(_ error: LaunchError) {
+    self.init(error.isNameTaken ? .cannotCreate : .failed, error.message, hint: error.hint)
+  }
 }

@@ -19,6 +19,9 @@ extension TaskEvent {
     case .ended(let process, let number, let outcome): return ("ended", run(process, number) + outcome.journalMembers)
     case .healthy: return ("healthy", [])
     case .unhealthy(let message): return ("unhealthy", [("message", JSON(message))])
+    case .processHealthy(let process, let number): return ("healthy", run(process, number))
+    case .processUnhealthy(let process, let number, let message):
+      return ("unhealthy", run(process, number) + [("message", JSON(message))])
     case .limitation(let reason, let message):
       return ("limitation", [("reason", JSON(reason)), ("message", JSON(message))])
     case .stop(.graceful(let by)): return ("stop", [("by", JSON(by))])
@@ -39,8 +42,8 @@ extension TaskEvent {
     case "container_ready": self = .containerReady
     case "container_failed": self = .containerFailed(reason: json["reason"]?.string ?? "", message: message)
     case "container_lost": self = .containerLost(message)
-    case "healthy": self = .healthy
-    case "unhealthy": self = .unhealthy(message)
+    case "healthy" where json["process"] == nil: self = .healthy
+    case "unhealthy" where json["process"] == nil: self = .unhealthy(message)
     case "limitation": self = .limitation(reason: json["reason"]?.string ?? "", message: message)
     case "stop":
       let by = json["by"]?.string ?? ""
@@ -50,11 +53,13 @@ extension TaskEvent {
     case "all_gone": self = .allGone
     case "timer": self = .timer
     case "resumed": self = .resumed
-    case "forked", "running", "ended":
+    case "forked", "running", "ended", "healthy", "unhealthy":
       guard let process = json["process"]?.string, let number = json["run"]?.integer else { return nil }
       switch record.type {
       case "forked": self = .forked(process: process, run: Int(clamping: number))
       case "running": self = .running(process: process, run: Int(clamping: number))
+      case "healthy": self = .processHealthy(process: process, run: Int(clamping: number))
+      case "unhealthy": self = .processUnhealthy(process: process, run: Int(clamping: number), message)
       default: self = .ended(process: process, run: Int(clamping: number), RunOutcome(journal: json))
       }
     default: return nil
@@ -75,6 +80,7 @@ extension RunOutcome {
       ]
     case .cannotStart(let reason, let hint):
       return [("reason", "cannot_start"), ("message", JSON(reason)), ("hint", hint.map { JSON($0) })]
+    case .unhealthy(let message): return [("reason", "unhealthy"), ("message", JSON(message))]
     case .lost(let message): return [("reason", "lost"), ("message", JSON(message))]
     }
   }
@@ -88,6 +94,7 @@ extension RunOutcome {
         signal: signal, exitCode: status, limitBytes: UInt64(json["memory_limit_bytes"]?.integer ?? 0),
         peakBytes: UInt64(json["memory_peak_bytes"]?.integer ?? 0))
     case "cannot_start": self = .cannotStart(reason: json["message"]?.string ?? "", hint: json["hint"]?.string)
+    case "unhealthy": self = .unhealthy(json["message"]?.string ?? "")
     case "lost": self = .lost(json["message"]?.string ?? "")
     default:
       if let status {

@@ -1,5 +1,6 @@
 import LaunchModel
 import LinuxKernel
+import TaskModel
 
 /// The environment of a run: the image's below, the standard variables above, and nothing else of the executor's own.
 struct ProcessEnvironment {
@@ -12,15 +13,18 @@ struct ProcessEnvironment {
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-  func variables(image: [EnvironmentVariable], process: String, run: Int) -> [EnvironmentVariable] {
+  /// - Parameter run: absent for a command that belongs to none.
+  func variables(image: [EnvironmentVariable], run: RunReference?) -> [EnvironmentVariable] {
     let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
       EnvironmentVariable("LOGNAME", identity.name), EnvironmentVariable("SHELL", identity.shell),
       EnvironmentVariable("TMPDIR", sandbox + "/.tmp"), EnvironmentVariable("MESOS_SANDBOX", sandbox),
       EnvironmentVariable("MESOS_DIRECTORY", sandbox), EnvironmentVariable("AURORA_TASK_ID", taskID),
-      EnvironmentVariable("AURORA_PROCESS", process), EnvironmentVariable("AURORA_RUN", String(run)),
     ]
-    return ([EnvironmentVariable("PATH", path)] + image + standard).merged
+    let own = run.map {
+      [EnvironmentVariable("AURORA_PROCESS", $0.process), EnvironmentVariable("AURORA_RUN", String($0.run))]
+    }
+    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? [])).merged
   }
 }

@@ -44,7 +44,7 @@ struct TaskHistory {
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
     task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
-    var machine = TaskMachine(task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
+    var machine = TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
     var launched: JSON?
     var kills: UInt64 = 0
     for record in journal.records {

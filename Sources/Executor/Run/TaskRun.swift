@@ -27,7 +27,6 @@ struct TaskRun {
   /// Runs a new task.
   func start(_ document: DocumentLoader, _ task: TaskSpecification) throws(CommandFailure) -> ExitCode {
     let createdAt = Clock.wall
-    if task.healthCheck != nil { publisher.note("warning: health checks are not run yet; the task counts as healthy") }
     try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
@@ -93,7 +92,7 @@ struct TaskRun {
   }
 
   private func newMachine(_ task: TaskSpecification) -> TaskMachine {
-    TaskMachine(task, maxRuns: settings.maxRuns, health: false, waitsForStrays: true)
+    TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
   }
 
   /// `--result` is looked at before anything runs: a task whose result has nowhere to go is not begun.

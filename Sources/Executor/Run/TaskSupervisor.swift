@@ -25,6 +25,10 @@ final class TaskSupervisor {
   private let identity: Identity
   private let follower: ConsoleFollower?
   private let monitors: [any TaskMonitor]
+  private let services: ContainerServices
+  /// Absent where the task has nothing to be asked.
+  private let probes: ContainerProbes?
+  private let health: HealthMonitor?
   private let definitions: [String: ProcessDefinition]
 
   private(set) var machine: TaskMachine
@@ -62,7 +66,16 @@ final class TaskSupervisor {
     self.environment = environment
     self.publisher = publisher
     self.follower = follower
-    self.monitors = monitors
+    services = ContainerServices(container.client)
+    if task.lifecycle != nil || task.hasHealthChecks {
+      let probes = try ContainerProbes(services, identity: identity)
+      self.probes = probes
+      health = HealthMonitor(
+        task, probes: probes, plan: container.plan, environment: environment, paths: paths)
+      self.monitors = [probes] + monitors
+    } else {
+      (probes, health, self.monitors) = (nil, nil, monitors)
+    }
     self.signals = signals
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
@@ -75,7 +88,7 @@ final class TaskSupervisor {
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
     if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
-    for (index, monitor) in monitors.enumerated() {
+    for (index, monitor) in self.monitors.enumerated() {
       try poller.add(monitor.descriptor, token: Source.monitors.rawValue + UInt64(index))
     }
   }
@@ -107,6 +120,7 @@ final class TaskSupervisor {
           }
           try settle()
         }
+        try watchForWriting()
       }
     } catch let failure as CommandFailure {
       throw failure
@@ -127,6 +141,8 @@ final class TaskSupervisor {
       if case .ended = event, outOfMemoryKills > 0 { members.append(("oom_kills", JSON(outOfMemoryKills))) }
       try journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
+      health?.follow(event, machine)
+      pending += probes?.takePending() ?? []
       if case .forked(let process, let run) = event { try send(.go(RunKey(process, UInt32(run)))) }
     }
   }
@@ -139,12 +155,9 @@ final class TaskSupervisor {
     case .terminate(let process, let run, let signal): try send(.signal(RunKey(process, UInt32(run)), signal))
     case .terminateStrays: try send(.signalStrays(SIGTERM))
     case .killAll: try send(.killAll)
-    case .lifecycle: pending.append(.lifecycleAnswered(handled: false))
+    case .lifecycle(let endpoint): callLifecycle(endpoint)
     case .setTimer(let instant): try timer.set(instant)
-    case .update(let state, let reason, let text):
-      let message =
-        state == .running && task.healthCheck != nil
-        ? "health checks are not run yet, the task is assumed healthy" : text
+    case .update(let state, let reason, let message):
       try journal.append(
         "update",
         [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],
@@ -169,11 +182,29 @@ final class TaskSupervisor {
     let plan = container.plan
     let spec = ProcessSpec(
       process: name, run: UInt32(run), command: process.command.map { .shell($0) } ?? .program(plan.imageCommand),
-      environment: environment.variables(image: plan.environment, process: name, run: run),
+      environment: environment.variables(
+        image: plan.environment, run: RunReference(process: name, run: run)),
       workingDirectory: process.command == nil ? plan.imageWorkingDirectory ?? plan.sandbox : plan.sandbox,
       logMode: logs.mode)
     try send(.spawn(spec), logs.descriptors)
   }
+
+  /// A POST that asks the task to end. Only an answer that takes the request gives it time; 404 and 501 say that there is
+  /// no such endpoint.
+  private func callLifecycle(_ endpoint: String) {
+    guard let lifecycle = task.lifecycle, let probes else { return pending.append(.lifecycleAnswered(handled: false)) }
+    let request = LoopbackExchange.Request(method: "POST", endpoint: endpoint, wantsBody: false)
+    probes.ask(port: lifecycle.port, request, within: Self.lifecycleSeconds) { [probes] answer in
+      if case .response(let status, _) = answer {
+        probes.tell(.lifecycleAnswered(handled: status != 404 && status != 501))
+      } else {
+        probes.tell(.lifecycleAnswered(handled: false))
+      }
+    }
+  }
+
+  /// How long a server may take to answer, as Aurora's executor has it.
+  private static let lifecycleSeconds = 1.0
 
   private func send(_ request: InitRequest, _ descriptors: [SharedDescriptor] = []) throws {
     do throws(Errno) {
@@ -210,7 +241,8 @@ final class TaskSupervisor {
       case .closed(let why):
         try? poller.remove(container.client.descriptor)
         return try lose(why)
-      case .event(let event): try take(event)
+      case .event(let event, let descriptors):
+        if services.take(event, descriptors) { pending += probes?.takePending() ?? [] } else { try take(event) }
       }
       try settle()
     }
@@ -254,6 +286,7 @@ final class TaskSupervisor {
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): output is being lost: \(message)")
+    case .socket, .noSocket, .executed: break  // taken before
     }
   }
 

@@ -49,6 +49,16 @@ struct DocumentChecker {
         check(member.value, element, name: member.key)
         steps.removeLast()
       }
+    case .names(let rule, let words):
+      guard let members = json.members else {
+        return json.array == nil ? reportType(json, type) : check(json, .list(.text(rule)), name: name)
+      }
+      for member in members {
+        steps.append(.key(member.key))
+        checkText(JSON(.string(member.key), position: member.position), rule)
+        check(member.value, .choice(words), name: member.key)
+        steps.removeLast()
+      }
     case .record(let record): checkRecord(json, record)
     case .variants(let variants): checkVariants(json, variants)
     case .kept: break

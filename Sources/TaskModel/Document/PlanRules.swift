@@ -7,6 +7,7 @@ struct PlanRules {
     let isFinal: Bool
     let isDaemon: Bool
     let isEphemeral: Bool
+    let hasHealthCheck: Bool
     let position: JSON.Position
     let path: String
   }
@@ -14,6 +15,7 @@ struct PlanRules {
   /// A name in an `order` or an `after`, with its place.
   struct Mention {
     let name: String
+    var condition = Prerequisite.Condition.finished
     let position: JSON.Position
     let path: String
   }
@@ -90,13 +92,19 @@ struct PlanRules {
 
   private mutating func addEdge(_ earlier: Int, _ later: Int, _ mention: Mention) {
     let (first, second) = (processes[earlier], processes[later])
-    if first.isDaemon {
+    if mention.condition == .healthy, !first.hasHealthCheck {
       report(
         mention.position, mention.path,
-        "\(second.name.quotedForMessage) could never start: \(first.name.quotedForMessage) is a daemon and never finishes"
-      )
+        "\(second.name.quotedForMessage) could never start: nothing says when \(first.name.quotedForMessage) is healthy",
+        hint: "give \(first.name.quotedForMessage) a health_check_config, or wait for \"started\"")
     }
-    if first.isEphemeral, !second.isEphemeral {
+    if mention.condition == .finished, first.isDaemon {
+      report(
+        mention.position, mention.path,
+        "\(second.name.quotedForMessage) could never start: \(first.name.quotedForMessage) is a daemon and never finishes",
+        hint: "\"after\" can also wait until it has \"started\" or is \"healthy\"")
+    }
+    if mention.condition == .finished, first.isEphemeral, !second.isEphemeral {
       report(
         mention.position, mention.path,
         "\(second.name.quotedForMessage) may not wait for \(first.name.quotedForMessage), which is ephemeral")

@@ -8,6 +8,8 @@ struct SpecificationBuilder {
   let isProvisional: Bool
   let ports: PortMap
   private(set) var diagnostics: [Diagnostic] = []
+  /// Names of ports that health checks need, with their places.
+  private(set) var neededPorts: [String] = []
 
   init(_ document: JSON, shape: TaskDocument.Shape, isProvisional: Bool, ports: PortMap) {
     self.document = document
@@ -39,7 +41,7 @@ struct SpecificationBuilder {
       maxFailures: TaskFields.maxFailures.int(in: task) ?? 1,
       maxConcurrency: TaskFields.maxConcurrency.int(in: task) ?? 0,
       finalizationWait: TaskFields.finalizationWait.number(in: task) ?? 30,
-      container: container, healthCheck: healthCheck, lifecycle: lifecycle,
+      container: container, healthCheck: taskHealthCheck(), lifecycle: lifecycle,
       announce: TaskDocument.announce(of: document),
       maxCompletionTime: TaskFields.maxCompletionTime.number(in: task), ports: ports.numbers)
   }
@@ -77,12 +79,13 @@ struct SpecificationBuilder {
       // One without a name was reported, and nothing can speak of it.
       guard let name = ProcessFields.name.text(in: item) else { continue }
       let itemPath = "\(joined(path, "processes"))[\(index)]"
-      let definition = definition(of: item, name: name)
+      let definition = definition(of: item, name: name, path: itemPath)
       rules.append(
         PlanRules.Process(
           name: name, isFinal: definition.isFinal, isDaemon: definition.isDaemon, isEphemeral: definition.isEphemeral,
+          hasHealthCheck: ProcessFields.health.object(in: item) != nil,
           position: ProcessFields.name.position(in: item), path: itemPath))
-      let mentions = mentions(ProcessFields.after, in: item, path: itemPath)
+      let mentions = prerequisites(in: item, path: itemPath)
       if !mentions.isEmpty { afters.append((definitions.count, mentions)) }
       definitions.append(definition)
     }
@@ -108,17 +111,31 @@ struct SpecificationBuilder {
     }
   }
 
+  /// `after`: names in a list, or as keys with what they have to come to.
+  private func prerequisites(in item: JSON, path: String) -> [PlanRules.Mention] {
+    guard let members = ProcessFields.after.object(in: item)?.members else {
+      return mentions(ProcessFields.after, in: item, path: path)
+    }
+    return members.compactMap { member in
+      guard let word = member.value.string, let condition = Prerequisite.Condition(rawValue: word) else { return nil }
+      return PlanRules.Mention(
+        name: member.key, condition: condition, position: member.position,
+        path: "\(path).\(ProcessFields.after.name).\(member.key)")
+    }
+  }
+
   private func orders(of task: JSON) -> [[String]] {
     TaskFields.constraints.list(in: task).map { ConstraintFields.order.strings(in: $0) }.filter { $0.count > 1 }
   }
 
-  private func definition(of item: JSON, name: String) -> ProcessDefinition {
+  private mutating func definition(of item: JSON, name: String, path: String) -> ProcessDefinition {
     ProcessDefinition(
       name: name, command: ProcessFields.cmdline.text(in: item),
       maxFailures: ProcessFields.maxFailures.int(in: item) ?? 1,
       isDaemon: ProcessFields.daemon.flag(in: item), isEphemeral: ProcessFields.ephemeral.flag(in: item),
       minDuration: ProcessFields.minDuration.number(in: item) ?? 5, isFinal: ProcessFields.isFinal.flag(in: item),
-      logger: ProcessFields.logger.object(in: item).map(logger), after: ProcessFields.after.strings(in: item),
+      logger: ProcessFields.logger.object(in: item).map(logger),
+      after: prerequisites(in: item, path: path).map { Prerequisite($0.name, $0.condition) },
       successExitCodes: ProcessFields.successExitCodes.list(in: item).compactMap {
         $0.integer.flatMap { Int32(exactly: $0) }
       },
@@ -128,6 +145,9 @@ struct SpecificationBuilder {
         Backoff(
           factor: BackoffFields.factor.number(in: $0) ?? 2, max: BackoffFields.max.number(in: $0) ?? 300,
           jitter: BackoffFields.jitter.number(in: $0) ?? 0)
+      },
+      healthCheck: ProcessFields.health.object(in: item).flatMap {
+        healthCheck($0, path: joined(path, ProcessFields.health.name), mustHavePort: true)
       })
   }
 
@@ -162,21 +182,32 @@ struct SpecificationBuilder {
 
   // MARK: Health and lifecycle
 
-  /// A command when there is one, else HTTP when a port is named `health`, else nothing (aurora.md §6.7).
-  private var healthCheck: HealthCheck? {
-    let config = JobFields.health.object(in: document) ?? JSON(.object([]))
+  /// The task's own: a command when there is one, else a connection, else HTTP when its port has a number, else nothing
+  /// (aurora.md §6.7).
+  private mutating func taskHealthCheck() -> HealthCheck? {
+    let config = JobFields.health.object(in: document)
+    return healthCheck(config ?? JSON(.object([])), path: JobFields.health.name, mustHavePort: false)
+  }
+
+  /// - Parameter mustHavePort: whether a GET on a port that has no number is an error; Aurora's jobs have such a check
+  ///   by default, and it is none then.
+  private mutating func healthCheck(_ config: JSON, path: String, mustHavePort: Bool) -> HealthCheck? {
     let checker = HealthFields.checker.object(in: config) ?? JSON(.object([]))
     let probe: HealthCheck.Probe
     if let shell = HealthCheckerFields.shell.object(in: checker) {
       probe = .shell(command: ShellCheckFields.command.text(in: shell) ?? "")
-    } else if let port = ports["health"] {
-      let http = HealthCheckerFields.http.object(in: checker) ?? JSON(.object([]))
+    } else if let tcp = HealthCheckerFields.tcp.object(in: checker) {
+      guard let port = port(TCPCheckFields.port, in: tcp, path: path, isNeeded: true) else { return nil }
+      probe = .tcp(port: port)
+    } else {
+      let http = HealthCheckerFields.http.object(in: checker) ?? JSON(.object([]), position: config.position)
+      let isNamed = HTTPCheckFields.port.text(in: http).map { !$0.utf8.elementsEqual("health".utf8) } ?? false
+      let isNeeded = mustHavePort || isNamed
+      guard let port = port(HTTPCheckFields.port, in: http, path: path, isNeeded: isNeeded) else { return nil }
       probe = .http(
         port: port, endpoint: rooted(HTTPCheckFields.endpoint.text(in: http)),
         expectedResponse: HTTPCheckFields.expectedResponse.text(in: http) ?? "",
         expectedResponseCode: HTTPCheckFields.expectedResponseCode.int(in: http) ?? 0)
-    } else {
-      return nil
     }
     return HealthCheck(
       probe: probe, initialInterval: HealthFields.initialInterval.number(in: config) ?? 15,
@@ -184,6 +215,25 @@ struct SpecificationBuilder {
       maxConsecutiveFailures: HealthFields.maxConsecutiveFailures.int(in: config) ?? 0,
       minConsecutiveSuccesses: HealthFields.minConsecutiveSuccesses.int(in: config) ?? 1,
       timeout: HealthFields.timeout.number(in: config) ?? 1)
+  }
+
+  /// The number of the port that a check names. One that is needed and has none is an error once the ports are known.
+  private mutating func port(_ field: Field, in check: JSON, path: String, isNeeded: Bool) -> Int? {
+    let name = field.text(in: check) ?? "health"
+    switch ports.end(of: name) {
+    case .number(let number): return number
+    case .loop: return nil  // reported with the aliases
+    case .name(let end):
+      guard isNeeded else { return nil }
+      neededPorts.append(end)
+      if !isProvisional {
+        report(
+          .unbound, field.position(in: check), path,
+          "the health check asks the port \(end.quotedForMessage), which has no number",
+          hint: "--port \(end):NUMBER gives it one")
+      }
+      return nil
+    }
   }
 
   /// A job has it unless it says otherwise; off where its port has no number (aurora.md §1.5, §6.5).

@@ -23,7 +23,8 @@ package struct TaskDocument: Sendable {
   package let shape: Shape
   /// As it was read.
   package let json: JSON
-  /// Names of ports whose numbers must be given: those that templates mention, aliases followed, each once.
+  /// Names of ports whose numbers must be given: those that templates and health checks mention, aliases followed, each
+  /// once.
   package let referencedPorts: [String]
   /// Images whose digests templates ask for; their `value` is empty.
   package let referencedImages: [Bindings.DockerImage]
@@ -71,7 +72,7 @@ package struct TaskDocument: Sendable {
     diagnostics.sort { ($0.position.line, $0.position.column) < ($1.position.line, $1.position.column) }
     guard !diagnostics.hasErrors else { return (nil, diagnostics) }
     let document = TaskDocument(
-      shape: shape, json: json, referencedPorts: ends(of: binder.portNames, ports),
+      shape: shape, json: json, referencedPorts: ends(of: binder.portNames + builder.neededPorts, ports),
       referencedImages: binder.images, draft: draft)
     return (document, diagnostics)
   }

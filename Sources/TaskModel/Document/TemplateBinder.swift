@@ -63,6 +63,9 @@ struct TemplateBinder {
       return JSON(.array(bound), position: json.position)
     case (.map(let element), .object(let members)):
       return JSON(.object(members.map { bind($0, element) }), position: json.position)
+    case (.names(let rule, _), .array): return bind(json, .list(.text(rule)), field: field)
+    case (.names(_, let words), .object(let members)):
+      return JSON(.object(members.map { bindKey(of: bind($0, .choice(words))) }), position: json.position)
     case (.record(let record), .object): return bind(json, record: record)
     case (.variants(let variants), .object(let members)):
       guard let (option, inner, isWrapped) = variants.unwrap(json) else { return json }
@@ -79,6 +82,13 @@ struct TemplateBinder {
     steps.append("." + member.key)
     defer { steps.removeLast() }
     return JSON.Member(member.key, bind(member.value, type, field: member.key), position: member.position)
+  }
+
+  private mutating func bindKey(of member: JSON.Member) -> JSON.Member {
+    guard Template.mayHoldReference(member.key) else { return member }
+    var visited: [Visit] = []
+    let key = expand(member.key, visited: &visited, position: member.position)
+    return JSON.Member(key, member.value, position: member.position)
   }
 
   private mutating func bind(_ json: JSON, record: RecordType) -> JSON {

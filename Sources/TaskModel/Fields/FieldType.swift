@@ -17,6 +17,8 @@ indirect enum FieldType: Sendable {
   case list(FieldType, atLeast: Int = 0)
   /// An object whose keys are the user's.
   case map(FieldType)
+  /// Names in a list, or as the keys of an object that gives each one of these words. Templates are bound in both.
+  case names(TextRule, each: [String])
   case record(RecordType)
   case variants(Variants)
   /// Anything: kept or ignored, not looked into.
@@ -37,6 +39,7 @@ indirect enum FieldType: Sendable {
     case .number: "a number"
     case .signal: "the name or number of a signal"
     case .list: "an array"
+    case .names: "an array or an object"
     case .map, .record, .variants: "an object"
     case .kept: "a value"
     }

@@ -17,10 +17,11 @@ enum HealthFields {
 }
 
 enum HealthCheckerFields {
-  static let http = Field("http", .record(HTTPCheckFields.record), "A GET on the port named `health`.")
-  static let shell = Field("shell", .record(ShellCheckFields.record), "A command; it wins over `http`.")
+  static let http = Field("http", .record(HTTPCheckFields.record), "A GET.")
+  static let shell = Field("shell", .record(ShellCheckFields.record), "A command; it wins over `tcp` and `http`.")
+  static let tcp = Field("tcp", .record(TCPCheckFields.record), "A connection; it wins over `http`.")
 
-  static let record = RecordType("HealthCheckerConfig", "How health is asked for.", [http, shell])
+  static let record = RecordType("HealthCheckerConfig", "How health is asked for.", [http, shell, tcp])
 }
 
 enum HTTPCheckFields {
@@ -29,9 +30,18 @@ enum HTTPCheckFields {
     "expected_response", .text(.any), standard: "ok", "The body, without regard to case; empty: not compared.")
   static let expectedResponseCode = Field(
     "expected_response_code", .integer(0...599), standard: 0, "The HTTP status; 0: not compared.")
+  static let port = Field(
+    "port", .text(.line), standard: "health", "The name of the port that is asked, or its number.")
 
   static let record = RecordType(
-    "HttpHealthChecker", "Health over HTTP.", [endpoint, expectedResponse, expectedResponseCode])
+    "HttpHealthChecker", "Health over HTTP.", [endpoint, expectedResponse, expectedResponseCode, port])
+}
+
+enum TCPCheckFields {
+  static let port = Field(
+    "port", .text(.line), standard: "health", "The name of the port that is connected to, or its number.")
+
+  static let record = RecordType("TcpHealthChecker", "Healthy when a connection is accepted.", [port])
 }
 
 enum ShellCheckFields {

@@ -14,6 +14,8 @@ enum JobFields {
     "How the task is asked to end; a job has HTTP lifecycle unless this says otherwise.")
   static let announce = Field("announce", .record(AnnounceFields.record), "Names of ports.")
 
+  static let schema = Field("$schema", .text(.any), ignored: true, "Where an editor finds the schema of this document.")
+
   private static func scheduler(_ name: String, _ type: FieldType, standard: JSON? = nil) -> Field {
     Field(name, type, standard: standard, ignored: true, "Read by a scheduler only.")
   }
@@ -40,7 +42,7 @@ enum JobFields {
 
   static let record = RecordType(
     "Job", "A job, as `aurora job inspect --write-json` prints it.",
-    [name, role, cluster, environment, task, container, health, lifecycle, announce] + ignored)
+    [name, role, cluster, environment, task, container, health, lifecycle, announce, schema] + ignored)
 
   /// Whether a document with a `task` is a job rather than a task instance.
   static func isJobKey(_ key: String) -> Bool {
@@ -58,7 +60,7 @@ enum InstanceFields {
     "TaskInstance", "One instance of a job's task.",
     [
       JobFields.task, JobFields.role, environment, instance, JobFields.container, JobFields.health,
-      JobFields.lifecycle, JobFields.announce,
+      JobFields.lifecycle, JobFields.announce, JobFields.schema,
     ])
 }
 
@@ -66,7 +68,7 @@ enum InstanceFields {
 enum BareTaskFields {
   static let record = RecordType(
     "BareTask", "A task alone.",
-    TaskFields.all + [JobFields.container, JobFields.health, JobFields.lifecycle, JobFields.announce])
+    TaskFields.all + [JobFields.container, JobFields.health, JobFields.lifecycle, JobFields.announce, JobFields.schema])
 }
 
 enum MetadataFields {

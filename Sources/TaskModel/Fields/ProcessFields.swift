@@ -14,19 +14,22 @@ enum ProcessFields {
   static let logger = Field("logger", .record(LoggerFields.record), "Where the output goes.")
   static let resources = Field("resources", .kept, ignored: true, "Accepted and not used, as by Thermos.")
   static let after = Field(
-    "after", .list(.text(.fileName)), standard: [], "Processes that must have finished first; adds to `constraints`.")
+    "after", .names(.fileName, each: Prerequisite.Condition.allCases.map(\.rawValue)), standard: [],
+    "Processes that must have finished first, or have started or become healthy; adds to `constraints`.")
   static let successExitCodes = Field(
     "success_exit_codes", .list(.integer(0...255), atLeast: 1), standard: [0], "Exit statuses that are a success.")
   static let stopSignal = Field("stop_signal", .signal, standard: "SIGTERM", "The signal that asks a run to end.")
   static let stopTimeout = Field(
     "stop_timeout", .seconds, "Seconds from that signal to SIGKILL; absent: what `finalization_wait` leaves.")
   static let backoff = Field("backoff", .record(BackoffFields.record), "Longer waits after failures in a row.")
+  static let health = Field(
+    "health_check_config", .record(HealthFields.record), "When a run of this process counts as healthy.")
 
   static let record = RecordType(
     "Process", "One command of the task.",
     [
       name, cmdline, maxFailures, daemon, ephemeral, minDuration, isFinal, logger, resources, after,
-      successExitCodes, stopSignal, stopTimeout, backoff,
+      successExitCodes, stopSignal, stopTimeout, backoff, health,
     ])
 }
 

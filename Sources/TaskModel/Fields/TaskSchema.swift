@@ -73,6 +73,14 @@ package enum TaskSchema {
         ])
       case .map(let element):
         return JSON(object: [("type", "object"), ("additionalProperties", schema(of: element))])
+      case .names(let rule, let words):
+        return anyOf([
+          schema(of: .list(.text(rule))),
+          JSON(object: [
+            ("type", "object"), ("additionalProperties", schema(of: .choice(words))),
+            ("propertyNames", schema(of: .text(rule))),
+          ]),
+        ])
       case .record(let record):
         add(record)
         return Self.reference(to: record.name)

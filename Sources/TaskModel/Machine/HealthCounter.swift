@@ -31,7 +31,8 @@ package struct HealthCounter: Sendable, Equatable {
   private let minSuccesses: Int
   private var attempts = 0
 
-  package init(_ check: HealthCheck) {
+  /// - Parameter isRunning: whether it was found healthy already, by an executor before this one: nothing is forgiven then.
+  package init(_ check: HealthCheck, isRunning: Bool = false) {
     // Both come from a document: their quotient may be anything.
     let quotient = (check.initialInterval / check.interval).rounded(.up)
     forgiven = quotient >= 0 && quotient < 1e9 ? Int(quotient) : 1_000_000_000
@@ -40,6 +41,10 @@ package struct HealthCounter: Sendable, Equatable {
     let sum = forgiven.addingReportingOverflow(maxFailures)
     let total = sum.partialValue.addingReportingOverflow(minSuccesses)
     limit = sum.overflow || total.overflow ? Int.max : total.partialValue
+    if isRunning {
+      status = .running
+      attempts = limit
+    }
   }
 
   /// Whether a check is still of use; a task that has used up its attempts becomes unhealthy here.

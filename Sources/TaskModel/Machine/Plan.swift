@@ -11,13 +11,20 @@ struct Plan: Sendable {
   var live: Set<Int> = []
   /// Processes that are not ephemeral and not done.
   var remaining = 0
-  /// Those of `remaining` that are ready, gated or live; the others wait for a predecessor.
+  /// Processes that are ready, gated or live and can still move the plan on: those of `remaining`, and ephemeral ones
+  /// that one of those waits for.
   var moving = 0
 
   /// Every process that has to end has ended.
   var isComplete: Bool { remaining == 0 }
-  /// What is left waits for something that can never come. Ephemeral processes are no help: nothing may wait for them.
+  /// What is left waits for something that can never come.
   var isDeadlocked: Bool { remaining > 0 && moving == 0 }
+}
+
+/// A process that waits for another.
+struct Edge: Sendable {
+  let to: Int
+  let condition: Prerequisite.Condition
 }
 
 /// A process inside the machine.
@@ -37,15 +44,22 @@ struct PlanNode: Sendable {
   let definition: ProcessDefinition
   var record: ProcessRecord
   var stage = Stage.blocked
-  var successors: [Int] = []
-  /// Predecessors that have not finished.
+  /// What waits for this process and has not got what it waits for.
+  var successors: [Edge] = []
+  /// Edges to this process that are not satisfied.
   var blockers = 0
+  /// Whether a process that has to end waits for this one, straight or through others.
+  var isAwaited = false
   /// Runs that counted as failures.
   var failures = 0
   /// Failures since the last success, for the backoff.
   var failuresInARow = 0
   /// The live run was sent a signal by us, or will be as soon as it is forked.
   var isAskedToEnd = false
+  /// Why its health check gave the live run up.
+  var illness: String?
+  /// Whether the plan counts it among `moving`.
+  var isCounted = false
   /// The process failed because of the number of its runs.
   var hitRunCap = false
 

@@ -21,6 +21,8 @@ package struct RunRecord: Sendable, Equatable {
   package let requestedAt: UInt64
   package internal(set) var forkedAt: UInt64?
   package internal(set) var startedAt: UInt64?
+  /// When its own health check first found it healthy.
+  package internal(set) var healthyAt: UInt64?
   package internal(set) var endedAt: UInt64?
 
   init(number: Int, requestedAt: UInt64) {

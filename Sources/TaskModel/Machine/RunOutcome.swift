@@ -7,6 +7,8 @@ package enum RunOutcome: Sendable, Equatable {
   case outOfMemory(signal: Int32?, exitCode: Int32?, limitBytes: UInt64, peakBytes: UInt64)
   /// The command never ran: no shell, no directory, a bad interpreter.
   case cannotStart(reason: String, hint: String?)
+  /// Its health check gave it up, and it was told to end.
+  case unhealthy(String)
   /// It cannot be known how it ended.
   case lost(String)
 
@@ -19,6 +21,7 @@ package enum RunOutcome: Sendable, Equatable {
     case .outOfMemory(_, _, let limit, let peak):
       return "out of memory: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(peak)) peak"
     case .cannotStart(let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")
+    case .unhealthy(let why): return "unhealthy: \(why)"
     case .lost(let why): return "lost: \(why)"
     }
   }

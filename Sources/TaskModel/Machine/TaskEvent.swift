@@ -10,8 +10,12 @@ package enum TaskEvent: Sendable, Equatable {
   case forked(process: String, run: Int)
   case running(process: String, run: Int)
   case ended(process: String, run: Int, RunOutcome)
+  /// The task's own check found it healthy, or gave it up.
   case healthy
   case unhealthy(String)
+  /// The same of the run of a process that has a check of its own.
+  case processHealthy(process: String, run: Int)
+  case processUnhealthy(process: String, run: Int, String)
   /// A limit of the container was reached, as of disk; `reason` is a name of Mesos'.
   case limitation(reason: String, message: String)
   case stop(StopRequest)

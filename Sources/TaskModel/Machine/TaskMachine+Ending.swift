@@ -120,6 +120,7 @@ extension TaskMachine {
   // MARK: What each phase does when nothing holds it
 
   mutating func advanceActive() {
+    killOverdue()
     if now >= completionDeadline, let seconds = task.maxCompletionTime {
       let message = "ran longer than max_completion_time, \(Quantity.seconds(seconds))"
       return decide(Verdict(state: .failed, reason: Reason.maxCompletionTime, message: message), asking: true)
@@ -143,6 +144,7 @@ extension TaskMachine {
 
   mutating func advanceStopping() {
     if regular.live.isEmpty { return beginCleaning() }
+    killOverdue()
     guard now >= stepDeadline else { return }
     switch step {
     case .idle: beginCleaning()
@@ -152,12 +154,7 @@ extension TaskMachine {
 
   mutating func advanceCleaning() {
     if afterKill != nil { return giveUpKilling() }
-    while let due = stopTimers.first, due.at <= now {
-      _ = stopTimers.removeFirst()
-      guard nodes[due.node].stage == .live, nodes[due.node].currentRun == due.run else { continue }
-      let run = nodes[due.node].lastRun
-      effects.append(.terminate(process: run.process, run: run.run, signal: SignalName.kill))
-    }
+    killOverdue()
     let areStraysGone = !waitsForStrays || (straysLeft ?? 1) <= 0
     guard now >= deadline || (regular.live.isEmpty && areStraysGone) else { return }
     if hasFinals, now >= deadline { noteSkippedFinals(outOfTime) }
@@ -166,6 +163,7 @@ extension TaskMachine {
 
   mutating func advanceFinalizing() {
     if afterKill != nil { return giveUpKilling() }
+    killOverdue()
     if finals.isComplete { return kill(.end) }
     if now >= deadline {
       noteUnfinishedFinals()
@@ -220,12 +218,23 @@ extension TaskMachine {
     effects.append(.terminateStrays)
   }
 
-  mutating func sendStopSignal(_ index: Int) {
+  /// - Parameter seconds: until SIGKILL; `nil`: what `finalization_wait` leaves.
+  mutating func sendStopSignal(_ index: Int, within seconds: Double? = nil) {
     let run = nodes[index].lastRun
     let definition = nodes[index].definition
     effects.append(.terminate(process: run.process, run: run.run, signal: definition.stopSignal))
-    if let seconds = definition.stopTimeout {
+    if let seconds = seconds ?? definition.stopTimeout {
       stopTimers.insert(Due(at: instant(after: seconds), node: index, run: run.run))
+    }
+  }
+
+  /// SIGKILL to the runs whose time to end is over.
+  private mutating func killOverdue() {
+    while let due = stopTimers.first, due.at <= now {
+      _ = stopTimers.removeFirst()
+      guard nodes[due.node].stage == .live, nodes[due.node].currentRun == due.run else { continue }
+      let run = nodes[due.node].lastRun
+      effects.append(.terminate(process: run.process, run: run.run, signal: SignalName.kill))
     }
   }
 
@@ -314,20 +323,32 @@ extension TaskMachine {
   private func failure(of index: Int) -> Verdict {
     let node = nodes[index]
     var reason = Reason.processFailed
-    if case .outOfMemory = node.record.runs.last?.outcome { reason = Reason.memory }
+    switch node.record.runs.last?.outcome {
+    case .outOfMemory: reason = Reason.memory
+    case .unhealthy: reason = Reason.health
+    default: break
+    }
     let others = failed.filter { $0 != index }.prefix(10).map { "failed before: \(nodes[$0].lastEnd)\(capText($0))" }
     return Verdict(
       state: .failed, reason: reason, message: node.lastEnd + capText(index), decider: node.lastRun, notes: others)
   }
 
   private var deadlock: Verdict {
-    let stuck = names { $0.stage == .blocked && !$0.definition.isFinal }
-    let culprit = failed.first { nodes[$0].successors.contains { nodes[$0].stage == .blocked } } ?? failed.last
-    guard let culprit else {
-      return Verdict(state: .failed, reason: Reason.invalid, message: "deadlock: \(stuck) wait for each other")
+    let stuck = names { $0.stage == .blocked && !$0.definition.isFinal && !$0.definition.isEphemeral }
+    func isInTheWay(_ index: Int) -> Bool { nodes[index].successors.contains { nodes[$0.to].stage == .blocked } }
+    if let culprit = failed.first(where: isInTheWay) {
+      var verdict = failure(of: culprit)
+      verdict.message += "; never started, because they wait for it: \(stuck)"
+      return verdict
     }
-    var verdict = failure(of: culprit)
-    verdict.message += "; never started, because they wait for it: \(stuck)"
-    return verdict
+    // One that has ended without what somebody waits for.
+    let ended = nodes.indices.first { nodes[$0].record.isDone && isInTheWay($0) }
+    if let ended, let edge = nodes[ended].successors.first(where: { nodes[$0.to].stage == .blocked }) {
+      var verdict = failure(of: ended)
+      if verdict.reason == Reason.processFailed, nodes[ended].stage == .finished { verdict.reason = nil }
+      verdict.message += "; it was never \(edge.condition), so these never started: \(stuck)"
+      return verdict
+    }
+    return Verdict(state: .failed, reason: Reason.invalid, message: "deadlock: \(stuck) wait for each other")
   }
 }

@@ -28,6 +28,7 @@ extension TaskMachine {
     case .waiting, .forked:
       nodes[index].record.runs[last].state = .running
       nodes[index].record.runs[last].startedAt = now
+      satisfy(.started, of: index)
       publishRunning()
     default: break
     }
@@ -35,8 +36,13 @@ extension TaskMachine {
 
   mutating func ended(_ process: String, _ run: Int, _ outcome: RunOutcome) {
     guard let index = live(process, run) else { return }
+    var outcome = outcome
     switch outcome {
-    case .exited, .signaled, .outOfMemory: publishRunning()
+    case .exited, .signaled, .outOfMemory, .unhealthy:
+      satisfy(.started, of: index)
+      publishRunning()
+      // Whatever it did when it was told to end, this is why it ended.
+      if let illness = nodes[index].illness { outcome = .unhealthy(illness) }
     case .cannotStart, .lost: break
     }
     let state = stateAfter(outcome, of: index)
@@ -58,7 +64,7 @@ extension TaskMachine {
     case .signaled:
       // A signal of ours is no failure of the process; anyone else's is.
       return nodes[index].isAskedToEnd || afterKill != nil ? .killed : .failed
-    case .outOfMemory, .cannotStart: return .failed
+    case .outOfMemory, .cannotStart, .unhealthy: return .failed
     case .lost: return .lost
     }
   }
@@ -71,8 +77,16 @@ extension TaskMachine {
       nodes[index].record.runs[last].endedAt = now
     }
     nodes[index].isAskedToEnd = false
+    nodes[index].illness = nil
     self[planOf: index].live.remove(index)
-    if !nodes[index].definition.isEphemeral { self[planOf: index].moving -= 1 }
+    if nodes[index].isCounted { count(index, false) }
+  }
+
+  /// Counts a process as one that can move the plan on, or not any more.
+  private mutating func count(_ index: Int, _ isCounted: Bool) {
+    guard nodes[index].isCounted != isCounted else { return }
+    nodes[index].isCounted = isCounted
+    self[planOf: index].moving += isCounted ? 1 : -1
   }
 
   /// Thermos' rules for what comes after a run (DESIGN §6 lists where they were mended).
@@ -98,17 +112,50 @@ extension TaskMachine {
     if at <= now { return makeReady(index) }
     nodes[index].stage = .gated
     self[planOf: index].gates.insert(Due(at: at, node: index, run: nodes[index].record.runs.count))
-    if !definition.isEphemeral { self[planOf: index].moving += 1 }
+    count(index, mayMove(index))
   }
 
   /// The process is done well: whoever waits for it alone may start.
   private mutating func finish(_ index: Int) {
     nodes[index].stage = .finished
     settle(index)
-    for successor in nodes[index].successors {
-      nodes[successor].blockers -= 1
-      if nodes[successor].blockers == 0, nodes[successor].stage == .blocked { makeReady(successor) }
+    satisfy(.finished, of: index)
+  }
+
+  /// The process has come to what others wait for.
+  private mutating func satisfy(_ condition: Prerequisite.Condition, of index: Int) {
+    guard nodes[index].successors.contains(where: { $0.condition == condition }) else { return }
+    let satisfied = nodes[index].successors.filter { $0.condition == condition }
+    nodes[index].successors.removeAll { $0.condition == condition }
+    for edge in satisfied {
+      nodes[edge.to].blockers -= 1
+      if nodes[edge.to].blockers == 0, nodes[edge.to].stage == .blocked { makeReady(edge.to) }
     }
+    // An ephemeral process that nobody waits for any more is no help.
+    if nodes[index].isCounted { count(index, mayMove(index)) }
+  }
+
+  private func mayMove(_ index: Int) -> Bool {
+    !nodes[index].definition.isEphemeral || (nodes[index].isAwaited && !nodes[index].successors.isEmpty)
+  }
+
+  // MARK: Health of a process
+
+  mutating func processHealthy(_ process: String, _ run: Int) {
+    guard let index = live(process, run), let last = nodes[index].record.runs.indices.last,
+      nodes[index].record.runs[last].state == .running, nodes[index].record.runs[last].healthyAt == nil
+    else { return }
+    nodes[index].record.runs[last].healthyAt = now
+    satisfy(.healthy, of: index)
+  }
+
+  /// The run is told to end, and has failed; `max_failures` says whether there is another.
+  mutating func processUnhealthy(_ process: String, _ run: Int, _ why: String) {
+    guard phase == .active || phase == .finalizing, afterKill == nil, let index = live(process, run),
+      nodes[index].record.runs.last?.state == .running, nodes[index].illness == nil
+    else { return }
+    nodes[index].illness = why
+    sendStopSignal(index, within: nodes[index].definition.stopTimeout ?? task.finalizationWait)
   }
 
   /// The process failed for good: whoever waits for it waits for ever.
@@ -130,7 +177,7 @@ extension TaskMachine {
   mutating func makeReady(_ index: Int) {
     nodes[index].stage = .ready
     self[planOf: index].ready.insert(index)
-    if !nodes[index].definition.isEphemeral { self[planOf: index].moving += 1 }
+    count(index, mayMove(index))
   }
 
   /// Lets processes whose instant has come wait for a place only.
@@ -158,6 +205,7 @@ extension TaskMachine {
     nodes[index].record.runs.append(RunRecord(number: nodes[index].record.runs.count, requestedAt: now))
     nodes[index].stage = .live
     nodes[index].isAskedToEnd = false
+    nodes[index].illness = nil
     self[planOf: index].live.insert(index)
   }
 

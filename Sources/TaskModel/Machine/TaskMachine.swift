@@ -96,11 +96,12 @@ package struct TaskMachine: Sendable {
       for (earlier, later) in zip(order, order.dropFirst()) { addEdge(from: earlier, to: later) }
     }
     for process in task.processes {
-      for earlier in process.after { addEdge(from: earlier, to: process.name) }
+      for earlier in process.after { addEdge(from: earlier.process, to: process.name, earlier.condition) }
     }
     for index in nodes.indices where !nodes[index].definition.isEphemeral {
       self[planOf: index].remaining += 1
     }
+    findAwaited()
     for index in nodes.indices where nodes[index].blockers == 0 { makeReady(index) }
   }
 
@@ -160,6 +161,8 @@ package struct TaskMachine: Sendable {
     case .ended(let process, let run, let outcome): ended(process, run, outcome)
     case .healthy: healthy()
     case .unhealthy(let why): unhealthy(why)
+    case .processHealthy(let process, let run): processHealthy(process, run)
+    case .processUnhealthy(let process, let run, let why): processUnhealthy(process, run, why)
     case .limitation(let reason, let message): limitation(reason: reason, message: message)
     case .stop(let request): stop(request)
     case .lifecycleAnswered(let handled): lifecycleAnswered(handled: handled)
@@ -190,10 +193,11 @@ package struct TaskMachine: Sendable {
     var instant = UInt64.max
     switch phase {
     case .starting, .terminal: return nil
-    case .active: instant = min(completionDeadline, regular.gates.first?.at ?? .max)
-    case .stopping: instant = stepDeadline
+    case .active: instant = min(completionDeadline, regular.gates.first?.at ?? .max, stopTimers.first?.at ?? .max)
+    case .stopping: instant = min(stepDeadline, stopTimers.first?.at ?? .max)
     case .cleaning where afterKill == nil: instant = min(deadline, stopTimers.first?.at ?? .max)
-    case .finalizing where afterKill == nil: instant = min(deadline, finals.gates.first?.at ?? .max)
+    case .finalizing where afterKill == nil:
+      instant = min(deadline, finals.gates.first?.at ?? .max, stopTimers.first?.at ?? .max)
     case .cleaning, .finalizing: instant = killDeadline
     }
     return instant == .max ? nil : instant
@@ -220,9 +224,25 @@ package struct TaskMachine: Sendable {
     return overflow ? .max : sum
   }
 
-  private mutating func addEdge(from earlier: String, to later: String) {
+  private mutating func addEdge(
+    from earlier: String, to later: String, _ condition: Prerequisite.Condition = .finished
+  ) {
     guard let first = index(of: earlier), let second = index(of: later) else { return }
-    nodes[first].successors.append(second)
+    nodes[first].successors.append(Edge(to: second, condition: condition))
     nodes[second].blockers += 1
+  }
+
+  /// Marks what processes that have to end wait for, from those backwards.
+  private mutating func findAwaited() {
+    var predecessors = [[Int]](repeating: [], count: nodes.count)
+    for index in nodes.indices { for edge in nodes[index].successors { predecessors[edge.to].append(index) } }
+    var pending = nodes.indices.filter { !nodes[$0].definition.isEphemeral }
+    while let index = pending.popLast() {
+      for earlier in predecessors[index] where !nodes[earlier].isAwaited {
+        nodes[earlier].isAwaited = true
+        // One that has to end itself is where the search began.
+        if nodes[earlier].definition.isEphemeral { pending.append(earlier) }
+      }
+    }
   }
 }

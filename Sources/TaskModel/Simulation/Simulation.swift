@@ -44,6 +44,10 @@ package struct Simulation: Sendable {
   private let script: SimulationScript
   private let lifecycleAnswers: Bool
   private let daemons: Set<[UInt8]>
+  /// Processes that have a health check of their own.
+  private let checked: Set<[UInt8]>
+  /// Whether the task has a check, and the script does not say what comes of it.
+  private var becomesHealthy: Bool
   private var machine: TaskMachine
   private var agenda = Heap<Due>()
   private var planned: [TaskEvent] = []
@@ -61,6 +65,14 @@ package struct Simulation: Sendable {
     self.script = script
     self.lifecycleAnswers = lifecycleAnswers
     daemons = Set(task.processes.lazy.filter(\.isDaemon).map { Array($0.name.utf8) })
+    let checked = Set(task.processes.lazy.filter { $0.healthCheck != nil }.map { Array($0.name.utf8) })
+    self.checked = checked
+    becomesHealthy =
+      task.healthCheck != nil
+      && !script.happenings.contains { happening in
+        let isHealth = happening.what == .healthy || happening.what == .unhealthy
+        return isHealth && happening.process.map { !checked.contains(Array($0.utf8)) } != false
+      }
     machine = TaskMachine(task, maxRuns: maxRuns)
   }
 
@@ -132,11 +144,20 @@ package struct Simulation: Sendable {
       plan(.forked(process: process, run: run), at: now)
       plan(.running(process: process, run: run), at: now)
     }
-    if let outcome = act.outcome { plan(.ended(process: process, run: run, outcome), at: later(act.after)) }
-    guard started.insert(key).inserted else { return }
-    for happening in script.happenings where happening.process.map({ $0.utf8.elementsEqual(key) }) == true {
-      plan(Self.event(happening), at: later(happening.at))
+    if becomesHealthy {
+      becomesHealthy = false
+      plan(.healthy, at: now)
     }
+    let happenings = script.happenings.filter { $0.process.map { $0.utf8.elementsEqual(key) } == true }
+    if checked.contains(key) {
+      // Each run has its own health, and is well unless the script says otherwise.
+      for happening in happenings { plan(Self.event(happening, of: process, run), at: later(happening.at)) }
+      if happenings.isEmpty { plan(.processHealthy(process: process, run: run), at: now) }
+    } else if !started.contains(key) {
+      for happening in happenings { plan(Self.event(happening), at: later(happening.at)) }
+    }
+    started.insert(key)
+    if let outcome = act.outcome { plan(.ended(process: process, run: run, outcome), at: later(act.after)) }
   }
 
   private mutating func terminate(_ process: String, _ run: Int, _ signal: Int32) {
@@ -148,6 +169,11 @@ package struct Simulation: Sendable {
   private func later(_ delay: UInt64) -> UInt64 {
     let (sum, overflow) = now.addingReportingOverflow(delay)
     return overflow ? .max : sum
+  }
+
+  private static func event(_ happening: SimulationScript.Happening, of process: String, _ run: Int) -> TaskEvent {
+    happening.what == .healthy
+      ? .processHealthy(process: process, run: run) : .processUnhealthy(process: process, run: run, "simulated")
   }
 
   private static func event(_ happening: SimulationScript.Happening) -> TaskEvent {
@@ -176,6 +202,8 @@ extension TaskEvent {
     case .ended(let process, let run, let outcome): "\(process) run \(run): \(outcome.text)"
     case .healthy: "healthy"
     case .unhealthy(let why): "unhealthy: \(why)"
+    case .processHealthy(let process, let run): "\(process) run \(run): healthy"
+    case .processUnhealthy(let process, let run, let why): "\(process) run \(run): unhealthy: \(why)"
     case .limitation(_, let message): "limit: \(message)"
     case .stop(.graceful(let by)): "stop asked for by \(by)"
     case .stop(.now(let by)): "kill asked for by \(by)"

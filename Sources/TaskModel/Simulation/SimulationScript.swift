@@ -10,7 +10,8 @@
 /// ```
 ///
 /// `web: exit 1 @3s x2; db: healthy @5s; kill @40s`: the first two runs of `web` end with 1 after three seconds; the task
-/// is healthy five seconds after `db` first started; it is killed after forty. Several statements about a process hold
+/// is healthy five seconds after `db` first started; it is killed after forty. Where `db` has a health check of its own,
+/// it is each run of `db` that is healthy after five seconds, and one that nothing is said about is so at once. Several statements about a process hold
 /// one after the other, each for one run or for as many as `x` says; the last without `x` holds from then on.
 /// A process that no statement is about ends with 0 after a second, a daemon runs until it is told to end. `stops` says
 /// how long a run takes to end after it was signalled. Times are `250ms`, `3s`, `2m`, `1h`; a name with a blank or a sign
