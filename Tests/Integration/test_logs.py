@@ -200,7 +200,7 @@ class Index(ExecutorTestCase):
         self.assertTrue(whole.endswith("\n3000\n"))
         with open(path + ".index", "rb") as file:
             index = file.read()
-        lies = [b"", index[:20], b"\xff" * 4096, index[:16] + b"\xff" * 160,
+        lies = [b"", index[:20], b"\xff" * 4096, index[:16] + b"\xff" * 160, index[:8] + b"\xff" * 8 + index[16:],
                 index[:16] + struct.pack("<QQ", 0, 1 << 63) * 3 + index[16:], None]
         for lie in lies:
             with self.subTest(lie=lie):

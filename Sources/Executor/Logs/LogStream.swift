@@ -22,7 +22,7 @@ final class LogStream {
 
     var status: FileStatus? { try? LinuxKernel.status(of: descriptor.rawValue) }
     /// Where in the stream it is read.
-    var position: UInt64? { index.map { $0.position + UInt64(clamping: offset) } }
+    var position: UInt64? { index.map { $0.position &+ UInt64(clamping: offset) } }
   }
 
   /// Where reading may begin again.
@@ -36,6 +36,8 @@ final class LogStream {
   private(set) var current: File?
   /// Bytes that were rotated away before they could be read, since the last time somebody took this.
   private(set) var missing: UInt64 = 0
+  /// The position in the stream that reading comes to next, once it is known.
+  private var expected: UInt64?
   /// Reading ends here: what there was when the reader began.
   private var limit: (inode: UInt64, size: Int64)?
 
@@ -68,7 +70,6 @@ final class LogStream {
       guard let next = successor(of: file) else { return nil }
       // What was written between the look and the rotation.
       if let bytes = read(file, count) { return bytes }
-      if next.isGap, let end = file.position, let begin = next.file.position, begin > end { missing += begin - end }
       current = next.file
       if next.isGap, limit != nil {
         limit = (next.file.inode, Int64(clamping: next.file.status?.size ?? 0))
@@ -86,7 +87,16 @@ final class LogStream {
     // An index is made with the first byte, perhaps after the file was opened.
     if file.index == nil { file.index = index(of: file) }
     file.index?.refresh()
+    account(for: bytes.count, in: file)
     return bytes
+  }
+
+  /// Counts what lies between the bytes read now and those read before. Where an index cannot be had, as in the midst of a
+  /// rotation, the next one tells.
+  private func account(for count: Int, in file: File) {
+    let begin = file.position.map { $0 &- UInt64(count) } ?? expected
+    if let begin, let expected, begin > expected { missing &+= begin - expected }
+    expected = begin.map { $0 &+ UInt64(count) }
   }
 
   /// What has been written and not been read.
@@ -95,7 +105,7 @@ final class LogStream {
     let here = UInt64(clamping: Int64(clamping: current.status?.size ?? 0) - current.offset)
     guard let begin = current.position, let newest = open(0), newest.inode != current.inode else { return here }
     guard let position = newest.position, position >= begin else { return here }
-    return position - begin + (newest.status?.size ?? 0)
+    return position - begin &+ (newest.status?.size ?? 0)
   }
 
   // MARK: Places
@@ -106,18 +116,19 @@ final class LogStream {
     current = place.file
     current?.offset = place.offset
     current?.index?.rewind()
+    expected = nil
   }
 
   /// Begins at a position of the stream, or with the oldest that is left of what follows.
   func go(to position: UInt64) {
     current = oldest()
+    expected = position
     while let file = current, let begin = file.index?.position {
       let size = file.status?.size ?? 0
-      if begin + size < position, let next = successor(of: file) {
+      if begin &+ size < position, let next = successor(of: file) {
         current = next.file
         continue
       }
-      if begin > position { missing += begin - position }
       file.offset = Int64(clamping: max(position, begin) - begin)
       file.offset = min(file.offset, Int64(clamping: size))
       return
