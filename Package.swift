@@ -70,3 +70,16 @@ let package = Package(
       swiftSettings: swift),
   ]
 )
+
+// Only `scripts/fuzz` builds this, with the compiler's fuzzer linked in.
+if ProcessInfo.processInfo.environment["AURORA_FUZZ"] == "1" {
+  package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: [
+        "CFuzzer", "TaskModel", "DockerEngineClient", "Images", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      path: "Tests/Fuzz/Sources", swiftSettings: swift),
+  ]
+}

@@ -1,5 +1,7 @@
 #include "CLinux.h"
 
+#include <netinet/in.h>
+
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <string.h>
@@ -117,6 +119,28 @@ int ax_connect_loopback(int socket, int is_ipv6, uint16_t port) {
   }
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   return connect(socket, (const struct sockaddr *)&address, sizeof address);
+}
+int ax_bind_tcp(uint16_t port) {
+  // The wildcard of an IPv6 socket takes IPv4 along, and collides with a listener on any address of the two.
+  struct sockaddr_in6 both = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any};
+  struct sockaddr_in old = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_ANY)}};
+  int off = 0;
+  int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int done = -1;
+  if (fd >= 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0)
+    done = bind(fd, (const struct sockaddr *)&both, sizeof both);
+  // A kernel without IPv6, or with its addresses turned off.
+  if (fd < 0 || (done < 0 && errno == EADDRNOTAVAIL)) {
+    if (fd >= 0) close(fd);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    done = bind(fd, (const struct sockaddr *)&old, sizeof old);
+  }
+  if (done == 0) return fd;
+  int code = errno;
+  close(fd);
+  errno = code;
+  return -1;
 }
 int ax_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 

@@ -145,12 +145,13 @@ struct ProcessStarter {
   }
 
   private func execute(_ spec: ProcessSpec) throws(StageFailure) {
-    let environment = spec.environment.map { "\($0.name)=\($0.value)" }
     switch spec.command {
     case .shell(let line):
+      let profile = ShellProfile(spec.environment)
       var failures: [(path: String, error: Errno)] = []
       for shell in ["/bin/bash", "/bin/sh"] {
-        let error = Child.execute(shell, [shell, "-c", line], environment)
+        let (arguments, environment) = profile.apply(to: line, shell: shell, spec.environment)
+        let error = Child.execute(shell, arguments, assignments(environment))
         if error.code == E2BIG {
           throw StageFailure(
             reason: "the command line of \(line.utf8.count) bytes and its environment are too long (E2BIG)",
@@ -167,11 +168,15 @@ struct ProcessStarter {
         throw StageFailure(reason: "there is no command to start", hint: "")
       }
       if name.utf8.contains(UInt8(ascii: "/")) {
-        let error = Child.execute(name, arguments, environment)
+        let error = Child.execute(name, arguments, assignments(spec.environment))
         throw StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(name, error), hint: "")
       }
       try search(name, arguments, spec.environment)
     }
+  }
+
+  private func assignments(_ variables: [EnvironmentVariable]) -> [String] {
+    variables.map { "\($0.name)=\($0.value)" }
   }
 
   private func search(_ name: String, _ arguments: [String], _ variables: [EnvironmentVariable])
@@ -181,7 +186,7 @@ struct ProcessStarter {
     var found: StageFailure?
     for directory in path.split(separator: ":", omittingEmptySubsequences: true) {
       let candidate = "\(directory)/\(name)"
-      let error = Child.execute(candidate, arguments, variables.map { "\($0.name)=\($0.value)" })
+      let error = Child.execute(candidate, arguments, assignments(variables))
       if error.code == ENOENT, (try? status(of: candidate, followLinks: true)) == nil { continue }
       if error.code == ENOTDIR { continue }
       found = found ?? StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(candidate, error), hint: "")

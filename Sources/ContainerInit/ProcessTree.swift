@@ -8,20 +8,26 @@ struct ProcessTree {
   /// Init is pid 1 of a pid namespace of its own: what it can see is the container.
   let isNamespace: Bool
 
-  /// SIGKILL to everything. In a namespace and in a cgroup2 the kernel does the walk, and nothing that is being forked
-  /// escapes it; without either, descendants are looked for until a pass finds none.
+  /// SIGKILL to everything. In a namespace the kernel does the walk, and nothing that is being forked escapes it;
+  /// without, what lives is looked for until a pass finds nothing.
+  ///
+  /// Not by `cgroup.kill`: on Linux 6.18 everything that is born into a cgroup by clone3(2) after that was written is
+  /// killed as well, and the final processes are still to be born there. A frozen cgroup forks no more, and its
+  /// processes can be killed all the same.
   func killAll() {
     if isNamespace { return Children.signal(-1, SIGKILL) }
-    if let cgroup, let file = try? openFile("cgroup.kill", O_WRONLY, at: cgroup.rawValue),
-      (try? file.writeAll(Array("1".utf8))) != nil
-    {
-      return
-    }
+    setFrozen(true)
+    defer { setFrozen(false) }
     for _ in 0..<100 {
       let living = pids().filter { state(of: $0) != UInt8(ascii: "Z") }
       if living.isEmpty { return }
       for pid in living { Children.signal(pid, SIGKILL) }
     }
+  }
+
+  private func setFrozen(_ on: Bool) {
+    guard let cgroup, let file = try? openFile("cgroup.freeze", O_WRONLY, at: cgroup.rawValue) else { return }
+    try? file.writeAll(Array((on ? "1" : "0").utf8))
   }
 
   /// A signal to every process that belongs to none of the groups: daemons that left their session.

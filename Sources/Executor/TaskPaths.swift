@@ -14,6 +14,7 @@ import LinuxKernel
 ///         result.json
 ///         container.nonce                 a Docker task's: the random word in its container's labels
 ///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index
+///         logs/.outcome.json              how the task ended, for its final processes; no process has such a name
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
 ///       images/                           the image store
@@ -40,6 +41,7 @@ struct TaskPaths: Sendable {
   var health: String { task + "/health.json" }
   var result: String { task + "/result.json" }
   var logs: String { task + "/logs" }
+  var outcome: String { logs + "/" + TaskPaths.outcomeName }
   var containerNonce: String { task + "/container.nonce" }
   var sandbox: String { task + "/sandbox" }
   var rootfs: String { task + "/rootfs" }
@@ -50,6 +52,8 @@ struct TaskPaths: Sendable {
   var launchPlan: String { run + "/launch-plan" }
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
+
+  static let outcomeName = ".outcome.json"
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }

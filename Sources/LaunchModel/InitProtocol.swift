@@ -75,7 +75,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case 5: self = .signalStrays(try reader.integer())
     case 6: self = .killAll
     case 7: self = .shutdown
-    case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.integer(UInt8.self) != 0)
+    case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.bool())
     case 9: self = .execute(try reader.integer(), try reader.value())
     case 10: self = .killCommand(try reader.integer())
     case let other: throw WireError("unknown request \(other)")
@@ -105,7 +105,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case .openSocket(let id, let isIPv6):
       writer.put(UInt8(8))
       writer.put(id)
-      writer.put(UInt8(isIPv6 ? 1 : 0))
+      writer.put(isIPv6)
     case .execute(let id, let spec):
       writer.put(UInt8(9))
       writer.put(id)

@@ -124,10 +124,10 @@ private struct JSONReader {
       let start = index
       let place = nextPosition(at: start)
       let key = try string()
-      if !seen.insert(Array(key.utf8)).inserted { throw failure("duplicate key \"\(key)\"", at: start) }
+      if !seen.insert(Array(key.utf8)).inserted { throw failure("duplicate key \(key.quotedForMessage)", at: start) }
       skipSpace()
       guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else {
-        throw failure("expected \":\" after the key \"\(key)\", found \(describeNext())")
+        throw failure("expected \":\" after the key \(key.quotedForMessage), found \(describeNext())")
       }
       index += 1
       skipSpace()

@@ -53,7 +53,8 @@ package struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
   /// `31:18: task.processes[2]: unknown key "max_failurs" (did you mean "max_failures"?)`.
   package var description: String {
     var text = position == .none ? "" : "\(position.line):\(position.column): "
-    if !path.isEmpty { text += path + ": " }
+    // Keys of the document are in it.
+    if !path.isEmpty { text += path.escapedForMessage(limit: 400) + ": " }
     text += message
     if let hint { text += " (\(hint))" }
     return text
@@ -63,25 +64,4 @@ package struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
 extension [Diagnostic] {
   /// Whether the document they speak of cannot be used.
   package var hasErrors: Bool { contains { $0.severity == .error } }
-}
-
-extension String {
-  /// The text in quotes for a message: control characters and what a terminal may act on escaped, cut after 80 characters.
-  package var quotedForMessage: String {
-    var text = "\""
-    var count = 0
-    for scalar in unicodeScalars {
-      guard count < 80 else { return text + "…\"" }
-      count += 1
-      switch scalar.value {
-      case 0x22: text += "\\\""
-      case 0x5c: text += "\\\\"
-      // C0, DEL, C1, and the marks that turn the direction of text round or hide it.
-      case 0..<0x20, 0x7f..<0xa0, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff:
-        text += "\\u{\(String(scalar.value, radix: 16))}"
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    return text + "\""
-  }
 }

@@ -1,3 +1,4 @@
+import LaunchModel
 import LinuxKernel
 import StrictJSON
 import TaskModel
@@ -59,6 +60,46 @@ import Testing
       changed[index] ^= 0x01
       let contents = JournalContents(parsing: changed)
       #expect(contents.records.count < events.count)
+    }
+  }
+
+  /// Every value of every line changed in turn, with the checksum made right again: what a reader makes of it is its
+  /// own affair, but it reads on, or stops, and the machine takes whatever comes of it.
+  @Test func noJournalIsTooOddToBeReplayed() throws {
+    defer { try? removeFile(path) }
+    try write()
+    let lines = try readFile(path).split(separator: UInt8(ascii: "\n")).map(Array.init)
+    let (document, _) = TaskDocument.decode(
+      Array(#"{"name":"t","processes":[{"name":"a b","cmdline":"x"},{"name":"x","cmdline":"y","final":true}]}"#.utf8))
+    let (task, _) = try #require(document).bind(Bindings(taskID: "t", role: "r", hostname: "h"))
+    let fresh = TaskMachine(try #require(task))
+    var replayed = 0
+    for index in lines.indices {
+      for line in JournalTests.changes(of: lines[index]) {
+        var changed = lines
+        changed[index] = line
+        let contents = JournalContents(parsing: changed.flatMap { $0 + [UInt8(ascii: "\n")] })
+        #expect(contents.isDamaged == (contents.goodBytes < contents.totalBytes))
+        var machine = fresh
+        for record in contents.records {
+          if let event = TaskEvent(journal: record) { _ = machine.handle(event, at: record.boot) }
+        }
+        if !contents.isDamaged { replayed += 1 }
+      }
+    }
+    #expect(replayed > 300)
+  }
+
+  /// The line with something put before one of its values.
+  private static func changes(of line: [UInt8]) -> [[UInt8]] {
+    let body = Array(line.dropLast(#","crc":"01234567"}"#.utf8.count))
+    return body.indices.filter { body[$0] == UInt8(ascii: ":") }.flatMap { colon in
+      ["-", "9", "9999999999", "99999999999999999999", "0.", "null,\"x\":", "true,\"x\":", "\"\",\"x\":", "{},\"x\":"]
+        .map {
+          let changed = body[...colon] + Array($0.utf8) + body[(colon + 1)...]
+          let sum = String(UInt64(Checksum.crc32c(changed)) | 1 << 32, radix: 16).dropFirst()
+          return Array(changed) + Array(#","crc":"\#(sum)"}"#.utf8)
+        }
     }
   }
 

@@ -1,8 +1,11 @@
 """Task documents: the three shapes, what is wrong with one, and hostile JSON."""
 
 import json
+import os
+import time
 
 from support import ExecutorTestCase, document, job, process
+from support.executor import binary
 
 # What Aurora hands its executor: a job with every field that has a default.
 AURORA_JOB = {
@@ -117,7 +120,50 @@ class Faults(ExecutorTestCase):
         self.assertEqual(done.out, "")
 
 
+class LargeDocuments(ExecutorTestCase):
+    """Documents as large as may be, in as much memory and time as an executor may take."""
+
+    PROCESSES = [{"name": f"p{index}", "cmdline": f"echo {index} {{{{thermos.task_id}}}}"} for index in range(10_000)]
+    NAMES = [item["name"] for item in PROCESSES]
+
+    def validated(self, data, code, *words):
+        path = self.host.write("large.json", data)
+        read, write = os.pipe()
+        began = time.monotonic()
+        pid = os.posix_spawn(binary(), [binary(), "validate", path], self.host.environment(), file_actions=[
+            (os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)])
+        os.close(write)
+        with open(read, "rb") as stream:
+            said = stream.read().decode()
+        _, status, usage = os.wait4(pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), code, said[:500])
+        for word in words:
+            self.assertIn(word, said[:2000])
+        self.assertLess(len(said), 100_000)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(usage.ru_maxrss, 256 << 10)
+
+    def test_ten_thousand_processes_are_valid(self):
+        self.validated({"processes": self.PROCESSES, "constraints": [{"order": self.NAMES}]}, 0, "10000 processes")
+
+    def test_ten_thousand_processes_that_wait_for_each_other_are_refused(self):
+        self.validated(
+            {"processes": self.PROCESSES, "constraints": [{"order": [*self.NAMES, "p0"]}]}, 65, "wait for each other: p0 -> p1")
+
+    def test_a_hundred_thousand_faults_are_told_in_part(self):
+        self.validated('{"processes":[' + ",".join(['{"name":"a","cmdline":"x"}'] * 100_000) + "]}", 65, ':1:50: processes[1].name: a second process')
+        self.validated('{"processes":[' + "[]," * 1_000_000 + "[]]}", 65, "1:15: processes[0]: expected an object")
+        self.validated("{" + ",".join(f'"k{index}":1' for index in range(300_000)) + "}", 65, 'unknown key "k0"')
+
+    def test_references_that_multiply_are_refused(self):
+        self.validated({"processes": [{"name": "a" * 200, "cmdline": "{{name}}" * 400_000}]}, 65, "processes[0].cmdline")
+
+
 class HostileJSON(ExecutorTestCase):
+    def test_keys_cannot_forge_lines_of_the_message(self):
+        self.refused('{"a\\nerror: forged" 1}', 'key "a\\u{a}error: forged"')
+        self.refused('{"processes":[{"name":"a","cmdline":"x","\\nok":1}]}', '"\\u{a}ok"')
+
     def refused(self, data, *words):
         path = self.host.write("hostile.json", data)
         done = self.aurora("validate", path, timeout=10)

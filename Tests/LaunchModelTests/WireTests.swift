@@ -49,6 +49,12 @@ import Testing
     for event in events { #expect(try InitEvent(decoding: event.encoded) == event) }
   }
 
+  @Test func aBooleanThatIsNoneIsAnError() {
+    var bytes = InitRequest.openSocket(1, isIPv6: true).encoded
+    #expect(bytes.removeLast() == 1)
+    #expect(throws: WireError.self) { try InitRequest(decoding: bytes + [2]) }
+  }
+
   /// Neither a cut nor a changed byte may trap or read outside.
   @Test func damagedBytesAreErrorsOrOtherValues() {
     let bytes = plan.encoded

@@ -23,6 +23,12 @@ import Testing
     ("\"\\ud800\"", "1:2: half of a surrogate pair"),
     ("\"a\nb\"", "1:3: control character 0xa in a string; write it as \\u00XX"),
     ("nul", "1:1: expected null"),
+    // What a terminal acts on, and lines that look like other messages, are not repeated.
+    (
+      #"{"a\nerror: \u007f\u001b[2J" 1}"#,
+      #"1:30: expected ":" after the key "a\u{a}error: \u{7f}\u{1b}[2J", found "1""#
+    ),
+    (#"{"\u0085":1,"\u0085":2}"#, #"1:13: duplicate key "\u{85}""#),
     ("[[[1]]]", "1:4: nested deeper than 2 levels"),
     ("NaN", "1:1: expected a value, found \"N\""),
   ])

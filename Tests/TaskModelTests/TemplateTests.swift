@@ -30,7 +30,10 @@ import Testing
 
   @Test(arguments: [
     ("{{nothing}}", "unbound reference {{nothing}} (give it with --bind nothing=VALUE)"),
-    ("{{thermos.ports[https]}}", "unbound reference {{thermos.ports[https]}} (give it with --port https:NUMBER)"),
+    (
+      "{{thermos.ports[https]}}",
+      "unbound reference {{thermos.ports[https]}} (give it with --port https:NUMBER or --port https:auto)"
+    ),
     ("{{processes}}", "unbound reference {{processes}} (give it with --bind processes=VALUE)"),
     (
       "{{mesos.cluster}}",
@@ -42,6 +45,15 @@ import Testing
   func whatStaysUnboundIsNamed(text: String, fault: String) throws {
     let found = try bindingFaults(#"{"name":"t","processes":[{"name":"p","cmdline":"\#(text)"}]}"#)
     #expect(found == ["1:48: processes[0].cmdline: \(fault)"])
+  }
+
+  @Test func aRoleOfTheDocumentThatIsNoneHasItsPlace() throws {
+    let text = """
+      {"task":{"processes":[{"name":"a","cmdline":"x"}]},
+       "role":"r{{thermos.ports[http]}}e","instance":0}
+      """
+    let found = try document(text).check().map(\.description)
+    #expect(found.allSatisfy { $0.hasPrefix("2:9: role: ") } && !found.isEmpty, "\(found)")
   }
 
   @Test func everyUnboundReferenceIsNamedAtOnce() throws {

@@ -81,6 +81,13 @@ struct PlanReport {
       ("image_command", plan.imageCommand.isEmpty ? nil : JSON(plan.imageCommand.map { JSON($0) })),
       ("image_working_directory", plan.imageWorkingDirectory.map { JSON($0) }),
       ("processes", task.map { JSON($0.processes.map { JSON($0.name) }) }),
+      (
+        "ports",
+        task.flatMap { task in
+          task.ports.isEmpty
+            ? nil : JSON(object: task.ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })
+        }
+      ),
       ("orders", task.map { JSON($0.orders.map { JSON($0.map { JSON($0) }) }) }),
     ])
   }
@@ -101,6 +108,7 @@ struct PlanReport {
     lines.append("limits     core 0" + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
+      if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }
       lines.append("processes")
       for process in task.processes {
         let traits = [

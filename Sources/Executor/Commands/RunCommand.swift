@@ -29,7 +29,7 @@ enum RunCommand {
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)
-    if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, taskID: taskID) }
+    if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, settings, taskID: taskID) }
     var run = TaskRun(
       paths: paths, settings: settings,
       publisher: StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor),

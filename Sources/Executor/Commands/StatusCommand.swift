@@ -38,12 +38,13 @@ enum StatusCommand {
     let result = TaskResult(
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", image: nil,
       role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
-      processes: history.machine.processes, runTimes: history.times, usage: .init(), diskBytes: nil)
+      ports: history.task.ports, processes: history.machine.processes, runTimes: history.times, usage: .init(),
+      diskBytes: nil)
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
       ("executor", JSON(TaskLock.isHeld(history.paths))),
-      ("role", JSON(object: [("name", JSON(history.settings.role))])),
+      ("role", JSON(object: [("name", JSON(history.settings.role))])), ("ports", result.json["ports"]),
       ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
     ])
   }
@@ -55,6 +56,7 @@ enum StatusCommand {
     let role = json["role"]
     let numbers = role?["uid"]?.integer.flatMap { uid in role?["gid"]?.integer.map { " (\(uid):\($0))" } } ?? ""
     let decider = json["decider"].map { "\($0["process"]?.string ?? "?") run \($0["run"]?.integer ?? 0)" }
+    let ports = (json["ports"]?.members ?? []).map { "\($0.key) \($0.value.integer ?? 0)" }
     var lines = [
       field("task", json["task_id"]?.string), field("state", json["state"]?.string),
       field("reason", json["reason"]?.string),
@@ -62,6 +64,7 @@ enum StatusCommand {
       field("role", role?["name"]?.string.map { $0 + numbers }),
       field(
         "image", json["image"].map { "\($0["reference"]?.string ?? "") (\($0["digest"]?.string ?? ""))" }),
+      field("ports", ports.isEmpty ? nil : ports.joined(separator: ", ")),
       field("created", json["created_at"]?.string), field("finished", json["finished_at"]?.string),
       json["executor"]?.bool == false ? field("executor", "gone; `recover` goes on with the task") : nil,
     ].compactMap { $0 }

@@ -9,7 +9,9 @@ enum TaskOptions {
     Option("--role", value: "USER", "the user the processes run as (the document's, else who invokes)"),
     Option("--instance", value: "N", "{{mesos.instance}} (0)"),
     Option("--hostname", value: "NAME", "{{mesos.hostname}} (this host's name)"),
-    Option("--port", short: "-P", value: "NAME:PORT", isRepeatable: true, "the number of a port the document names"),
+    Option(
+      "--port", short: "-P", value: "NAME:PORT|auto", isRepeatable: true,
+      "the number of a port the document names; auto: one that is free"),
     Option("--bind", value: "KEY=VALUE", isRepeatable: true, "binds {{KEY}} in the document"),
     Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
     Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
@@ -60,13 +62,7 @@ enum TaskOptions {
       settings.isolation = list.split(separator: ",", omittingEmptySubsequences: true).map(String.init)
     }
     settings.instance = try arguments.integer("--instance", in: 0...Int(Int32.max)).map(Int64.init)
-    for port in arguments.all("--port") {
-      let parts = port.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 2, !parts[0].isEmpty, let number = Int(parts[1]), (1...65535).contains(number) else {
-        throw CommandFailure(.usage, "--port \(port): it is NAME:PORT, with a port from 1 to 65535")
-      }
-      settings.ports[parts[0]] = number
-    }
+    settings.ports = try PortChoice(arguments.all("--port")).numbers
     for binding in arguments.all("--bind") {
       guard let equals = binding.firstIndex(of: "="), equals != binding.startIndex else {
         throw CommandFailure(.usage, "--bind \(binding): it is KEY=VALUE")

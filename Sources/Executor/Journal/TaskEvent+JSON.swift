@@ -91,8 +91,8 @@ extension RunOutcome {
     switch json["reason"]?.string {
     case "oom":
       self = .outOfMemory(
-        signal: signal, exitCode: status, limitBytes: UInt64(json["memory_limit_bytes"]?.integer ?? 0),
-        peakBytes: UInt64(json["memory_peak_bytes"]?.integer ?? 0))
+        signal: signal, exitCode: status, limitBytes: UInt64(clamping: json["memory_limit_bytes"]?.integer ?? 0),
+        peakBytes: UInt64(clamping: json["memory_peak_bytes"]?.integer ?? 0))
     case "cannot_start": self = .cannotStart(reason: json["message"]?.string ?? "", hint: json["hint"]?.string)
     case "unhealthy": self = .unhealthy(json["message"]?.string ?? "")
     case "lost": self = .lost(json["message"]?.string ?? "")

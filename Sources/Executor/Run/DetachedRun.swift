@@ -5,9 +5,9 @@ import TaskModel
 
 /// `--detach`: the same run in a process of its own. This one returns when the task has started, or has failed to.
 enum DetachedRun {
-  static func start(_ document: DocumentLoader, _ arguments: Arguments, taskID: String) throws(CommandFailure)
-    -> ExitCode
-  {
+  static func start(
+    _ document: DocumentLoader, _ arguments: Arguments, _ settings: RunSettings, taskID: String
+  ) throws(CommandFailure) -> ExitCode {
     do {
       // The document as it was read and judged here, also when it came from standard input.
       let file = try sealedMemory("task.json", document.bytes)
@@ -17,7 +17,8 @@ enum DetachedRun {
       var request = SpawnRequest(
         executable: .path("/proc/self/exe"),
         arguments: ["aurora-executor", "run", "--task", "-", "--task-id", taskID, "--status-fd", "3"]
-          + passedOn(arguments), descriptors: [file.rawValue, null.rawValue, null.rawValue, updates.second.rawValue])
+          + passedOn(arguments) + ports(settings),
+        descriptors: [file.rawValue, null.rawValue, null.rawValue, updates.second.rawValue])
       request.environment = HostEnvironment.all
       request.newSession = true
       let child = try request.spawn()
@@ -27,6 +28,7 @@ enum DetachedRun {
           .cannotCreate, "the task \(taskID) was not started",
           hint: "run it without --detach to see why")
       }
+      if let ports = PortChoice.description(settings.ports) { Console.note("ports \(ports)") }
       Console.output(taskID)
       return state.isTerminal && state != .finished ? .failed : .finished
     } catch let failure as CommandFailure {
@@ -38,10 +40,15 @@ enum DetachedRun {
 
   /// Every option but those that say where the document is and where the output goes.
   private static func passedOn(_ arguments: Arguments) -> [String] {
-    let own: Set<String> = ["--task", "--task-id", "--detach", "--status-fd", "--output", "--follow"]
+    let own: Set<String> = ["--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port"]
     return arguments.values.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }.flatMap { option, values in
       values.isEmpty ? [option] : values.flatMap { [option, $0] }
     }
+  }
+
+  /// The ports by number, chosen here already.
+  private static func ports(_ settings: RunSettings) -> [String] {
+    settings.ports.sorted { $0.key < $1.key }.flatMap { ["--port", "\($0.key):\($0.value)"] }
   }
 
   /// Waits until the task runs or has ended; `nil` when its executor ended without a word.

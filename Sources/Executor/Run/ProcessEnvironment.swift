@@ -9,12 +9,15 @@ struct ProcessEnvironment {
   /// Where the sandbox is seen.
   let sandbox: String
   let hasImage: Bool
+  let outcome: OutcomeFile
 
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-  /// - Parameter run: absent for a command that belongs to none.
-  func variables(image: [EnvironmentVariable], run: RunReference?) -> [EnvironmentVariable] {
+  /// - Parameters:
+  ///   - run: absent for a command that belongs to none.
+  ///   - ending: how the task ends; for final processes.
+  func variables(image: [EnvironmentVariable], run: RunReference?, ending: Verdict? = nil) -> [EnvironmentVariable] {
     let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
@@ -25,6 +28,7 @@ struct ProcessEnvironment {
     let own = run.map {
       [EnvironmentVariable("AURORA_PROCESS", $0.process), EnvironmentVariable("AURORA_RUN", String($0.run))]
     }
-    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? [])).merged
+    let told = ending.map(outcome.variables)
+    return ([EnvironmentVariable("PATH", path)] + image + standard + (own ?? []) + (told ?? [])).merged
   }
 }

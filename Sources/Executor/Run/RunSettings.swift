@@ -8,6 +8,7 @@ struct RunSettings: Equatable {
   var role: String
   var instance: Int64?
   var hostname: String
+  /// `--port`; what `auto` stands for was chosen once, before the task began.
   var ports: [String: Int] = [:]
   /// `--bind KEY=VALUE`, in the order given.
   var bindings: [[String]] = []

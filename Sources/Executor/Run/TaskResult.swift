@@ -14,6 +14,8 @@ struct TaskResult {
   let roleName: String
   let createdAt: UInt64
   let finishedAt: UInt64
+  /// Every port that a name of the document leads to.
+  let ports: [String: Int]
   let processes: [ProcessRecord]
   let runTimes: RunTimes
   let usage: ContainerUsage
@@ -23,10 +25,7 @@ struct TaskResult {
     JSON(object: [
       ("schema_version", 1), ("task_id", JSON(taskID)), ("state", JSON(verdict.state.rawValue)),
       ("reason", verdict.reason.map { JSON($0) }), ("message", JSON(verdict.message)),
-      (
-        "decider",
-        verdict.decider.map { JSON(object: [("process", JSON($0.process)), ("run", JSON($0.run))]) }
-      ),
+      ("decider", verdict.deciderJSON),
       ("notes", verdict.notes.isEmpty ? nil : JSON(verdict.notes.map { JSON($0) })),
       ("containerizer", JSON(containerizer)),
       ("image", image.map { JSON(object: [("reference", JSON($0.reference)), ("digest", JSON($0.digest))]) }),
@@ -37,8 +36,12 @@ struct TaskResult {
           ("gid", role.map { JSON($0.gid) }),
         ])
       ),
+      (
+        "ports",
+        ports.isEmpty ? nil : JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })
+      ),
       ("created_at", JSON(Clock.timestamp(createdAt))), ("finished_at", JSON(Clock.timestamp(finishedAt))),
-      ("processes", JSON(object: processes.map { ($0.name, processJSON($0)) })),
+      ("processes", processes.json(runTimes)),
       (
         "usage",
         JSON(object: [
@@ -49,23 +52,31 @@ struct TaskResult {
     ])
   }
 
-  private func processJSON(_ process: ProcessRecord) -> JSON {
-    JSON(object: [
-      ("state", JSON(process.state.rawValue)),
-      (
-        "runs",
-        JSON(
-          process.runs.map { run in
-            JSON(
-              object: [("run", JSON(run.number)), ("state", JSON(run.state.rawValue))]
-                + (run.outcome?.journalMembers ?? [])
-                + [
-                  ("started_at", run.forkedAt.map { JSON(Clock.timestamp(runTimes.wall($0))) }),
-                  ("finished_at", run.endedAt.map { JSON(Clock.timestamp(runTimes.wall($0))) }),
-                ])
-          })
-      ),
-    ])
+}
+
+extension [ProcessRecord] {
+  /// Every process by its name, with its state and its runs; `onlyStarted` leaves out one that is about to start.
+  func json(_ times: RunTimes, onlyStarted: Bool = false) -> JSON {
+    JSON(
+      object: map { process in
+        let runs = process.runs.filter { !onlyStarted || $0.state != .waiting }.map { run in
+          JSON(
+            object: [("run", JSON(run.number)), ("state", JSON(run.state.rawValue))]
+              + (run.outcome?.journalMembers ?? [])
+              + [
+                ("started_at", run.forkedAt.map { JSON(Clock.timestamp(times.wall($0))) }),
+                ("finished_at", run.endedAt.map { JSON(Clock.timestamp(times.wall($0))) }),
+              ])
+        }
+        return (process.name, JSON(object: [("state", JSON(process.state.rawValue)), ("runs", JSON(runs))]))
+      })
+  }
+}
+
+extension Verdict {
+  /// The run that decided it.
+  var deciderJSON: JSON? {
+    decider.map { JSON(object: [("process", JSON($0.process)), ("run", JSON($0.run))]) }
   }
 }
 

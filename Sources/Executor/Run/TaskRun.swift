@@ -27,6 +27,7 @@ struct TaskRun {
   /// Runs a new task.
   func start(_ document: DocumentLoader, _ task: TaskSpecification) throws(CommandFailure) -> ExitCode {
     let createdAt = Clock.wall
+    if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
@@ -189,9 +190,11 @@ struct TaskRun {
     let (container, containerizer) = (started.container, started.containerizer)
     guard let identity = context.identity else { throw CommandFailure(.internalError, "the role is not known") }
     var context = context
+    let outcome = OutcomeFile(
+      paths: paths, times: context.times, directory: logsDirectory(container.plan, containerizer.name))
     let environment = ProcessEnvironment(
       taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox,
-      hasImage: containerizer.imageName != nil)
+      hasImage: containerizer.imageName != nil, outcome: outcome)
     let supervisor: TaskSupervisor
     do throws(Errno) {
       let follower = try ConsoleFollower(context.task.processes, paths: paths, showsAll: follows)
@@ -215,6 +218,15 @@ struct TaskRun {
     }
     context.machine = supervisor.machine
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
+  }
+
+  /// Where the processes see the logs: without mounts of its own a task sees them where they are.
+  private func logsDirectory(_ plan: LaunchPlan, _ containerizer: String) -> String {
+    let inside = plan.sandbox + "/.logs"
+    let isMounted = plan.steps.contains { step in
+      if case .bind(_, let target, _, _) = step { target.utf8.elementsEqual(inside.utf8) } else { false }
+    }
+    return isMounted || containerizer == "docker" ? inside : paths.logs
   }
 
   // MARK: The end
@@ -245,7 +257,8 @@ struct TaskRun {
     let result = TaskResult(
       taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName, image: context.image,
       role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: Clock.wall,
-      processes: machine.processes, runTimes: context.times, usage: usage, diskBytes: diskBytes)
+      ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
+      diskBytes: diskBytes)
     let text = Array(result.json.pretty.utf8)
     do throws(Errno) {
       let state = verdict.state

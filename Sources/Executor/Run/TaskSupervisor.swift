@@ -178,12 +178,19 @@ final class TaskSupervisor {
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
       return
     }
+    let ending = process.isFinal ? machine.verdict : nil
+    if let ending {
+      do throws(Errno) { try environment.outcome.write(ending, machine.processes) } catch {
+        // It was to be told, and can do its work without.
+        publisher.note("warning: cannot write \(paths.outcome): \(error)")
+      }
+    }
     follower?.follow(process, run: run)
     let plan = container.plan
     let spec = ProcessSpec(
       process: name, run: UInt32(run), command: process.command.map { .shell($0) } ?? .program(plan.imageCommand),
       environment: environment.variables(
-        image: plan.environment, run: RunReference(process: name, run: run)),
+        image: plan.environment, run: RunReference(process: name, run: run), ending: ending),
       workingDirectory: process.command == nil ? plan.imageWorkingDirectory ?? plan.sandbox : plan.sandbox,
       logMode: logs.mode)
     try send(.spawn(spec), logs.descriptors)

@@ -71,7 +71,7 @@ enum Reserved {
   var remedy: String? {
     switch self {
     case .user, .role: "give a role with --role USER"
-    case .port(let name): "give it with --port \(name):NUMBER"
+    case .port(let name): "give it with --port \(name):NUMBER or --port \(name):auto"
     case .image: "it could not be resolved to a digest"
     case .cluster: "the document names no cluster; give it with --bind mesos.cluster=NAME"
     case .taskID, .instance, .hostname: nil

@@ -90,7 +90,12 @@ package struct TaskDocument: Sendable {
     if let role = bindings.role {
       task.role = role
       if let problem = TextRule.role.problem(with: Array(role.utf8)) {
-        diagnostics.append(Diagnostic(.value, at: .none, path: "", "the role \(role.quotedForMessage) \(problem)"))
+        // The document's own has a place, another came from the command line.
+        let isOwn = self.role?.utf8.elementsEqual(role.utf8) == true
+        diagnostics.append(
+          Diagnostic(
+            .value, at: isOwn ? JobFields.role.position(in: json) : .none, path: isOwn ? "role" : "",
+            "the role \(role.quotedForMessage) \(problem)"))
       }
     }
     task.instance = bindings.instance ?? instance ?? 0

@@ -1,0 +1,34 @@
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+/// What the final processes are told of the task's end: a file, and variables.
+///
+/// The file lies among the logs, which are root's and read-only in the container, so nothing that a task has planted
+/// can lead the write elsewhere. It is written anew before each final process starts, also by an executor that took
+/// the task over.
+struct OutcomeFile {
+  let paths: TaskPaths
+  let times: RunTimes
+  /// Where the processes see the logs.
+  let directory: String
+
+  func write(_ verdict: Verdict, _ processes: [ProcessRecord]) throws(Errno) {
+    let json = JSON(object: [
+      ("schema_version", 1), ("task_id", JSON(paths.taskID)), ("state", JSON(verdict.state.rawValue)),
+      ("reason", verdict.reason.map { JSON($0) }), ("message", JSON(verdict.message)),
+      ("decider", verdict.deciderJSON), ("processes", processes.json(times, onlyStarted: true)),
+    ])
+    try writeFileAtomically(paths.outcome, Array(json.pretty.utf8), mode: 0o644)
+  }
+
+  func variables(_ verdict: Verdict) -> [EnvironmentVariable] {
+    [
+      EnvironmentVariable("AURORA_TASK_STATE", verdict.state.rawValue),
+      // Empty rather than absent, which ends a shell that runs with `set -u`.
+      EnvironmentVariable("AURORA_REASON", verdict.reason ?? ""),
+      EnvironmentVariable("AURORA_OUTCOME_FILE", directory + "/" + TaskPaths.outcomeName),
+    ]
+  }
+}
