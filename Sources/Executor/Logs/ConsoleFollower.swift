@@ -28,7 +28,7 @@ final class ConsoleFollower {
     }
 
     /// Up to where the stream was shown, in whole lines.
-    var shown: UInt64? { unsent.isEmpty ? log.current?.position.map { $0 - UInt64(line.count) } : nil }
+    var shown: UInt64? { unsent.isEmpty ? log.position.map { $0 &- UInt64(line.count) } : nil }
   }
 
   private final class FollowedRun {
@@ -164,9 +164,9 @@ final class ConsoleFollower {
   private func flush(_ stream: Stream) -> Bool {
     var patience = stalled.contains(stream.target) ? 0 : 20
     while stream.isBehind || !stream.unsent.isEmpty {
-      let before = (stream.log.current?.position, stream.unsent.count)
+      let before = (stream.log.current?.offset, stream.unsent.count)
       read(stream)
-      if before == (stream.log.current?.position, stream.unsent.count) {
+      if before == (stream.log.current?.offset, stream.unsent.count) {
         patience -= 1
         guard patience > 0 else {
           stalled.insert(stream.target)

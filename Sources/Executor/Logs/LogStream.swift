@@ -37,7 +37,7 @@ final class LogStream {
   /// Bytes that were rotated away before they could be read, since the last time somebody took this.
   private(set) var missing: UInt64 = 0
   /// The position in the stream that reading comes to next, once it is known.
-  private var expected: UInt64?
+  private(set) var position: UInt64?
   /// Reading ends here: what there was when the reader began.
   private var limit: (inode: UInt64, size: Int64)?
 
@@ -94,18 +94,21 @@ final class LogStream {
   /// Counts what lies between the bytes read now and those read before. Where an index cannot be had, as in the midst of a
   /// rotation, the next one tells.
   private func account(for count: Int, in file: File) {
-    let begin = file.position.map { $0 &- UInt64(count) } ?? expected
-    if let begin, let expected, begin > expected { missing &+= begin - expected }
-    expected = begin.map { $0 &+ UInt64(count) }
+    let begin = file.position.map { $0 &- UInt64(count) } ?? position
+    if let begin, let position, begin > position { missing &+= begin - position }
+    position = begin.map { $0 &+ UInt64(count) }
   }
 
-  /// What has been written and not been read.
+  /// What has been written and not been read, whether or not it is still there.
   var left: UInt64 {
+    // The newest file has no index before something is in it.
+    for number in numbers().prefix(2) {
+      guard let position, let file = open(number), let begin = file.position else { continue }
+      let end = begin &+ (file.status?.size ?? 0)
+      return end > position ? end - position : 0
+    }
     guard let current else { return 0 }
-    let here = UInt64(clamping: Int64(clamping: current.status?.size ?? 0) - current.offset)
-    guard let begin = current.position, let newest = open(0), newest.inode != current.inode else { return here }
-    guard let position = newest.position, position >= begin else { return here }
-    return position - begin &+ (newest.status?.size ?? 0)
+    return UInt64(clamping: Int64(clamping: current.status?.size ?? 0) - current.offset)
   }
 
   // MARK: Places
@@ -116,13 +119,13 @@ final class LogStream {
     current = place.file
     current?.offset = place.offset
     current?.index?.rewind()
-    expected = nil
+    position = nil
   }
 
   /// Begins at a position of the stream, or with the oldest that is left of what follows.
   func go(to position: UInt64) {
     current = oldest()
-    expected = position
+    self.position = position
     while let file = current, let begin = file.index?.position {
       let size = file.status?.size ?? 0
       if begin &+ size < position, let next = successor(of: file) {
@@ -139,6 +142,7 @@ final class LogStream {
   func goToEnd() {
     current = open(0)
     current?.offset = Int64(clamping: current?.status?.size ?? 0)
+    position = current?.position
   }
 
   /// Begins with what came at `time` or later, or a little before it. False when all came before.
