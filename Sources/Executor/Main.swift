@@ -11,6 +11,7 @@ enum Main {
     switch words.first {
     case ContainerInit.command: ContainerInit.main()
     case ContainerInit.handoverCommand: ContainerInit.main(handover: words.dropFirst().first ?? "")
+    case DiskWorker.mode: DiskWorker.main(Array(words.dropFirst()))
     case UnpackWorker.mode: UnpackWorker.main(CommandLine.arguments)
     default: break
     }

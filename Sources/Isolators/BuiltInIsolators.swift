@@ -15,6 +15,7 @@ package enum BuiltInIsolators {
     NamespacesPID.self,
     VolumeSandboxPath.self,
     VolumeHostPath.self,
+    DiskUsageLimit.self,
   ]
 
   package static var names: [String] { table.map { $0.name } }

@@ -9,24 +9,38 @@ package struct DirectoryEntry: Sendable, Equatable {
   package var isDirectory: Bool { type == 4 }
 }
 
-/// Every entry of an open directory but `.` and `..`, in the file system's order (getdents64(2)).
-package func entries(of directory: Int32) throws(Errno) -> [DirectoryEntry] {
-  var result: [DirectoryEntry] = []
+/// Calls `body` for every entry of an open directory but `.` and `..`, in the file system's order (getdents64(2)), until
+/// it returns false. The name is valid during the call only: in a large tree a copy of each would cost more than the rest.
+package func forEachEntry(of directory: Int32, _ body: (_ name: RawPath, _ type: UInt8) -> Bool) throws(Errno) {
   var buffer = [UInt8](repeating: 0, count: 32768)
   while true {
     let count = try retrying("getdents64") { ax_getdents64(directory, &buffer, buffer.count) }
-    if count == 0 { return result }
-    var offset = 0
-    while offset < count {
-      // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name
-      let length = Int(buffer[offset + 16]) | Int(buffer[offset + 17]) << 8
-      let type = buffer[offset + 18]
-      let end = buffer[(offset + 19)..<(offset + length)].firstIndex(of: 0) ?? offset + length
-      let name = Array(buffer[(offset + 19)..<end])
-      if name != Array(".".utf8), name != Array("..".utf8) { result.append(DirectoryEntry(name: name, type: type)) }
-      offset += length
+    if count == 0 { return }
+    let goesOn = buffer.withUnsafeBytes { records -> Bool in
+      guard let base = records.baseAddress else { return false }
+      var offset = 0
+      while offset < count {
+        // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name and a NUL
+        let length = Int(records[offset + 16]) | Int(records[offset + 17]) << 8
+        let name = (base + offset + 19).assumingMemoryBound(to: CChar.self)
+        let isDot = name[0] == 0x2e && (name[1] == 0 || (name[1] == 0x2e && name[2] == 0))
+        if !isDot, !body(RawPath(name), records[offset + 18]) { return false }
+        offset += length
+      }
+      return true
     }
+    guard goesOn else { return }
   }
+}
+
+/// Every entry of an open directory but `.` and `..`, in the file system's order.
+package func entries(of directory: Int32) throws(Errno) -> [DirectoryEntry] {
+  var result: [DirectoryEntry] = []
+  try forEachEntry(of: directory) { name, type in
+    result.append(DirectoryEntry(name: name.bytes, type: type))
+    return true
+  }
+  return result
 }
 
 /// The entries of one of our own directories, by name.

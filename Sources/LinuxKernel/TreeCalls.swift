@@ -5,6 +5,8 @@ package struct RawPath: KernelPath {
   package let pointer: UnsafePointer<CChar>
   package init(_ pointer: UnsafePointer<CChar>) { self.pointer = pointer }
   package func withPath<T>(_ body: (UnsafePointer<CChar>) throws(Errno) -> T) throws(Errno) -> T { try body(pointer) }
+  /// A copy.
+  package var bytes: [UInt8] { Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer))) }
 }
 
 /// A point in time as the kernel stores it with a file.
@@ -23,6 +25,8 @@ package struct FileTime: Sendable, Equatable {
 /// Room on a file system, in bytes (statfs(2)).
 package struct FileSystemSpace: Sendable, Equatable {
   package let total: UInt64
+  /// What is used by nobody, also where only root may use it.
+  package let free: UInt64
   /// What an unprivileged user could still write.
   package let available: UInt64
 }
@@ -125,7 +129,8 @@ package func space(of descriptor: Int32) throws(Errno) -> FileSystemSpace {
     let (product, overflow) = UInt64(clamping: blocks).multipliedReportingOverflow(by: unit)
     return overflow ? .max : product
   }
-  return FileSystemSpace(total: bytes(raw.f_blocks), available: bytes(raw.f_bavail))
+  return FileSystemSpace(
+    total: bytes(raw.f_blocks), free: bytes(raw.f_bfree), available: bytes(raw.f_bavail))
 }
 
 /// Waits until everything written to the file system of an open file is on the disk (syncfs(2)).

@@ -29,7 +29,8 @@ struct Command: Sendable {
 enum CommandTable {
   static let commands: [Command] = [
     RunCommand.command, ValidateCommand.command, PlanCommand.command, RenderCommand.command, SchemaCommand.command,
-    SimulateCommand.command, PsCommand.command, StatusCommand.command, LogsCommand.command, RecoverCommand.command,
+    SimulateCommand.command, PsCommand.command, StatusCommand.command, ExplainCommand.command, LogsCommand.command,
+    RecoverCommand.command,
     SweepCommand.command,
     ImageCommand.command,
     VersionCommand.command,

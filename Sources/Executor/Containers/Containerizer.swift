@@ -55,6 +55,9 @@ protocol Container: AnyObject {
   var endDescriptor: Int32 { get }
   /// What the journal needs to find it again.
   var record: [(String, JSON?)] { get }
+  /// The directory on the host of what is written in the container outside its sandbox and its volumes; `nil` when there
+  /// is none, or it cannot be seen from here.
+  var writableLayer: String? { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
   /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.

@@ -213,7 +213,7 @@ struct DockerContainerizer: Containerizer {
       let identity = try ProcessIdentity(pid: peer.pid, pidfd: process.rawValue)
       let cgroups = String(decoding: try readFile("/proc/\(peer.pid)/cgroup"), as: UTF8.self)
       let map = try readFile("/proc/\(peer.pid)/uid_map").split { $0 == 0x20 || $0 == 0x0a }
-      guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text) }) else {
+      guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text.utf8) }) else {
         throw CommandFailure(
           .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
           hint: "somebody else has access to \(paths.run)")
@@ -291,14 +291,5 @@ struct DockerContainerizer: Containerizer {
   private func removal(_ nonce: String) -> DockerRemoval {
     DockerRemoval(
       engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce])
-  }
-}
-
-extension Sequence<UInt8> {
-  /// The text somewhere within: systemd writes `docker-ID.scope`, the engine itself `ID`.
-  fileprivate func holds(_ text: String) -> Bool {
-    let (bytes, wanted) = (Array(self), Array(text.utf8))
-    guard bytes.count >= wanted.count, !wanted.isEmpty else { return false }
-    return (0...(bytes.count - wanted.count)).contains { bytes[$0..<($0 + wanted.count)].elementsEqual(wanted) }
   }
 }

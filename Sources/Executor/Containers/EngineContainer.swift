@@ -20,6 +20,7 @@ final class EngineContainer: Container {
   private let removal: DockerRemoval
   private let measured: DockerUsage?
   private var lastUsage = ContainerUsage()
+  let writableLayer: String?
 
   init(
     _ plan: LaunchPlan, _ client: InitClient, _ process: SharedDescriptor, _ identity: ProcessIdentity,
@@ -34,6 +35,9 @@ final class EngineContainer: Container {
     self.engine = engine
     self.removal = removal
     measured = try? DockerUsage(pid: identity.pid)
+    writableLayer = (try? readFile("/proc/\(identity.pid)/mountinfo")).flatMap { mounts in
+      OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
+    }
   }
 
   var endDescriptor: Int32 { process.rawValue }

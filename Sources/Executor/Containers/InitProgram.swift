@@ -1,3 +1,4 @@
+import ContainerInit
 import Glibc
 import LinuxKernel
 
@@ -65,14 +66,8 @@ struct InitProgram {
 
   /// Whether the kernel starts this program without a loader: it has no PT_INTERP (elf(5)).
   private static func isStatic() throws(Errno) -> Bool {
-    let head = try openFile("/proc/self/exe", O_RDONLY).read(upTo: 4096, at: 0)
-    func integer(_ offset: Int, _ size: Int) -> Int? {
-      guard offset >= 0, offset <= head.count - size else { return nil }
-      return Int(exactly: (0..<size).reduce(UInt64(0)) { $0 | UInt64(head[offset + $1]) << UInt64($1 * 8) })
-    }
-    guard let table = integer(32, 8), let size = integer(54, 2), let count = integer(56, 2), table < head.count else {
-      throw Errno("read", code: ENOEXEC)
-    }
-    return !(0..<count).contains { integer(table + $0 * size, 4) == 3 }
+    let head = ProgramHead(try openFile("/proc/self/exe", O_RDONLY).read(upTo: ProgramHead.size, at: 0))
+    guard head.machine != nil else { throw Errno("read", code: ENOEXEC) }
+    return head.interpreter == nil
   }
 }

@@ -260,6 +260,7 @@ final class NativeContainer: Container {
 
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
+  var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
   /// Nobody else has a hand in it.
   func thaw() {}

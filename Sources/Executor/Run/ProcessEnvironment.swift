@@ -14,11 +14,14 @@ struct ProcessEnvironment {
   /// For an image that sets none.
   private static let imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+  /// Where commands are looked for, unless the image says otherwise.
+  static func path(hasImage: Bool) -> String { hasImage ? imagePath : HostEnvironment.variable("PATH") ?? imagePath }
+
   /// - Parameters:
   ///   - run: absent for a command that belongs to none.
   ///   - ending: how the task ends; for final processes.
   func variables(image: [EnvironmentVariable], run: RunReference?, ending: Verdict? = nil) -> [EnvironmentVariable] {
-    let path = hasImage ? Self.imagePath : HostEnvironment.variable("PATH") ?? Self.imagePath
+    let path = Self.path(hasImage: hasImage)
     let standard = [
       EnvironmentVariable("HOME", sandbox), EnvironmentVariable("USER", identity.name),
       EnvironmentVariable("LOGNAME", identity.name), EnvironmentVariable("SHELL", identity.shell),

@@ -84,7 +84,12 @@ struct TaskRun {
       _ = containerizer.abandon()
       throw error
     }
-    do throws(CommandFailure) { try record(context.journal, "launched", container.record) } catch {
+    do throws(CommandFailure) {
+      // The path is for `explain`: where commands were looked for is not to be found out afterwards.
+      let path = container.plan.environment.last { $0.name == "PATH" }?.value
+      let searched = path ?? ProcessEnvironment.path(hasImage: containerizer.imageName != nil)
+      try record(context.journal, "launched", container.record + [("path", JSON(searched))])
+    } catch {
       _ = container.destroy()
       throw error
     }
@@ -202,8 +207,8 @@ struct TaskRun {
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,
         identity: identity,
-        environment: environment, publisher: publisher, follower: follower, monitors: [],
-        signals: signals)
+        environment: environment, publisher: publisher, follower: follower,
+        monitors: try monitors(context.task, machine, container), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains()
@@ -218,6 +223,15 @@ struct TaskRun {
     }
     context.machine = supervisor.machine
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
+  }
+
+  /// What watches the task beside its processes. One whose end is decided already needs nobody.
+  private func monitors(_ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container) throws(Errno)
+    -> [any TaskMonitor]
+  {
+    guard machine.verdict == nil else { return [] }
+    let disk = try DiskMonitor.make(task, settings, paths, container, warn: publisher.note)
+    return [disk].compactMap { $0 }
   }
 
   /// Where the processes see the logs: without mounts of its own a task sees them where they are.
@@ -237,7 +251,8 @@ struct TaskRun {
     containerizer: (any Containerizer)? = nil, problems: [String]
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
-    let diskBytes = DiskUsage.bytes([paths.sandbox, paths.upper])
+    let diskBytes = DiskTree.measure(
+      paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500))?.bytes
     var problems = problems
     if let container {
       problems += container.destroy()

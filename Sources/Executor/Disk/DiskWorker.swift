@@ -1,0 +1,100 @@
+import Glibc
+import LaunchModel
+import LinuxKernel
+
+/// The hidden mode of the binary that measures large trees: `aurora-executor __measure LABEL …`, beside a supervisor that
+/// must go on answering.
+///
+///     0, 2   /dev/null        1   a pipe for the result        3 …   the directories, one for each label
+///
+/// All that it can do is read: it keeps no capability but the one to look into any directory, and it ends with its parent.
+final class DiskWorker {
+  static let mode = "__measure"
+
+  let output: SharedDescriptor
+  private let child: ChildProcess
+  private var received: [UInt8] = []
+  private var isReaped = false
+
+  init(_ roots: [DiskTree.Root]) throws {
+    let pipe = try makePipe()
+    let null = try openFile("/dev/null", O_RDWR)
+    var spawn = SpawnRequest(
+      executable: .path("/proc/self/exe"), arguments: ["aurora-executor", DiskWorker.mode] + roots.map(\.label),
+      descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
+    spawn.newSession = true
+    spawn.owners = [pipe.first, pipe.second] + roots.map(\.directory)
+    spawn.parentDeathSignal = SIGKILL
+    child = try spawn.spawn()
+    try pipe.first.descriptor.setNonBlocking(true)
+    output = pipe.first
+  }
+
+  deinit {
+    guard !isReaped else { return }
+    try? child.signal(SIGKILL)
+    _ = try? child.wait()
+  }
+
+  enum State {
+    case running
+    case finished(DiskMeasurement)
+    case failed(String)
+  }
+
+  /// Takes what it has said.
+  func take() -> State {
+    do {
+      while let piece = try output.descriptor.read(upTo: 65536) {
+        received += piece
+        // Three paths and a few numbers: more is not ours.
+        guard received.count <= 65536 else { return .failed("its answer has no end") }
+        guard piece.isEmpty else { continue }
+        isReaped = true
+        let status = try child.wait().status
+        guard status == .exited(0) else { return .failed("it ended with \(status.outcome.text)") }
+        return .finished(try DiskMeasurement(decoding: received))
+      }
+      return .running
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  // MARK: In the worker
+
+  static func main(_ labels: [String]) -> Never {
+    do throws(Errno) {
+      CurrentProcess.setName("aurora-measure")
+      let depth = raiseDepth()
+      try restrict()
+      let roots = labels.enumerated().map { index, label in
+        DiskTree.Root(label: label, directory: SharedDescriptor(FileDescriptor(owning: Int32(3 + index))))
+      }
+      guard let found = DiskTree.measure(roots, .init(entries: .max, depth: depth)) else { leave(1) }
+      try FileDescriptor(owning: 1).writeAll(found.encoded)
+    } catch {
+      leave(2)
+    }
+    leave(0)
+  }
+
+  /// Takes all the descriptors that may be had, and returns how deep they reach.
+  private static func raiseDepth() -> Int {
+    let wanted: UInt64 = 1 << 17
+    if (try? OwnLimit.openFiles.set(wanted)) != nil { return Int(wanted) - 64 }
+    DescriptorLimit.raise()
+    return Int(clamping: DescriptorLimit.inherited.hard) - 64
+  }
+
+  private static func restrict() throws(Errno) {
+    try OwnLimit.coreSize.set(0)
+    try OwnLimit.addressSpace.set(1 << 30)
+    try Credentials.setDumpable(false)
+    if CurrentProcess.effectiveUser == 0, let read = Capabilities(name: "DAC_READ_SEARCH") {
+      try Credentials.limitBoundingSet(to: read)
+      try Credentials.setCapabilities(read)
+    }
+    try Credentials.setNoNewPrivileges()
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import Images
+import LinuxKernel
+import StrictJSON
+import TaskModel
+
+extension TaskEvidence {
+  /// Reads what the task's directory holds.
+  init(reading paths: TaskPaths) throws(CommandFailure) {
+    let history = try TaskHistory(paths)
+    let machine = history.machine
+    self.init(
+      task: history.task, taskID: paths.taskID, state: history.lastUpdate.state, verdict: machine.verdict,
+      hasEnded: false, hasExecutor: TaskLock.isHeld(paths), phase: machine.phase, processes: machine.processes)
+    // The result has the last word: a launch that failed is no event, and notes are added at the very end.
+    if let bytes = try? readFile(paths.result, limit: 64 << 20),
+      let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20)), let ended = Verdict(result: result)
+    {
+      hasEnded = true
+      state = ended.state.rawValue
+      verdict = ended
+    }
+    initLog = TaskEvidence.tail(paths.initLog)
+    health = TaskEvidence.health(paths.health)
+    searchPath = history.launched?["path"]?.string
+    image = TaskEvidence.image(history.task)
+    if paths.workDirectory != Defaults.workDirectory { workDirectory = paths.workDirectory }
+    guard let decider = verdict?.decider else { return }
+    let logs = paths.logs(decider.process, decider.run)
+    stderr = TaskEvidence.lines(logs + "/stderr")
+    hasOutput = ((try? status(of: logs + "/stdout"))?.size ?? 0) > 0
+    if case .exited(let status)? = decidingRun?.outcome,
+      let complaint = ShellComplaint(exitStatus: status, stderr: stderr)
+    {
+      program = ProgramLookup(paths, history.settings, history.task).find(complaint.path)
+    }
+  }
+
+  /// The last 4 KiB by lines, without empty ones; of the file before when the log was rotated just then.
+  private static func lines(_ path: String) -> [[UInt8]] {
+    var bytes = tail(path)
+    if bytes.isEmpty { bytes = tail(path + ".1") }
+    return bytes.split(separator: UInt8(ascii: "\n")).map(Array.init)
+  }
+
+  private static func tail(_ path: String) -> [UInt8] {
+    guard let file = try? openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+      let about = try? status(of: file.rawValue), about.isRegularFile
+    else { return [] }
+    let start = Int64(about.size) - 4096
+    return (try? file.read(upTo: 4096, at: max(0, start))) ?? []
+  }
+
+  /// The newest checks, oldest first; what came back where there is anything, else why it was not good.
+  private static func health(_ path: String) -> [HealthOutput] {
+    guard let bytes = try? readFile(path, limit: 1 << 20), let json = try? JSON(parsing: bytes) else { return [] }
+    return (json["health"]?.array ?? []).flatMap { subject in
+      (subject["checks"]?.array ?? []).suffix(10).map { check in
+        HealthOutput(
+          process: subject["process"]?.string, hasFailed: check["outcome"]?.string == "failure",
+          output: check["output"]?.string ?? check["reason"]?.string ?? "")
+      }
+    }
+  }
+
+  private static func image(_ task: TaskSpecification) -> String? {
+    switch task.container {
+    case .docker(let container): return container.image
+    case .mesos(let container):
+      switch container.image {
+      case .docker(let name, let tag): return name + (tag.map { ":" + $0 } ?? "")
+      case .appc(let name, _): return name
+      case nil: return nil
+      }
+    }
+  }
+}
+
+extension Verdict {
+  /// As `result.json` has it.
+  init?(result json: JSON) {
+    guard let state = json["state"]?.string.flatMap(TaskState.init(rawValue:)) else { return nil }
+    self.init(
+      state: state, reason: json["reason"]?.string, message: json["message"]?.string ?? "",
+      decider: json["decider"].flatMap { decider in
+        guard let process = decider["process"]?.string, let run = decider["run"]?.integer else { return nil }
+        return RunReference(process: process, run: Int(clamping: run))
+      }, notes: (json["notes"]?.array ?? []).compactMap(\.string))
+  }
+}

@@ -1,0 +1,102 @@
+import Testing
+
+@testable import Executor
+
+/// Plays a file system and a task against the schedule, in virtual time.
+@Suite struct DiskScheduleTests {
+  private static let second: UInt64 = 1_000_000_000
+  private static let mebibyte: UInt64 = 1 << 20
+
+  private struct Played {
+    var looks = 0
+    var measurements: [UInt64] = []
+    /// When a measurement first found the task over its limit.
+    var noticedAt: UInt64?
+  }
+
+  /// - Parameters:
+  ///   - used, others: what the task and everybody else have taken at a second.
+  ///   - cost: what a measurement takes, in seconds.
+  private func play(
+    seconds: UInt64, limit: UInt64 = 100 << 20, cost: Double = 0, used: (Double) -> UInt64,
+    others: (Double) -> UInt64 = { _ in 0 }, says: Bool = true
+  ) -> Played {
+    let disk: UInt64 = 1 << 40
+    func free(_ now: UInt64) -> UInt64? {
+      let at = Double(now) / Double(Self.second)
+      return says ? disk - used(at) - others(at) : nil
+    }
+    var played = Played()
+    var schedule = DiskSchedule(limit: limit, at: 0, free: free(0))
+    var now = Self.second
+    while now < seconds * Self.second {
+      played.looks += 1
+      switch schedule.look(at: now, free: free(now)) {
+      case .wait(let until):
+        #expect(until > now)
+        now = until
+      case .measure:
+        played.measurements.append(now)
+        schedule.begin(free: free(now))
+        let found = used(Double(now) / Double(Self.second))
+        let took = UInt64(cost * Double(Self.second))
+        now += took
+        if found > limit {
+          played.noticedAt = now
+          return played
+        }
+        now = schedule.measured(found, at: now, took: took)
+      }
+    }
+    return played
+  }
+
+  @Test func anIdleTaskIsLookedAtRarelyAndMeasuredWhereThatIsCheap() {
+    let played = play(seconds: 3600, used: { _ in 1 << 20 })
+    #expect(played.looks < 3600 / 5)
+    #expect(played.measurements.count <= 3600 / 14 + 1)
+  }
+
+  @Test func aLargeIdleTreeIsHardlyEverMeasured() {
+    let played = play(seconds: 3600, cost: 2, used: { _ in 1 << 20 })
+    #expect(played.measurements.count <= 3600 / 200 + 1)
+  }
+
+  @Test(arguments: [0, 0.01, 0.5, 2, 4]) func aLimitIsNoticedWithin15Seconds(cost: Double) {
+    for start in stride(from: 1.0, to: 60, by: 0.7) {
+      let over = 101 * Self.mebibyte
+      let sudden = play(seconds: 120, cost: cost, used: { $0 < start ? 1 << 20 : over })
+      #expect((sudden.noticedAt ?? .max) <= UInt64((start + 15) * 1e9))
+      // Creeping up to the limit, and over it from one second after `start`.
+      let creeping = play(
+        seconds: 120, cost: cost,
+        used: { $0 < start ? 99 * Self.mebibyte : UInt64(Double(99 << 20) + ($0 - start) * 2e6) })
+      #expect((creeping.noticedAt ?? .max) <= UInt64((start + 16) * 1e9))
+    }
+  }
+
+  @Test func whatOthersFreeHidesNothingForLongWhereMeasuringIsCheap() {
+    // They free exactly what the task takes, so that the file system looks as if nothing were.
+    let played = play(
+      seconds: 120, used: { $0 < 20 ? 0 : 200 << 20 }, others: { $0 < 20 ? 1 << 30 : (1 << 30) - (200 << 20) })
+    #expect((played.noticedAt ?? .max) <= 35 * Self.second)
+  }
+
+  @Test func freeingAtAnotherTimeHidesNothing() {
+    // Half a minute between what the task takes and what others free, and measuring is dear.
+    let played = play(
+      seconds: 300, cost: 4, used: { $0 < 20 ? 0 : 200 << 20 }, others: { $0 < 50 ? 1 << 30 : 0 })
+    #expect((played.noticedAt ?? .max) <= 35 * Self.second)
+  }
+
+  @Test func othersWhoWriteMuchCostATaskWithRoomLittle() {
+    let played = play(seconds: 600, cost: 0.2, used: { _ in 1 << 20 }, others: { UInt64($0 * 1e9) })
+    // A tenth of the time at most.
+    #expect(Double(played.measurements.count) * 0.2 <= 60 + 1)
+  }
+
+  @Test func aFileSystemThatSaysNothingIsMeasured() {
+    let played = play(seconds: 120, cost: 0.1, used: { $0 < 30 ? 0 : 200 << 20 }, says: false)
+    #expect((played.noticedAt ?? .max) <= 45 * Self.second)
+  }
+}

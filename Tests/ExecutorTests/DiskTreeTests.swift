@@ -1,0 +1,126 @@
+import Glibc
+import LinuxKernel
+import Testing
+
+@testable import Executor
+
+@Suite struct DiskTreeTests {
+  private let top = "/tmp/aurora-disk-\(UInt32.random(in: 0..<UInt32.max))"
+  private let all = DiskTree.Bounds(entries: 100_000, depth: 200)
+
+  private func file(_ path: String, kibibytes: Int) throws {
+    let file = try openFile("\(top)/\(path)", O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+    try file.writeAll([UInt8](repeating: 1, count: kibibytes << 10))
+  }
+
+  private func directory(_ path: String = "") throws { try makeDirectories("\(top)/\(path)") }
+
+  /// Measured as a sandbox is, with what every directory takes for itself left aside.
+  private func measure(_ bounds: DiskTree.Bounds? = nil) throws -> DiskMeasurement? {
+    DiskTree.measure([try #require(DiskTree.Root(label: "sandbox", path: top))], bounds ?? all)
+  }
+
+  private func kibibytes(_ found: DiskMeasurement?) -> UInt64 { (found?.bytes ?? 0) >> 10 }
+
+  @Test func theThreeLargestPathsAreNamed() throws {
+    defer { try? removeTree(top) }
+    try directory("cache")
+    try file("core.123", kibibytes: 4000)
+    for index in 0..<40 { try file("cache/\(index)", kibibytes: 40) }
+    try file("log", kibibytes: 400)
+    try file("small", kibibytes: 4)
+    let found = try #require(try measure())
+    #expect(found.largest.map(\.path) == ["sandbox/core.123", "sandbox/cache", "sandbox/log"])
+    #expect((6004...6100).contains(kibibytes(found)))
+  }
+
+  @Test func aDirectoryGivesWayToTheFilesThatMakeNearlyAllOfIt() throws {
+    defer { try? removeTree(top) }
+    try directory("a/b/c")
+    try file("a/b/c/core", kibibytes: 4000)
+    try file("a/b/note", kibibytes: 4)
+    #expect(try measure()?.largest.first?.path == "sandbox/a/b/c/core")
+  }
+
+  @Test func namesOfTheTasksChoosingAreEscaped() throws {
+    defer { try? removeTree(top) }
+    try directory()
+    try file("evil\u{1b}[2J\n", kibibytes: 400)
+    #expect(try measure()?.largest.first?.path == #"sandbox/evil\x1b[2J\x0a"#)
+  }
+
+  @Test func aFileWithSeveralNamesCountsOnce() throws {
+    defer { try? removeTree(top) }
+    try directory("other")
+    try file("one", kibibytes: 1000)
+    for index in 0..<20 {
+      try makeHardLink("\(top)/one", at: currentDirectory, to: "\(top)/other/\(index)", at: currentDirectory)
+    }
+    #expect((1000...1100).contains(kibibytes(try measure())))
+  }
+
+  @Test func holesCostNothing() throws {
+    defer { try? removeTree(top) }
+    try directory()
+    let sparse = try openFile("\(top)/sparse", O_WRONLY | O_CREAT, mode: 0o600)
+    try truncate(sparse, to: 1 << 40)
+    #expect(kibibytes(try measure()) < 100)
+  }
+
+  @Test func linksAreNotFollowed() throws {
+    defer { try? removeTree(top) }
+    try directory()
+    try makeSymbolicLink("\(top)/usr", to: Array("/usr".utf8))
+    #expect(kibibytes(try measure()) < 100)
+  }
+
+  @Test func moreThanMayBeLookedAtIsNoNumber() throws {
+    defer { try? removeTree(top) }
+    try directory()
+    for index in 0..<20 { try file("\(index)", kibibytes: 0) }
+    #expect(try measure(.init(entries: 20, depth: 9)) != nil)
+    #expect(try measure(.init(entries: 19, depth: 9)) == nil)
+  }
+
+  @Test func whatLiesTooDeepIsSaidAndIsOverTheLimit() throws {
+    defer { try? removeTree(top) }
+    try directory("a/b/c/d/e/f")
+    let found = try #require(try measure(.init(entries: 100, depth: 4)))
+    #expect(found.deepest == "sandbox/a/b")
+    #expect(found.complaint(limit: 1 << 40)?.contains("nested too deep in sandbox/a/b") == true)
+    #expect(try measure()?.deepest == nil)
+  }
+
+  @Test func aDirectoryThatIsNotThereTakesNothing() {
+    #expect(DiskTree.measure(paths: ["/nonexistent"], all)?.bytes == 0)
+  }
+
+  @Test func theComplaintHasLimitUseAndPaths() {
+    let found = DiskMeasurement(
+      bytes: 71 << 20,
+      largest: [.init(path: "sandbox/core.123", bytes: 48 << 20), .init(path: "/tmp/x", bytes: 12 << 20)])
+    #expect(
+      found.complaint(limit: 64 << 20)
+        == "disk limit exceeded: 64 MiB limit, 71 MiB used: sandbox/core.123 48 MiB, /tmp/x 12 MiB")
+    #expect(found.complaint(limit: 71 << 20) == nil)
+  }
+
+  @Test func aMeasurementSurvivesItsWayThroughThePipe() throws {
+    let found = DiskMeasurement(bytes: 5, largest: [.init(path: "a/\u{e4}", bytes: 3)], deepest: "b")
+    #expect(try DiskMeasurement(decoding: found.encoded) == found)
+  }
+
+  @Test func theUpperDirectoryIsFoundInTheMounts() {
+    func found(_ text: String) -> String? {
+      OverlayUpper.directory(mountinfo: Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
+    }
+    let overlay =
+      "9 8 0:50 / / rw,relatime master:3 - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/d/x\\040y/diff,workdir=/d/w"
+    #expect(found(overlay + "\n10 9 0:6 / /proc rw - proc proc rw\n") == "/d/x y/diff")
+    #expect(found("9 8 8:1 / / rw - ext4 /dev/sda rw\n") == nil)
+    // Something else is mounted over it; an upper directory that is relative to who knows what.
+    #expect(found(overlay + "\n10 9 0:6 / / rw - tmpfs tmpfs rw\n") == nil)
+    #expect(found("9 8 0:50 / / rw - overlay overlay rw,lowerdir=l/A,upperdir=x/diff\n") == nil)
+    #expect(found("garbage\n- - -\n") == nil)
+  }
+}

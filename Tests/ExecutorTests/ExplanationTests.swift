@@ -1,0 +1,394 @@
+import ContainerInit
+import StrictJSON
+import TaskModel
+import Testing
+
+@testable import Executor
+
+/// What `explain` says, for every kind of end.
+@Suite struct ExplanationTests {
+  /// A task that went through these events, one a second.
+  private func known(
+    _ processes: String = #"{"name":"web","cmdline":"x"}"#, _ rest: String = "", _ events: [TaskEvent]
+  ) throws -> TaskEvidence {
+    let text = #"{"name":"t","processes":[\#(processes)]\#(rest)}"#
+    let (document, _) = TaskDocument.decode(Array(text.utf8))
+    let (bound, _) = try #require(document).bind(Bindings(taskID: "t-1", role: "r", hostname: "h"))
+    let task = try #require(bound)
+    var machine = TaskMachine(task, waitsForStrays: false)
+    var pending = [TaskEvent.containerReady] + events
+    for second in 0..<200 {
+      guard !pending.isEmpty else { break }
+      for effect in machine.handle(pending.removeFirst(), at: UInt64(second) * 1_000_000_000) where effect == .killAll {
+        pending.insert(.allGone, at: 0)
+      }
+    }
+    return TaskEvidence(
+      task: task, taskID: "t-1",
+      state: (machine.phase == .terminal ? machine.verdict?.state : machine.state)?.rawValue ?? "",
+      verdict: machine.verdict, hasEnded: machine.phase == .terminal, hasExecutor: true, phase: machine.phase,
+      processes: machine.processes)
+  }
+
+  private func run(_ process: String = "web", _ number: Int = 0, _ outcome: RunOutcome) -> [TaskEvent] {
+    [
+      .forked(process: process, run: number), .running(process: process, run: number),
+      .ended(process: process, run: number, outcome),
+    ]
+  }
+
+  private func explain(
+    _ outcome: RunOutcome, stderr: [String] = [], _ change: (inout TaskEvidence) -> Void = { _ in }
+  ) throws -> Explanation {
+    var evidence = try known(#"{"name":"web","cmdline":"x"}"#, "", run("web", 0, outcome))
+    evidence.stderr = stderr.map { Array($0.utf8) }
+    change(&evidence)
+    return Explainer.explain(evidence)
+  }
+
+  // MARK: Exit statuses
+
+  @Test func anExitStatusWithItsLastWords() throws {
+    let found = try explain(.exited(3), stderr: ["before", "cannot open \u{1b}[31mdb"])
+    #expect(
+      found.text
+        == "t-1 failed: process web run 0 ended with exit status 3. Its last words on stderr: "
+        + #""before / cannot open \x1b[31mdb". What to try: `aurora-executor logs t-1 --process web --run 0 --stderr` "#
+        + "shows all that it wrote.")
+    #expect(found.kind == .exitStatus)
+  }
+
+  @Test func aSilentRunIsCalledSilentAndAWorkDirectoryIsInTheCommands() throws {
+    #expect(try explain(.exited(3)).text == "t-1 failed: process web run 0 ended with exit status 3. It wrote nothing.")
+    let found = try explain(.exited(3)) {
+      $0.hasOutput = true
+      $0.workDirectory = "/my dir"
+    }
+    #expect(
+      found.next == ["`aurora-executor logs t-1 --work-dir '/my dir' --process web --run 0` shows all that it wrote"])
+  }
+
+  @Test(arguments: [
+    "sh: 1: foo: not found", "/bin/bash: line 1: foo: command not found", "sh: foo: not found",
+    "/bin/bash: line 1: exec: foo: not found", "/usr/bin/env: \u{2018}foo\u{2019}: No such file or directory",
+    "env: 'foo': No such file or directory",
+  ]) func aMissingCommandIsNamedWithThePathThatWasSearched(words: String) throws {
+    let found = try explain(.exited(127), stderr: [words]) { $0.searchPath = "/usr/bin:/bin" }
+    #expect(found.kind == .commandNotFound)
+    #expect(found.cause == "process web run 0 ended with exit status 127: the shell did not find the command `foo`")
+    #expect(found.evidence.first == "PATH was /usr/bin:/bin")
+    #expect(found.next.first == "install `foo` on this host, correct its name, or give its whole path")
+  }
+
+  @Test func otherWordsAreNotTakenForAShells() throws {
+    #expect(ShellComplaint(exitStatus: 1, stderr: [Array("sh: 1: foo: not found".utf8)]) == nil)
+    #expect(ShellComplaint(exitStatus: 127, stderr: [Array("all is well".utf8), []]) == nil)
+    #expect(try explain(.exited(127)).kind == .commandNotFound)
+    #expect(try explain(.exited(126)).kind == .notExecutable)
+  }
+
+  private let elf: [UInt8] = {
+    // A 64-bit little-endian ELF file for x86_64 with one program header: PT_INTERP, 5 bytes at 120.
+    var head = [UInt8](repeating: 0, count: 128)
+    head.replaceSubrange(0..<6, with: [0x7f, 0x45, 0x4c, 0x46, 2, 1])
+    head[18] = 62
+    head[32] = 64
+    head[54] = 56
+    head[56] = 1
+    head[64] = 3
+    head[72] = 120
+    head[96] = 5
+    head.replaceSubrange(120..<125, with: Array("/ld.2".utf8))
+    return head
+  }()
+
+  @Test func aMissingLoaderIsToldFromAMissingFile() throws {
+    let missing = try explain(.exited(127), stderr: ["sh: /bin/hello: not found"]) {
+      $0.program = .present(ProgramHead(elf))
+      $0.image = "small:1"
+    }
+    #expect(missing.kind == .missingInterpreter)
+    #expect(
+      missing.cause
+        == "process web run 0 ended with exit status 127: `/bin/hello` is there, and its loader `/ld.2` is not")
+    #expect(missing.next.first == "link it statically, or use an image that has `/ld.2`")
+    let absent = try explain(.exited(127), stderr: ["sh: /bin/hello: not found"]) { $0.program = .absent }
+    #expect(absent.kind == .commandNotFound)
+    #expect(absent.cause.utf8.holds("there is no `/bin/hello`".utf8))
+    let unknown = try explain(.exited(127), stderr: ["sh: /bin/hello: not found"])
+    #expect(unknown.evidence.first == "Either it is not there, or the interpreter or the loader that it names is not")
+  }
+
+  @Test func aMissingInterpreterIsNamed() throws {
+    let words = "/bin/bash: line 1: ./run: /usr/bin/pyton: bad interpreter: No such file or directory"
+    #expect(
+      try explain(.exited(126), stderr: [words]).cause
+        == "process web run 0 ended with exit status 126: the interpreter `/usr/bin/pyton` of the script `./run` is not there"
+    )
+    let found = try explain(.exited(127), stderr: ["/bin/bash: line 1: ./run: cannot execute: required file not found"])
+    {
+      $0.program = .present(ProgramHead(Array("#!/bin/perl -w\n".utf8)))
+    }
+    #expect(found.kind == .missingInterpreter)
+    #expect(found.cause.utf8.holds("the script `./run` is there, and its interpreter `/bin/perl` is not".utf8))
+    let windows = try explain(
+      .exited(126), stderr: ["sh: ./run: /bin/sh\r: bad interpreter: No such file or directory"])
+    #expect(windows.next.first == "write the script with plain newlines")
+  }
+
+  @Test func anotherArchitectureIsNamed() throws {
+    var foreign = elf
+    foreign[18] = 22
+    for words in [
+      "sh: 1: ./prog: Exec format error", "/bin/bash: line 1: ./prog: cannot execute binary file: Exec format error",
+    ] {
+      let found = try explain(.exited(126), stderr: [words]) { $0.program = .present(ProgramHead(foreign)) }
+      #expect(found.kind == .wrongArchitecture)
+      #expect(found.cause.utf8.holds("`./prog` is built for s390x, which this host is not".utf8))
+      #expect(try explain(.exited(126), stderr: [words]).cause.utf8.holds("no program that this host can run".utf8))
+    }
+  }
+
+  @Test func whatMayNotBeExecuted() throws {
+    #expect(
+      try explain(.exited(126), stderr: ["sh: 1: ./x: Permission denied"]).cause.utf8.holds("may not be executed".utf8))
+    #expect(
+      try explain(.exited(126), stderr: ["bash: line 1: ./x: Is a directory"]).cause.utf8.holds("is a directory".utf8))
+  }
+
+  @Test(arguments: [(139, "SIGSEGV"), (134, "SIGABRT"), (137, "SIGKILL"), (143, "SIGTERM")])
+  func aSignalOfTheShellsCommandIsReadFromTheStatus(status: Int32, name: String) throws {
+    let found = try explain(.exited(status))
+    #expect(found.kind == .childSignal)
+    #expect(found.evidence.first == "That is how a shell reports that its command was killed by \(name)")
+  }
+
+  // MARK: Signals, memory, starting
+
+  @Test func aCrashAndAKillByAnotherAreToldApart() throws {
+    let crash = try explain(.signaled(11))
+    #expect(crash.text.utf8.starts(with: "t-1 failed: process web run 0 was killed by SIGSEGV. The program read".utf8))
+    let kill = try explain(.signaled(9))
+    #expect(
+      kill.evidence.first?.utf8.starts(with: "The executor did not send it, and no kill for want of memory".utf8)
+        == true)
+    #expect(kill.next.first?.utf8.holds("dmesg".utf8) == true)
+    #expect(try explain(.signaled(15)).evidence.first?.utf8.starts(with: "The executor did not send it".utf8) == true)
+    #expect(try explain(.signaled(31)).evidence.first?.utf8.holds("seccomp".utf8) == true)
+  }
+
+  @Test func outOfMemoryHasLimitPeakAndWhatToRaise() throws {
+    let found = try explain(.outOfMemory(signal: 9, exitCode: nil, limitBytes: 32 << 20, peakBytes: 32 << 20))
+    #expect(found.reason == Reason.memory)
+    #expect(
+      found.cause
+        == "process web run 0 was killed by the kernel because the task reached its memory limit of 32 MiB (peak 32 MiB)"
+    )
+    #expect(found.next.first == "raise resources.ram above 32 MiB (it is 33554432), or let the process need less")
+    let child = try explain(.outOfMemory(signal: nil, exitCode: 3, limitBytes: 0, peakBytes: 0))
+    #expect(child.cause.utf8.holds("ended with exit status 3 after the kernel had killed one of its processes".utf8))
+  }
+
+  @Test func whatInitCouldNotStart() throws {
+    func kind(_ reason: String) throws -> Explanation.Kind { try explain(.cannotStart(reason: reason, hint: "h")).kind }
+    #expect(try kind("cannot start /x: its interpreter /y is not in the container (ENOENT)") == .missingInterpreter)
+    #expect(try kind("cannot start /x: built for arm64, which this host is not (ENOEXEC)") == .wrongArchitecture)
+    #expect(try kind("cannot start foo: not found") == .commandNotFound)
+    #expect(try kind("cannot start /x: not executable for this user (EACCES)") == .notExecutable)
+    let found = try explain(
+      .cannotStart(
+        reason: "no shell can be started: /bin/bash: not in the container (ENOENT)", hint: "command lines need one"))
+    #expect(found.kind == .cannotStart)
+    #expect(found.next.first?.utf8.starts(with: "install bash".utf8) == true)
+    #expect(found.evidence == ["command lines need one", "It wrote nothing"])
+  }
+
+  // MARK: Several processes
+
+  @Test func usedUpRetriesAreCounted() throws {
+    let events = (0..<3).flatMap { run("web", $0, .exited($0 == 2 ? 9 : 1)) }
+    let found = Explainer.explain(
+      try known(#"{"name":"web","cmdline":"x","max_failures":3,"min_duration":0}"#, "", events))
+    #expect(found.decider == RunReference(process: "web", run: 2))
+    #expect(
+      found.text.utf8.holds(
+        "It was tried 3 times, as often as its max_failures allows, the last with exit status 1, exit status 1, exit status 9"
+          .utf8))
+  }
+
+  @Test func theOthersAreAccountedFor() throws {
+    let processes = """
+      {"name":"a","cmdline":"x"},{"name":"web","cmdline":"x"},{"name":"b","cmdline":"x"},
+      {"name":"c","cmdline":"x"},{"name":"d","cmdline":"x"}
+      """
+    let found = Explainer.explain(
+      try known(
+        processes, #","constraints":[{"order":["web","c"]},{"order":["c","d"]}]"#,
+        run("a", 0, .exited(0)) + [.forked(process: "b", run: 0), .running(process: "b", run: 0)]
+          + run("web", 0, .exited(1)) + [.ended(process: "b", run: 0, .signaled(15))]))
+    #expect(
+      found.others == [
+        "`a` finished well", "`b` ended with the task, by the executor's own signals",
+        "`c` never started, because it waits for `web`", "`d` never started, because it waits for `c`",
+      ])
+  }
+
+  @Test func aDeadEndNamesTheFailedPredecessor() throws {
+    let found = Explainer.explain(
+      try known(
+        #"{"name":"a","cmdline":"x"},{"name":"b","cmdline":"x"}"#,
+        #","max_failures":2,"constraints":[{"order":["a","b"]}]"#, run("a", 0, .exited(4))))
+    #expect(found.state == "TASK_FAILED")
+    #expect(found.cause == "process a run 0 ended with exit status 4")
+    #expect(found.others == ["`b` never started, because it waits for `a`"])
+  }
+
+  @Test func toleratedFailuresAndSkippedFinalsAreMentioned() throws {
+    let tolerated = Explainer.explain(
+      try known(
+        #"{"name":"a","cmdline":"x"},{"name":"b","cmdline":"x"}"#, #","max_failures":2"#,
+        run("a", 0, .exited(4)) + run("b", 0, .exited(0))))
+    #expect(
+      tolerated.text
+        == "t-1 finished: every process that counts has done its work. Also: a run 0: exit status 4; max_failures allows it. "
+        + "`b` finished well.")
+    let killed = Explainer.explain(
+      try known(
+        #"{"name":"a","cmdline":"x"},{"name":"f","cmdline":"x","final":true}"#, "",
+        [.forked(process: "a", run: 0), .running(process: "a", run: 0), .stop(.now(by: "SIGKILL from pid 7 (uid 0)"))]))
+    #expect(killed.kind == .stopped)
+    #expect(
+      killed.text.utf8.starts(
+        with: "t-1 was killed: killed by SIGKILL from pid 7 (uid 0). Nothing had failed by then.".utf8))
+    #expect(killed.text.utf8.holds("`f` was never started".utf8))
+  }
+
+  // MARK: The task as a whole
+
+  @Test func aDiskLimit() throws {
+    let message = "disk limit exceeded: 64 MiB limit, 71 MiB used: sandbox/core 48 MiB"
+    var evidence = try known(
+      #"{"name":"web","cmdline":"x"}"#, #","resources":{"cpu":1,"ram":1048576,"disk":67108864}"#,
+      [
+        .forked(process: "web", run: 0), .running(process: "web", run: 0),
+        .limitation(reason: Reason.disk, message: message),
+        .ended(process: "web", run: 0, .signaled(15)),
+      ])
+    evidence.hasEnded = true
+    let found = Explainer.explain(evidence)
+    #expect(found.kind == .disk)
+    #expect(found.cause == message)
+    #expect(found.next.contains("raise resources.disk above 64 MiB"))
+    #expect(found.others == ["`web` ended with the task, by the executor's own signals"])
+  }
+
+  @Test func aFailedHealthCheckWithWhatItSaidLast() throws {
+    var evidence = try known(
+      #"{"name":"web","cmdline":"x"}"#, "",
+      [
+        .forked(process: "web", run: 0), .running(process: "web", run: 0), .unhealthy("3 failures in a row"),
+        .ended(process: "web", run: 0, .signaled(15)),
+      ])
+    evidence.health = [
+      .init(process: nil, hasFailed: false, output: "fine"),
+      .init(process: nil, hasFailed: true, output: "connection refused\n"),
+      .init(process: "web", hasFailed: true, output: "another's"),
+      .init(process: nil, hasFailed: true, output: "HTTP 500"),
+    ]
+    let found = Explainer.explain(evidence)
+    #expect(found.kind == .health)
+    #expect(found.cause == "Failed health check! 3 failures in a row")
+    #expect(found.evidence == [#"A check said: "connection refused""#, #"A check said: "HTTP 500""#])
+  }
+
+  @Test func aProcessThatItsCheckGaveUp() throws {
+    let found = try explain(.unhealthy("2 failures in a row")) {
+      $0.health = [.init(process: "web", hasFailed: true, output: "HTTP 500")]
+    }
+    #expect(found.kind == .health)
+    #expect(found.cause == "process web run 0 was ended because it was unhealthy: 2 failures in a row")
+    #expect(found.evidence.first == #"A check said: "HTTP 500""#)
+  }
+
+  @Test func conditionsOfAStartAreSaid() throws {
+    let found = Explainer.explain(
+      try known(
+        #"{"name":"web","cmdline":"x","health_check_config":{"health_checker":{"shell":{"shell_command":"x"}}}},"#
+          + #"{"name":"b","cmdline":"x","after":{"web":"healthy"}}"#,
+        "",
+        [.forked(process: "web", run: 0), .running(process: "web", run: 0)]))
+    #expect(found.others == ["`b` waits for `web` to be healthy"])
+  }
+
+  @Test func aLaunchThatFailed() throws {
+    let found = try launchFailure("the image x:1 is not in the image store\nhint: import it")
+    #expect(found.kind == .launchFailed)
+    #expect(
+      found.text
+        == "t-1 failed: the image x:1 is not in the image store. No process of it was started. What to try: import it.")
+  }
+
+  private func launchFailure(_ message: String) throws -> Explanation {
+    var evidence = try known(#"{"name":"web","cmdline":"x"}"#, "", [])
+    evidence.verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message)
+    evidence.hasEnded = true
+    evidence.state = TaskState.failed.rawValue
+    evidence.processes = []
+    return Explainer.explain(evidence)
+  }
+
+  @Test func aLostTaskATimeLimitAndADockerStop() throws {
+    let running: [TaskEvent] = [.forked(process: "web", run: 0), .running(process: "web", run: 0)]
+    let lost = Explainer.explain(
+      try known(#"{"name":"web","cmdline":"x"}"#, "", running + [.containerLost("init was killed")]))
+    #expect(lost.kind == .lost)
+    #expect(
+      lost.text.utf8.starts(with: "t-1 was lost: init was killed. What became of its processes cannot be known".utf8))
+    var late = try known(
+      #"{"name":"web","cmdline":"x"}"#, #","max_completion_time":1"#,
+      running + [.timer, .ended(process: "web", run: 0, .signaled(15))])
+    late.hasEnded = true
+    #expect(Explainer.explain(late).kind == .timeLimit)
+    let stopped = Explainer.explain(
+      try known(
+        #"{"name":"web","cmdline":"x"}"#, "",
+        running + [
+          .stop(.graceful(by: "SIGTERM to the container from outside")), .ended(process: "web", run: 0, .signaled(15)),
+        ]))
+    #expect(stopped.kind == .stopped)
+    #expect(stopped.next.first?.utf8.holds("docker events".utf8) == true)
+  }
+
+  @Test func aTaskThatRunsSaysWhatItWaitsFor() throws {
+    let processes = #"{"name":"web","cmdline":"x"},{"name":"b","cmdline":"x"},{"name":"f","cmdline":"x","final":true}"#
+    var evidence = try known(
+      processes, #","constraints":[{"order":["web","b"]}]"#,
+      [.forked(process: "web", run: 0), .running(process: "web", run: 0)])
+    let found = Explainer.explain(evidence)
+    #expect(
+      found.text
+        == "t-1 has not ended (TASK_RUNNING): it waits for `web` to end. `b` waits for `web`. `f` runs when the others have ended."
+    )
+    evidence.hasExecutor = false
+    #expect(Explainer.explain(evidence).kind == .abandoned)
+    #expect(Explainer.explain(evidence).next == ["`aurora-executor recover t-1` goes on with it"])
+  }
+
+  @Test func aTaskThatIsEndingSaysWhy() throws {
+    let found = Explainer.explain(
+      try known(
+        #"{"name":"web","cmdline":"x"}"#, "",
+        [.forked(process: "web", run: 0), .running(process: "web", run: 0), .stop(.graceful(by: "me"))]))
+    #expect(found.kind == .ending)
+    #expect(found.text.utf8.holds("it is ending, because: stopped by me".utf8))
+    #expect(found.text.utf8.holds("It waits for `web` to end".utf8))
+  }
+
+  @Test func theSameAsJSON() throws {
+    let json = try explain(.exited(3), stderr: ["oops"]).json
+    #expect(json["cause"]?["kind"]?.string == "exit_status")
+    #expect(json["decider"]?["process"]?.string == "web")
+    #expect(json["next"]?.array?.count == 1)
+    #expect(json["text"]?.string?.utf8.starts(with: "t-1 failed".utf8) == true)
+  }
+}

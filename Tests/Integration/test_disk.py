@@ -1,0 +1,92 @@
+"""The limit of disk: sandbox and writable layer together, noticed soon, with the paths that take most."""
+
+import os
+import signal
+import time
+
+from support import DockerTestCase, ExecutorTestCase, document, process
+
+MIB = 1 << 20
+REASON = "REASON_CONTAINER_LIMITATION_DISK"
+FOREVER = "echo done; exec sleep 1000"
+
+
+def write(path, mebibytes):
+    return f"dd if=/dev/zero of={path} bs=1M count={mebibytes} 2>/dev/null; "
+
+
+class Disk(ExecutorTestCase):
+    def fails(self, outcome, *words):
+        return self.assert_failed(outcome, "disk limit exceeded", *words, reason=REASON)
+
+    def runs_on(self, made, *options, seconds=3.0):
+        """The task is still running after several looks at its disk."""
+        task = self.start_task(made, *options).wait_log("done")
+        time.sleep(seconds)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        return outcome
+
+    def test_a_task_over_its_disk_ends_with_the_three_largest_paths(self):
+        command = ("mkdir cache; for i in 1 2 3 4 5 6; do " + write("cache/$i", 1) + "done; " + write("core.1", 9)
+                   + write("other", 3) + write("small", 1) + FOREVER)
+        began = time.monotonic()
+        outcome = self.fails(self.run_task(document(
+            process("web", command), process("last", "echo cleaned up", final=True), disk=16 * MIB, finalization_wait=5)))
+        self.assertLess(time.monotonic() - began, 15)
+        message = outcome.result["message"]
+        self.assertRegex(
+            message, r"^disk limit exceeded: 16 MiB limit, 19(\.\d)? MiB used: sandbox/core.1 9 MiB, sandbox/cache 6 MiB, "
+            r"sandbox/other 3 MiB$")
+        self.assertEqual(outcome.out("last"), "cleaned up\n")
+        self.assertGreater(outcome.result["usage"]["disk_bytes"], 19 * MIB)
+
+    def test_what_is_written_beside_the_sandbox_counts_with_it(self):
+        image = self.with_busybox()
+        outcome = self.fails(self.run_task(document(
+            write("here", 5) + write("/tmp/there", 6) + FOREVER, image=image, disk=8 * MIB)))
+        self.assertIn("/tmp/there 6 MiB, sandbox/here 5 MiB", outcome.result["message"])
+
+    def test_volumes_sparse_files_and_second_names_do_not_count(self):
+        volume = self.host.path("volume")
+        os.mkdir(volume)
+        os.chmod(volume, 0o777)
+        command = (write("/data/big", 20) + write("one", 5) + "for i in 1 2 3; do ln one two$i; done; "
+                   "dd if=/dev/zero of=hole bs=1 count=1 seek=1G 2>/dev/null; ln -s /usr usr; " + FOREVER)
+        outcome = self.runs_on(document(
+            command, image=self.with_busybox(), disk=8 * MIB,
+            container={"volumes": [{"container_path": "/data", "host_path": volume, "mode": "RW"}]}))
+        self.assertLess(outcome.result["usage"]["disk_bytes"], 6 * MIB)
+
+    def test_a_large_or_deep_tree_is_measured_beside_a_supervisor_that_goes_on(self):
+        for what, make in (
+                ("wide", "mkdir d; cd d; i=0; while [ $i -lt 3000 ]; do : >$i; i=$((i+1)); done; "),
+                ("deep", "i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; ")):
+            with self.subTest(what):
+                self.fails(self.run_task(document(make + write("big", 20) + FOREVER, disk=8 * MIB)), "sandbox/d")
+
+    def test_names_are_escaped(self):
+        outcome = self.fails(self.run_task(document(
+            'n="$(printf \'a\\033[2Jb\')"; ' + write('"$n"', 12) + FOREVER, disk=8 * MIB)))
+        self.assertIn("sandbox/a\\x1b[2Jb 12 MiB", outcome.result["message"])
+        self.assertNotIn("\x1b", outcome.said)
+
+    def test_without_a_limit_or_the_isolator_nothing_is_enforced(self):
+        self.runs_on(document(write("big", 12) + FOREVER, disk=0))
+        self.runs_on(document(write("big", 12) + FOREVER, disk=8 * MIB), "--isolation", "filesystem/linux,namespaces/pid")
+
+    def test_what_was_written_while_nobody_watched_is_noticed_after_a_takeover(self):
+        task = self.start_task(document(
+            "echo up; while [ ! -e go ]; do sleep 0.05; done; " + write("big", 12) + FOREVER, disk=8 * MIB)).wait_log("up")
+        task.kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        task = self.host.start("recover", task.id, task_id=task.id)
+        self.fails(task.wait(), "sandbox/big 12 MiB")
+
+
+class DockerDisk(DockerTestCase):
+    def test_the_containers_writable_layer_counts_with_the_sandbox(self):
+        outcome = self.assert_failed(self.run_docker(
+            write("here", 5) + write("/tmp/there", 6) + FOREVER, disk=8 * MIB), "disk limit exceeded", reason=REASON)
+        self.assertIn("/tmp/there 6 MiB, sandbox/here 5 MiB", outcome.result["message"])
