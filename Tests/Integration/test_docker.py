@@ -80,7 +80,7 @@ class SameAsNative(DockerTestCase):
         "killed": "kill -KILL $$",
         "bytes": "printf 'a\\000b\\377\\n'; printf 'no newline' >&2",
         "much output": "seq 1 200000",
-        "logs are read-only": "echo x >.logs/main/0/stdout; rm -rf .logs/main; ls .logs",
+        "logs are read-only": "echo x >.logs/main/0/stdout; rm -rf .logs/main/0/stdout; ls .logs",
         "files": "touch a; mkdir b; ln -s a c; stat -c '%n %a %u %g' a b; hostname >h",
         "signals are as new": "grep -E '^Sig(Blk|Ign)' /proc/self/status",
         "standard input": "cat; readlink /proc/self/fd/0",
