@@ -142,6 +142,14 @@ int ax_bind_tcp(uint16_t port) {
   errno = code;
   return -1;
 }
+int ax_is_connected_to_itself(int socket) {
+  // Zeroed: what the kernel does not fill in must compare equal.
+  struct sockaddr_storage own = {0}, peer = {0};
+  socklen_t own_length = sizeof own, peer_length = sizeof peer;
+  if (getsockname(socket, (struct sockaddr *)&own, &own_length) != 0) return 0;
+  if (getpeername(socket, (struct sockaddr *)&peer, &peer_length) != 0) return 0;
+  return own_length == peer_length && memcmp(&own, &peer, own_length) == 0;
+}
 int ax_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
 #define AX_MAX_DESCRIPTORS 64

@@ -27,6 +27,8 @@ final class InitServer {
   private var order: [RunKey] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
   private var spare: SharedDescriptor?
+  /// Every stream goes through this one: what init holds does not grow with the processes.
+  private let buffer = TransferBuffer(capacity: LogPump.chunk)
   private var owesAllGone = false
   /// Set when the executor has asked strays to end: it is told how many are left.
   private var tellsStrays = false
@@ -307,7 +309,7 @@ final class InitServer {
     record.startHint = run.startFailure?.hint
     run.end = record
     if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
-    for pump in run.pumps { pump.drain() }
+    for pump in run.pumps { pump.drain(through: buffer) }
     if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
     // A process that left the group still holds the log: it goes with the run.
     tree.killHolders(of: run.pumps.map(\.pipe))
@@ -315,7 +317,7 @@ final class InitServer {
   }
 
   private func drainLog(_ run: Run, _ pump: LogPump, token: UInt64) {
-    pump.pump()
+    pump.pump(through: buffer)
     if let trouble = pump.trouble, !pump.hasTold {
       pump.hasTold = true
       tell(.logTrouble(run.key, trouble.description))

@@ -6,6 +6,9 @@ import LinuxKernel
 ///
 /// Here rather than in the executor, so that logs go on when the executor dies. The files are held by descriptor and
 /// renamed in a directory held by descriptor: nothing a task does can lead a write elsewhere.
+///
+/// By read and write through one buffer: splice(2) and larger pipes were measured and are no faster, and the files can
+/// be opened for appending only, so that an operator may truncate one.
 final class LogPump {
   let pipe: SharedDescriptor
   /// Under which the pipe is watched.
@@ -14,18 +17,23 @@ final class LogPump {
   private let directory: SharedDescriptor
   private let name: String
   private let maximumBytes: UInt64
-  private let backups: UInt32
+  private let backups: Int
+  /// Rotated files that there are, `name.1` and on.
+  private var rotated = 0
   private var size: UInt64
+  /// What the earlier files of the stream had.
+  private var position: UInt64 = 0
+  private var index: LogIndexWriter
   /// Set when a write failed: the stream is still read, so that the process is not blocked, and this is told.
   private(set) var trouble: Errno?
   /// Trouble is told once, and again only after something could be written.
   var hasTold = false
   private(set) var isAtEnd = false
 
-  /// Reads as much as a pipe holds by default, so that one wake-up empties it.
-  private static let chunk = 65536
+  /// As much as a pipe holds by default, so that one wake-up empties it.
+  static let chunk = 65536
   /// A line may exceed the limit by this much before it is cut.
-  private static let slack: UInt64 = 65536
+  private static let slack = 65536
 
   init(
     pipe: SharedDescriptor, file: SharedDescriptor, directory: SharedDescriptor, name: String, maximumBytes: UInt64,
@@ -35,83 +43,114 @@ final class LogPump {
     self.file = file
     self.directory = directory
     self.name = name
-    self.maximumBytes = max(maximumBytes, 4096)
-    self.backups = backups
+    // Room for the slack above it.
+    self.maximumBytes = min(max(maximumBytes, 4096), UInt64(Int.max / 2))
+    self.backups = Int(backups)
+    index = LogIndexWriter(directory: directory)
     size = try status(of: file.rawValue).size
     try pipe.descriptor.setNonBlocking(true)
   }
 
   /// Takes what is in the pipe, at most a few chunks so that other streams get their turn.
-  func pump() {
+  func pump(through buffer: TransferBuffer) {
     for _ in 0..<8 {
-      do throws(Errno) {
-        guard let bytes = try pipe.descriptor.read(upTo: LogPump.chunk) else { return }
-        if bytes.isEmpty {
-          isAtEnd = true
-          return
-        }
-        try write(bytes)
-        if bytes.count < LogPump.chunk { return }
-      } catch {
-        trouble = error
-        return
-      }
+      guard move(through: buffer) == buffer.capacity else { return }
     }
   }
 
   /// Takes what is there now, at most as much as a pipe can hold.
-  func drain() {
+  func drain(through buffer: TransferBuffer) {
     for _ in 0..<17 where !isAtEnd {
-      do throws(Errno) {
-        guard let bytes = try pipe.descriptor.read(upTo: LogPump.chunk) else { return }
-        if bytes.isEmpty { isAtEnd = true } else { try write(bytes) }
-      } catch {
-        // Keep reading: what cannot be written is lost, but the process must not stand still.
-        trouble = error
-      }
+      if move(through: buffer) == nil { return }
     }
   }
 
-  private func write(_ bytes: [UInt8]) throws(Errno) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
+  /// One read, and what came into the file. Nil when there was nothing. What cannot be written is lost: the process must
+  /// not stand still.
+  private func move(through buffer: TransferBuffer) -> Int? {
+    do throws(Errno) {
+      guard let count = try buffer.fill(from: pipe.descriptor) else { return nil }
+      if count == 0 { isAtEnd = true } else { try write(buffer, count) }
+      return count
+    } catch {
+      trouble = error
+      // Some of it may have been written.
+      if let about = try? status(of: file.rawValue) { size = about.size }
+      return 0
+    }
+  }
+
+  private func write(_ buffer: TransferBuffer, _ count: Int) throws(Errno) {
+    let now = Clock.wall
+    var start = 0
+    while start < count {
+      index.note(file, named: name, at: size, now: now)
       let room = maximumBytes > size ? Int(maximumBytes - size) : 0
-      guard rest.count > room else {
-        try file.descriptor.writeAll(rest)
-        size += UInt64(rest.count)
+      guard count - start > room else {
+        try append(buffer, start..<count)
         (trouble, hasTold) = (nil, false)
         return
       }
       // Cut after a line: the last one that fits, or else the first that ends within the slack.
       let newline = UInt8(ascii: "\n")
-      var end = rest[..<(rest.startIndex + room)].lastIndex(of: newline).map { $0 + 1 }
-      if end == nil { end = rest[(rest.startIndex + room)...].firstIndex(of: newline).map { $0 + 1 } }
-      let cut = end ?? rest.endIndex
-      try file.descriptor.writeAll(rest[..<cut])
-      size += UInt64(cut - rest.startIndex)
-      rest = rest[cut...]
-      if end != nil || size >= maximumBytes + LogPump.slack { try rotate() }
+      var end = buffer.lastIndex(of: newline, in: start..<(start + room)).map { $0 + 1 }
+      if end == nil { end = buffer.firstIndex(of: newline, in: (start + room)..<count).map { $0 + 1 } }
+      let cut = end ?? count
+      try append(buffer, start..<cut)
+      start = cut
+      if end != nil || size >= maximumBytes + UInt64(Self.slack) { try rotate() }
     }
   }
 
-  /// `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, the oldest goes.
+  private func append(_ buffer: TransferBuffer, _ range: Range<Int>) throws(Errno) {
+    try buffer.write(range, to: file.descriptor)
+    size += UInt64(range.count)
+  }
+
+  /// `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, the oldest goes; each with its index.
   private func rotate() throws(Errno) {
-    let about = try status(of: file.rawValue)
-    let folder = directory.rawValue
-    if backups == 0 {
-      try removeFile(name, at: folder)
-    } else {
-      for number in stride(from: Int(backups) - 1, through: 0, by: -1) {
-        let old = number == 0 ? name : "\(name).\(number)"
-        do throws(Errno) { try rename(old, to: "\(name).\(number + 1)", at: folder) } catch  where error.code == ENOENT
-        {}
-      }
+    // Made first: where no file can be made, those that there are stay where they are.
+    let next = try makeNext()
+    // The oldest goes by itself: a rename over it would have ext4 begin to write the whole file to the disk.
+    if rotated == backups { try removeOld(rotated) }
+    for number in stride(from: min(rotated, backups - 1), through: 0, by: -1) {
+      // The index first, so that no file is ever beside the index of another.
+      for (old, new) in zip(names(number), names(number + 1)) { try move(old, to: new) }
     }
+    rotated = min(rotated + 1, backups)
+    try move(name + ".new", to: name)
+    position += size
+    (file, size) = (next, 0)
+    index.restart(at: position)
+  }
+
+  private func makeNext() throws(Errno) -> SharedDescriptor {
+    let about = try status(of: file.rawValue)
+    try remove(name + ".new")
     let next = try openFile(
-      name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND, mode: about.permissions, at: folder)
+      name + ".new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND, mode: about.permissions,
+      at: directory.rawValue)
     try changeOwner(of: next.rawValue, uid: about.uid, gid: about.gid)
     try changeMode(of: next.rawValue, to: about.permissions)
-    file = SharedDescriptor(next)
-    size = 0
+    return SharedDescriptor(next)
+  }
+
+  /// The index and the file of that number; 0 is the one that is written.
+  private func names(_ number: Int) -> [String] {
+    let path = number == 0 ? name : "\(name).\(number)"
+    return [LogIndexRecord.name(of: path), path]
+  }
+
+  private func removeOld(_ number: Int) throws(Errno) {
+    for path in names(number) { try remove(path) }
+  }
+
+  /// What is not there is not moved: an operator may have removed it, and an index may never have been.
+  private func move(_ old: String, to new: String) throws(Errno) {
+    do throws(Errno) { try rename(old, to: new, at: directory.rawValue) } catch  where error.code == ENOENT {}
+  }
+
+  private func remove(_ path: String) throws(Errno) {
+    do throws(Errno) { try LinuxKernel.removeFile(path, at: directory.rawValue) } catch  where error.code == ENOENT {}
   }
 }

@@ -17,7 +17,7 @@ struct LogStreams {
       guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
       (output, errors) = (descriptors[0], descriptors[1])
       pumps = []
-    case .rotate(let maximumBytes, let backups):
+    case .files(let maximumBytes, let backups):
       guard descriptors.count == 3 else { throw Errno("recvmsg", code: EBADMSG) }
       let (first, second) = (try makePipe(), try makePipe())
       (output, errors) = (first.second, second.second)

@@ -13,7 +13,7 @@ import LinuxKernel
 ///         health.json                     the last health checks, when there are any
 ///         result.json
 ///         container.nonce                 a Docker task's: the random word in its container's labels
-///         logs/<process>/<run>/stdout, stderr [.1 …]
+///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index
 ///         logs/.outcome.json              how the task ended, for its final processes; no process has such a name
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
@@ -22,6 +22,8 @@ import LinuxKernel
 ///     <run-dir>/<task-id>/                0700 root
 ///       control.sock                      container-init listens here
 ///       handover/, launch-plan            a Docker task's: its init and where that gets its plan; what it got
+///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
+///       shown/<process>/<run>             how much of a run's output was shown
 ///       accounts/                         a Docker task's: account files for a root that cannot be written to
 ///
 /// The executor that runs a task holds a lock (flock(2)) on the task's directory.
@@ -48,6 +50,8 @@ struct TaskPaths: Sendable {
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
   var launchPlan: String { run + "/launch-plan" }
+  var console: String { run + "/console" }
+  var shown: String { run + "/shown" }
 
   static let outcomeName = ".outcome.json"
 
@@ -55,6 +59,8 @@ struct TaskPaths: Sendable {
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
 
   func logs(_ process: String, _ run: Int) -> String { "\(logs)/\(process)/\(run)" }
+  func console(_ process: String, _ run: Int) -> String { "\(console)/\(process)/\(run)" }
+  func shown(_ process: String, _ run: Int) -> String { "\(shown)/\(process)/\(run)" }
 
   /// `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`: an id becomes a directory's and a cgroup's name.
   static func isValidID(_ id: String) -> Bool {

@@ -1,9 +1,9 @@
 /// Where the output of a run goes. The files are opened by the executor and cross as descriptors.
 package enum LogMode: Sendable, Hashable {
-  /// Straight into the files: descriptors stdout, stderr.
+  /// Straight to where two descriptors lead: of checks, whose output is nobody's log.
   case direct
-  /// Through init, which starts a new file when one is full: descriptors directory, stdout, stderr.
-  case rotate(maximumBytes: UInt64, backups: UInt32)
+  /// Into files, by way of init, which starts a new one when one is full: descriptors directory, stdout, stderr.
+  case files(maximumBytes: UInt64, backups: UInt32)
   /// Nowhere: no descriptors.
   case discard
 }
@@ -48,7 +48,7 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     workingDirectory = try reader.string()
     switch try reader.integer(UInt8.self) {
     case 0: logMode = .direct
-    case 1: logMode = .rotate(maximumBytes: try reader.integer(), backups: try reader.integer())
+    case 1: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
     case 2: logMode = .discard
     case let other: throw WireError("unknown log mode \(other)")
     }
@@ -69,7 +69,7 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     writer.put(workingDirectory)
     switch logMode {
     case .direct: writer.put(UInt8(0))
-    case .rotate(let bytes, let backups):
+    case .files(let bytes, let backups):
       writer.put(UInt8(1))
       writer.put(bytes)
       writer.put(backups)

@@ -105,6 +105,12 @@ extension FileDescriptor {
     if let failure { throw failure }
   }
 
+  /// Writes a few bytes at a position of the file (pwrite(2)).
+  package borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
+    let number = rawValue
+    _ = try retrying("pwrite") { pwrite(number, bytes, bytes.count, off_t(offset)) }
+  }
+
   /// Waits for the data to be on the disk (fsync(2)).
   package borrowing func synchronize() throws(Errno) {
     let number = rawValue

@@ -11,15 +11,18 @@ package enum StandardStream {
   }
 
   /// Writes everything; a reader that is gone or a full device is nothing that output can be told about.
-  package static func write(_ bytes: [UInt8], to number: Int32) {
+  ///
+  /// - Returns: false when not all of it could be written.
+  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32) -> Bool {
     bytes.withUnsafeBytes { buffer in
       var done = 0
       while done < buffer.count, let base = buffer.baseAddress {
         guard let count = try? retrying("write", { CLinux.write(number, base + done, buffer.count - done) }) else {
-          return
+          return false
         }
         done += count
       }
+      return true
     }
   }
 
@@ -32,8 +35,7 @@ package enum StandardStream {
   package static func writeWithoutWaiting(_ bytes: ArraySlice<UInt8>, to number: Int32) -> Int {
     var done = 0
     while done < bytes.count {
-      var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-      guard poll(&request, 1, 0) == 1 else { break }
+      guard isWritable(number) else { break }
       // A pipe that is writable takes PIPE_BUF bytes at least.
       let end = min(bytes.endIndex, bytes.startIndex + done + 4096)
       let piece = Array(bytes[(bytes.startIndex + done)..<end])
@@ -44,6 +46,26 @@ package enum StandardStream {
       done += count
     }
     return done
+  }
+
+  /// Writes everything, unless the reader takes nothing for so long: then the rest is left out, and false returned.
+  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32, patience milliseconds: Int32) -> Bool
+  {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let taken = writeWithoutWaiting(rest, to: number)
+      if taken == 0 {
+        waitForWriting(number, milliseconds: milliseconds)
+        guard isWritable(number) else { return false }
+      }
+      rest = rest.dropFirst(taken)
+    }
+    return true
+  }
+
+  private static func isWritable(_ number: Int32) -> Bool {
+    var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    return poll(&request, 1, 0) == 1
   }
 
   /// Waits until something can be written, or the time is over.

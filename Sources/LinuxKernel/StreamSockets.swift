@@ -43,7 +43,7 @@ package enum StreamSocket {
   }
 
   /// Begins to connect to a port of the socket's own loopback interface. True when that is done at once; otherwise the
-  /// socket becomes writable when `connectionError` has the outcome.
+  /// socket becomes writable when `checkLoopbackConnection` has the outcome.
   package static func connectToLoopback(_ socket: Int32, isIPv6: Bool, port: UInt16) throws(Errno) -> Bool {
     do throws(Errno) {
       try check("connect") { ax_connect_loopback(socket, isIPv6 ? 1 : 0, port) }
@@ -53,12 +53,23 @@ package enum StreamSocket {
     }
   }
 
-  /// What came of a connection that was begun (`SO_ERROR`); throws why it was not made.
-  package static func checkConnection(_ socket: Int32) throws(Errno) {
+  /// What came of a connection to the loopback interface that was begun (`SO_ERROR`); throws why it was not made.
+  ///
+  /// A socket whose own port the kernel happened to choose as the one it connects to is connected to itself (RFC 9293
+  /// §3.5, simultaneous open), which tells nothing of anybody else: that is `ECONNREFUSED` too, and the connection is
+  /// reset, so that it does not keep the port from who is about to listen there.
+  package static func checkLoopbackConnection(_ socket: Int32) throws(Errno) {
     var code: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
     try check("getsockopt") { getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length) }
     if code != 0 { throw Errno("connect", code: code) }
+    if ax_is_connected_to_itself(socket) == 1 {
+      var reset = linger(l_onoff: 1, l_linger: 0)
+      try check("setsockopt") {
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+      }
+      throw Errno("connect", code: ECONNREFUSED)
+    }
   }
 
   /// Whether `uid` is root or the user whose rights this process has.

@@ -58,6 +58,15 @@ package struct Prerequisite: Sendable, Equatable {
     case healthy
     /// It succeeded, and will not run again.
     case finished
+
+    /// The end of a sentence about the process that is waited for.
+    package var text: String {
+      switch self {
+      case .started: "has started"
+      case .healthy: "is healthy"
+      case .finished: "has finished"
+      }
+    }
   }
 
   package var process: String

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -171,6 +172,19 @@ class Checks(HealthTestCase):
         server = self.server(lambda line: None)
         self.stop(self.start(health=config({"tcp": {"port": str(server.port)}})).wait_running())
 
+    def test_a_connection_to_itself_is_none(self):
+        # With one port to choose from, the kernel gives a socket the one that it connects to.
+        script = "ip link set lo up; echo '40000 40001' >/proc/sys/net/ipv4/ip_local_port_range; exec \"$@\""
+        made = self.host.write("self.json", document(
+            FOREVER, health_check_config=config({"tcp": {"port": "40000"}}, interval=0.02, initial=0.6)))
+        words = self.host.words(["run", "--task", made, "--role", "www-data", "--task-id", self.host.task_id()])
+        done = subprocess.run(
+            ["unshare", "--net", "sh", "-c", script, "sh", *words], capture_output=True, text=True, timeout=30,
+            check=False, env=self.host.environment())
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("nobody listens on port 40000", done.stderr)
+        self.assertNotIn("TASK_RUNNING", done.stderr)
+
     def test_a_server_on_ipv6_alone_is_found(self):
         server = self.server(family=socket.AF_INET6, host="::1")
         self.stop(self.start(server=server, health=config()).wait_running())
@@ -255,6 +269,37 @@ class Commands(HealthTestCase):
         self.assertEqual(len(task.journal()), journal)
         self.stop(task)
 
+    def test_hundreds_of_checks_leave_the_executor_its_ears(self):
+        check = config(shell("printf %0500d 7"), interval=0.001, initial=60)
+        task = self.start(*[
+            process(f"p{index}", FOREVER, health_check_config=check) for index in range(200)])
+        task.wait_running()
+        time.sleep(2)
+        began = time.monotonic()
+        outcome = self.stop(task)
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        self.assertLess(time.monotonic() - began, 10)
+        stopped = next(record for record in outcome.journal() if record["type"] == "stop")
+        self.assertLess(stopped["boot"] / 1e9 - began, 2)
+
+    def test_an_executor_that_stands_still_fails_no_check(self):
+        task = self.start(health=config(shell("sleep 0.3"))).wait_running()
+        for _ in range(3):
+            task.signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            task.signal(signal.SIGCONT)
+            time.sleep(0.5)
+        self.assertEqual(self.stop(task).result["state"], "TASK_KILLED")
+
+    def test_the_check_of_a_run_ends_with_the_run(self):
+        task = self.start(
+            process("main", "sleep 0.2", daemon=True,
+                    health_check_config=config(shell("exec sleep 987"), timeout_secs=1e6)))
+        task.wait_for("ended", process="main", run=3)
+        pids = subprocess.run(["pgrep", "-fx", "sleep 987"], capture_output=True, text=True, check=False).stdout.split()
+        self.assertLessEqual(len(pids), 2)
+        self.stop(task)
+
     def test_checks_go_on_after_a_takeover(self):
         task = self.start(health=config(shell("test ! -e sick"), initial=30)).wait_running().kill()
         with open(os.path.join(task.sandbox, "sick"), "w", encoding="utf-8"):
@@ -272,6 +317,15 @@ class Processes(HealthTestCase):
             process("client", "ls ready", after={"db": "healthy"})))
         self.assert_finished(outcome)
         self.assertEqual(outcome.out("client"), "ready\n")
+
+    def test_final_processes_are_checked_too(self):
+        outcome = self.run_task(document(
+            "true",
+            process("server", "echo up; exec sleep 1000", final=True, ephemeral=True,
+                    health_check_config=config(shell("true"), initial=30)),
+            process("client", "echo ran", final=True, after={"server": "healthy"}), finalization_wait=20))
+        self.assert_finished(outcome)
+        self.assertEqual(outcome.out("client"), "ran\n")
 
     def test_an_unhealthy_run_is_ended_and_tried_again(self):
         outcome = self.run_task(document(process(

@@ -2,13 +2,44 @@
 
 import os
 import signal
+import struct
+import subprocess
 import time
 
 from support import ExecutorTestCase, document, process
+from support.executor import wait_until
 
 
 def rotated(name, cmdline, log_size, backups, **fields):
     return process(name, cmdline, logger={"mode": "rotate", "rotate": {"log_size": log_size, "backups": backups}}, **fields)
+
+
+def console(name, cmdline, destination="console", **fields):
+    return process(name, cmdline, logger={"destination": destination}, **fields)
+
+
+def files_of(directory, stream="stdout"):
+    """The log files of a stream, oldest first, without their indexes."""
+    names = [name for name in os.listdir(directory) if name == stream or name[len(stream) + 1:].isdigit()]
+    return sorted(names, key=lambda name: -int(name[len(stream) + 1:] or 0))
+
+
+def window(directory, stream="stdout"):
+    """What is kept of a stream."""
+    data = b""
+    for name in files_of(directory, stream):
+        with open(os.path.join(directory, name), "rb") as file:
+            data += file.read()
+    return data
+
+
+def index_of(path):
+    """Position of the file in its stream, and (seconds, offset) for each record."""
+    with open(path + ".index", "rb") as file:
+        data = file.read()
+    assert data[:8] == b"axlogix1", data[:16]
+    records = [struct.unpack_from("<QQ", data, at) for at in range(16, len(data) - 15, 16)]
+    return struct.unpack_from("<Q", data, 8)[0], [(time / 1e9, offset) for time, offset in records]
 
 
 class Files(ExecutorTestCase):
@@ -34,7 +65,8 @@ class Files(ExecutorTestCase):
         outcome = self.assert_finished(self.run_task(document(rotated("main", "seq 1 5000", 4096, 2))))
         directory = os.path.dirname(outcome.log_path())
         names = sorted(name for name in os.listdir(directory) if name.startswith("stdout"))
-        self.assertEqual(names, ["stdout", "stdout.1", "stdout.2"])
+        self.assertEqual(names, sorted(name + end for name in ("stdout", "stdout.1", "stdout.2") for end in ("", ".index")))
+        names = files_of(directory)
         text = "".join(outcome.log(stream=name) for name in ("stdout.2", "stdout.1", "stdout"))
         lines = "\n".join(str(number) for number in range(1, 5001)) + "\n"
         self.assertTrue(lines.endswith(text))
@@ -78,6 +110,21 @@ class Files(ExecutorTestCase):
             self.assertEqual(file.read(), "host\n")
         self.assertEqual(outcome.out("after"), "x\n")
 
+    def test_rotation_follows_no_link_planted_in_the_place_of_the_logs(self):
+        """As root on the host's file system, the most that a task can be; its logs are mounted read-only."""
+        path = self.host.write("outside/stdout", "host\n")
+        directory = os.path.dirname(path)
+        script = (f"cd .. ; for name in stdout.1 stdout.index stdout.new stdout.1.index; do "
+                  f"ln -s {path} sandbox/.logs/main/0/$name; done; ln -sfn {directory} sandbox/.logs/main/0; "
+                  f"mount --bind {directory} sandbox/.logs/main/0; umount -l sandbox/.logs; rm -rf sandbox/.logs; "
+                  f"ln -s {directory} sandbox/.logs; seq 1 20000; true")
+        outcome = self.assert_finished(self.run_task(document(rotated("main", script, 4096, 2)), role="root"))
+        self.assertEqual(os.listdir(directory), ["stdout"])
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "host\n")
+        self.assertTrue(outcome.out().endswith("\n20000\n"))
+        self.assertEqual(files_of(os.path.dirname(outcome.log_path())), ["stdout.2", "stdout.1", "stdout"])
+
     def test_standard_output_can_be_opened_again_by_name(self):
         outcome = self.assert_finished(self.run_task(document(
             "echo one > /dev/stdout; echo two >> /dev/stderr; echo three > /proc/self/fd/1", image=self.with_busybox())))
@@ -87,10 +134,87 @@ class Files(ExecutorTestCase):
         outcome = self.assert_finished(self.run_task(document("true")))
         self.assertEqual((outcome.out(), outcome.err()), ("", ""))
 
+    def test_the_standard_mode_writes_one_file_that_its_process_cannot_cut(self):
+        outcome = self.assert_finished(self.run_task(document(process(
+            "main", "seq 1 50000; : > /dev/stdout; echo end", logger={"mode": "standard"}), image=self.with_busybox())))
+        self.assertEqual(outcome.out(), "".join(f"{number}\n" for number in range(1, 50001)) + "end\n")
+        self.assertEqual(files_of(os.path.dirname(outcome.log_path())), ["stdout"])
+
+    def test_the_destination_none_keeps_and_shows_nothing(self):
+        outcome = self.assert_finished(self.run_task(
+            document(process("main", "echo x; echo y >&2", logger={"destination": "none"})), "--follow"))
+        self.assertFalse(os.path.exists(outcome.log_path()))
+        self.assertEqual(outcome.finished.out, "")
+
+    def test_rotation_loses_no_byte_while_the_executor_is_dead(self):
+        """200 MB of numbered lines, and no executor for a part of them."""
+        task = self.start_task(document(rotated(
+            "main", "seq -f %099.0f 1 2000000; sleep 0.1", 5 << 20, 3), ram=256 << 20))
+        directory = os.path.dirname(task.log_path())
+        wait_until(lambda: os.path.exists(directory + "/stdout.2"), "two rotations")
+        task.kill()
+        time.sleep(0.2)
+        done = self.aurora("recover", task.id)
+        self.assertEqual(done.code, 0, done)
+        kept = window(directory)
+        self.assertGreater(len(kept), 15 << 20)
+        lines = kept.split(b"\n")
+        self.assertEqual((len(kept) % 100, lines.pop()), (0, b""))
+        self.assertEqual(lines, [b"%099d" % number for number in range(2000001 - len(lines), 2000001)])
+        position, _ = index_of(directory + "/stdout")
+        self.assertEqual(position + os.path.getsize(directory + "/stdout"), 200_000_000)
+
     def test_a_child_that_holds_the_log_does_not_hold_the_task(self):
         began = time.monotonic()
         self.assert_finished(self.run_task(document("sleep 1000 & echo done")))
         self.assertLess(time.monotonic() - began, 20)
+
+
+class Index(ExecutorTestCase):
+    def test_the_index_says_when_each_line_was_written(self):
+        began = time.time()
+        outcome = self.assert_finished(self.run_task(document("for i in 1 2 3; do echo $i; sleep 0.2; done")))
+        position, records = index_of(outcome.log_path())
+        self.assertEqual((position, [offset for _, offset in records]), (0, [0, 2, 4]))
+        for earlier, later in zip(records, records[1:]):
+            self.assertTrue(0.15 < later[0] - earlier[0] < 2, records)
+        self.assertTrue(began < records[0][0] < time.time())
+
+    def test_the_index_is_owned_and_hidden_as_its_log(self):
+        outcome = self.assert_finished(self.run_task(document("echo x")))
+        log, index = os.stat(outcome.log_path()), os.stat(outcome.log_path() + ".index")
+        self.assertEqual((log.st_uid, log.st_gid, log.st_mode), (index.st_uid, index.st_gid, index.st_mode))
+        self.assertFalse(os.path.exists(outcome.log_path(stream="stderr") + ".index"))
+
+    def test_the_index_of_a_log_that_is_written_byte_by_byte_stays_small(self):
+        outcome = self.assert_finished(self.run_task(document(
+            "python3 -c 'import os\nfor i in range(60000): os.write(1, b\"x\")'")))
+        self.assertEqual(os.path.getsize(outcome.log_path()), 60000)
+        self.assertLess(os.path.getsize(outcome.log_path() + ".index"), 65536 + 60000 / 2 + 32)
+
+    def test_a_missing_torn_or_lying_index_takes_nothing_away(self):
+        outcome = self.assert_finished(self.run_task(document(
+            rotated("main", "seq 1 3000", 4096, 3), process("other", "echo other"))))
+        path = outcome.log_path()
+        whole = self.aurora("logs", outcome.id, "--process", "main").out
+        self.assertTrue(whole.endswith("\n3000\n"))
+        with open(path + ".index", "rb") as file:
+            index = file.read()
+        lies = [b"", index[:20], b"\xff" * 4096, index[:16] + b"\xff" * 160, index[:8] + b"\xff" * 8 + index[16:],
+                index[:16] + struct.pack("<QQ", 0, 1 << 63) * 3 + index[16:], None]
+        for lie in lies:
+            with self.subTest(lie=lie):
+                if lie is None:
+                    os.unlink(path + ".index")
+                else:
+                    with open(path + ".index", "wb") as file:
+                        file.write(lie)
+                for words in ((), ("--tail", "100000"), ("--since", "1h")):
+                    self.assertEqual(self.aurora("logs", outcome.id, "--process", "main", *words).out, whole, words)
+                merged = self.aurora("logs", outcome.id).out.splitlines()
+                self.assertEqual([line[7:] for line in merged if line.startswith("main | ")], whole.splitlines())
+                self.assertIn("other | other", merged)
+                self.assertEqual(self.aurora("logs", outcome.id, "--process", "main", "--tail", "2").out, "2999\n3000\n")
 
 
 class Shown(ExecutorTestCase):
@@ -109,21 +233,77 @@ class Shown(ExecutorTestCase):
 
     def test_logs_prints_what_was_written(self):
         outcome = self.assert_finished(self.run_task(document("seq 1 100; echo bad >&2")))
-        self.assertEqual(self.aurora("logs", outcome.id).out, outcome.out())
+        everything = outcome.out() + "stderr | bad\n"
+        self.assertEqual(self.aurora("logs", outcome.id).out, everything)
+        self.assertEqual(self.aurora("logs", outcome.id, "--stdout").out, outcome.out())
         self.assertEqual(self.aurora("logs", outcome.id, "--stderr").out, "bad\n")
-        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "3").out, "98\n99\n100\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "3").out, "99\n100\nstderr | bad\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--stdout", "--tail", "3").out, "98\n99\n100\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--tail=0").out, "")
-        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "1000").out, outcome.out())
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "1000").out, everything)
+        self.assertEqual(self.aurora("logs", outcome.id, "--stdout", "--stderr").code, 64)
 
     def test_logs_of_several_processes_are_told_apart(self):
-        outcome = self.assert_finished(self.run_task(document(process("a", "echo x"), process("b", "echo y"))))
+        outcome = self.assert_finished(self.run_task(document(process("a", "echo x"), process("b", "echo y"), order=["a", "b"])))
         self.assertEqual(self.aurora("logs", outcome.id).out, "a | x\nb | y\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--process", "b").out, "y\n")
+
+    def test_lines_of_all_processes_come_in_the_order_in_which_they_were_written(self):
+        wait = "while ! test -e {}; do sleep 0.01; done; sleep 0.02; "
+        outcome = self.assert_finished(self.run_task(document(
+            process("a", "echo 1; touch 1; " + wait.format(2) + "echo 3; touch 3; " + wait.format(4) + "echo 5 >&2; touch 5"),
+            process("b", wait.format(1) + "echo 2 >&2; touch 2; " + wait.format(3) + "echo 4; touch 4; " + wait.format(5) +
+                    "printf 6"))))
+        lines = ["a | 1", "b stderr | 2", "a | 3", "b | 4", "a stderr | 5", "b | 6"]
+        self.assertEqual(self.aurora("logs", outcome.id).out, "\n".join(lines) + "\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "3").out, "\n".join(lines[3:]) + "\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--stderr").out, "b | 2\na | 5\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--process", "b").out, "stderr | 2\n4\n6")
+        self.assertEqual(self.aurora("logs", outcome.id, "--process", "b", "--stdout").out, "4\n6")
+
+    def test_since_leaves_out_what_is_older(self):
+        outcome = self.assert_finished(self.run_task(document(
+            process("a", "echo old; date +%s.%N > ../sandbox/then; sleep 0.3; echo new"), process("b", "sleep 0.4; echo newer"))))
+        then = float(outcome.sandbox_file("then")) + 0.1
+        for since in (f"{then:.6f}", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(then)) + f"{then % 1:.9f}"[1:] + "Z"):
+            self.assertEqual(self.aurora("logs", outcome.id, "--since", since).out, "a | new\nb | newer\n", since)
+        self.assertEqual(self.aurora("logs", outcome.id, f"--since={then:.6f}", "--tail", "1").out, "b | newer\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--since", "1h30m").out, "a | old\na | new\nb | newer\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--since", str(int(time.time()) + 3600)).out, "")
+        done = self.aurora("logs", outcome.id, "--since", "yesterday")
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("1h30m", done.err)
+
+    def test_a_thousand_runs_are_shown_as_one_log(self):
+        outcome = self.assert_finished(self.run_task(document("true")))
+        folder = os.path.dirname(os.path.dirname(outcome.log_path()))
+        for run in range(1, 1000):
+            os.makedirs(f"{folder}/{run}")
+            for stream in ("stdout", "stderr"):
+                with open(f"{folder}/{run}/{stream}", "w", encoding="ascii") as file:
+                    file.write(f"{run}\n" if stream == "stdout" else "")
+        lines = [f"{run}\n" for run in range(1, 1000)]
+        began = time.monotonic()
+        self.assertEqual(self.aurora("logs", outcome.id).out, "".join(lines))
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "5").out, "".join(lines[-5:]))
+        self.assertEqual(self.aurora("logs", outcome.id, "--run", "last").out, "999\n")
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_line_of_many_megabytes_and_nul_bytes_are_shown_as_they_are(self):
+        outcome = self.assert_finished(self.run_task(document(
+            "head -c 30000000 /dev/zero; echo end; head -c 100000 /dev/zero | tr '\\0' x", ram=256 << 20)))
+        expected = b"\0" * 30_000_000 + b"end\n" + b"x" * 100_000
+        for words in ((), ("--tail", "2"), ("--since", "1h")):
+            shown = subprocess.run(self.host.words(["logs", outcome.id, *words]), stdout=subprocess.PIPE, check=True).stdout
+            self.assertTrue(shown == expected, (words, len(shown)))
+        shown = subprocess.run(self.host.words(["logs", outcome.id, "--tail", "1"]), stdout=subprocess.PIPE, check=True).stdout
+        self.assertEqual(shown, b"x" * 100_000)
 
     def test_logs_of_an_earlier_run_are_printed(self):
         outcome = self.assert_finished(self.run_task(document(
             process("main", "echo $AURORA_RUN; test $AURORA_RUN = 2", max_failures=5))))
-        self.assertEqual(self.aurora("logs", outcome.id).out, "2\n")
+        self.assertEqual(self.aurora("logs", outcome.id).out, "0\n1\n2\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--run", "last").out, "2\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--run", "0").out, "0\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--process", "main", "--run", "9").code, 66)
 
@@ -142,12 +322,103 @@ class Shown(ExecutorTestCase):
         task = self.start_task(document(
             process("main", "trap 'echo last; exit 0' TERM; echo first; while :; do sleep 0.05; done")))
         task.wait_log("first")
-        follower = self.host.start("logs", task.id, "-f", task_id=task.id)
+        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
         time.sleep(0.3)
         task.signal(signal.SIGTERM).wait()
         outcome = follower.wait(10)
         self.assertEqual(outcome.code, 0, outcome)
         self.assertEqual(outcome.finished.out, "first\nlast\n")
+
+    def test_logs_f_shows_runs_and_processes_that_begin_later_and_goes_on_without_an_executor(self):
+        task = self.start_task(document(
+            process("a", "echo a $AURORA_RUN; while ! test -e $AURORA_RUN; do sleep 0.02; done; test $AURORA_RUN = 1",
+                    max_failures=3),
+            process("b", "echo b; while ! test -e b; do sleep 0.02; done; printf end"), order=["a", "b"]))
+        task.wait_log("a 0", "a")
+        follower = self.host.start("logs", task.id, "-f", task_id=task.id)
+        task.kill()
+        open(task.sandbox + "/0", "w", encoding="ascii").close()
+        time.sleep(1.2)
+        self.assertIsNone(follower.process.poll())
+        rest = self.host.start("recover", task.id, task_id=task.id)
+        rest.wait_log("a 1", "a", run=1)
+        open(task.sandbox + "/1", "w", encoding="ascii").close()
+        rest.wait_log("b", "b")
+        open(task.sandbox + "/b", "w", encoding="ascii").close()
+        self.assertEqual(rest.wait(10).code, 0)
+        outcome = follower.wait(10)
+        self.assertEqual(outcome.finished.out, "a | a 0\na | a 1\nb | b\nb | end\n")
+
+    def test_logs_f_loses_nothing_when_several_files_are_rotated_between_two_looks(self):
+        task = self.start_task(document(rotated(
+            "main", "echo 0; while ! test -e go; do sleep 0.02; done; for i in $(seq 1 20); do seq -f %03.0f-$i 1 500; done;"
+            "while ! test -e end; do sleep 0.02; done", 8192, 100)))
+        task.wait_log("0")
+        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
+        time.sleep(0.3)
+        follower.process.send_signal(signal.SIGSTOP)
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        task.wait_log("500-20")
+        follower.process.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        lines = follower.wait(10).finished.out.splitlines()
+        self.assertEqual(lines, ["0"] + [f"{n:03}-{i}" for i in range(1, 21) for n in range(1, 501)])
+        self.assertGreater(len(files_of(os.path.dirname(task.log_path()))), 5)
+
+    def test_logs_f_says_how_much_was_rotated_away_before_it_was_shown(self):
+        task = self.start_task(document(rotated(
+            "main", "echo 0; while ! test -e go; do sleep 0.02; done; seq -f %099.0f 1 5000; "
+            "while ! test -e end; do sleep 0.02; done", 8192, 2)))
+        task.wait_log("0")
+        follower = self.host.start("logs", task.id, "-f", task_id=task.id)
+        time.sleep(0.3)
+        follower.process.send_signal(signal.SIGSTOP)
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        task.wait_log(f"{5000:099}")
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        follower.process.send_signal(signal.SIGCONT)
+        outcome = follower.wait(10)
+        missing = [int(word) for line in outcome.finished.err.splitlines() for word in line.split()
+                   if "rotated away" in line and word.isdigit()]
+        self.assertEqual(len(outcome.finished.out) + sum(missing), 2 + 500_000, outcome.finished.err)
+        self.assertTrue(outcome.finished.out.endswith(f"{5000:099}\n"))
+
+    def test_logs_f_ends_when_nobody_reads_it_any_more(self):
+        task = self.start_task(document("echo first; echo second; sleep 1000"))
+        task.wait_log("second")
+        words = self.host.words(["logs", task.id, "-f"])
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-c", 'set -o pipefail; "$@" | head -n 1', "bash", *words], stdout=subprocess.PIPE, timeout=10, check=False)
+        self.assertEqual((done.stdout, done.returncode), (b"first\n", 0))
+        self.assertLess(time.monotonic() - began, 3)
+        task.signal(signal.SIGTERM).wait()
+
+    def test_logs_of_a_process_that_never_stops_writing_come_to_an_end(self):
+        task = self.start_task(document(rotated("main", "echo first; exec yes", 1 << 20, 3)))
+        task.wait_running()
+        time.sleep(0.3)
+        for words in ((), ("--tail", "3"), ("--since", "1h")):
+            done = self.aurora("logs", task.id, *words, timeout=20)
+            self.assertEqual(done.code, 0)
+            self.assertTrue(done.out.endswith("y\n"), words)
+        task.signal(signal.SIGTERM).wait()
+
+    def test_a_reader_that_stops_reading_stops_nobody(self):
+        task = self.start_task(document(
+            "while ! test -e go; do sleep 0.02; done; seq 1 200000; touch written; sleep 1000"))
+        task.wait_running()
+        reader, writer = os.pipe()
+        follower = subprocess.Popen(self.host.words(["logs", task.id, "-f"]), stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        wait_until(lambda: os.path.exists(task.sandbox + "/written"), "all is written though nobody reads")
+        os.close(reader)
+        self.assertEqual(follower.wait(5), 0)
+        task.signal(signal.SIGTERM).wait()
 
     def test_a_line_without_end_is_followed_in_pieces_and_all_of_it(self):
         outcome = self.assert_finished(self.run_task(
@@ -161,3 +432,91 @@ class Shown(ExecutorTestCase):
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(numbers[-1], 300)
         self.assertGreater(len(numbers), 150)
+
+
+class OnTheConsole(ExecutorTestCase):
+    def test_console_shows_the_bytes_and_keeps_no_log(self):
+        outcome = self.assert_finished(self.run_task(document(
+            console("main", "echo out; printf 'a\\0b'; echo err >&2"), process("other", "echo quiet"))))
+        self.assertEqual(outcome.finished.out, "out\na\0b")
+        self.assertIn("err\n", outcome.finished.err)
+        self.assertNotIn("quiet", str(outcome.finished))
+        self.assertFalse(os.path.exists(outcome.log_path()))
+        self.assertEqual(os.listdir(self.host.run_directory), [])
+
+    def test_both_shows_and_keeps(self):
+        outcome = self.assert_finished(self.run_task(document(console("main", "seq 1 100000; echo err >&2", "both"))))
+        self.assertEqual(outcome.finished.out, outcome.out())
+        self.assertTrue(outcome.out().endswith("\n100000\n"))
+        self.assertIn("err\n", outcome.finished.err)
+
+    def test_with_follow_a_console_has_prefixes_like_all(self):
+        outcome = self.assert_finished(self.run_task(document(console("a", "echo x"), process("b", "echo y")), "--follow"))
+        self.assertEqual(sorted(outcome.finished.out.splitlines()), ["a | x", "b | y"])
+
+    def test_every_run_is_shown_and_nothing_of_it_stays(self):
+        outcome = self.assert_failed(self.run_task(document(console("main", "echo $AURORA_RUN; exit 1", max_failures=5))))
+        self.assertEqual(outcome.finished.out, "0\n1\n2\n3\n4\n")
+
+    def test_a_console_that_stands_still_stops_no_process_and_what_is_lost_is_counted(self):
+        reader, writer = os.pipe()
+        task_id = self.host.task_id()
+        path = self.host.write("t.json", document(console("main", "seq -f %099.0f 1 100000; touch written"),
+                                                  process("next", "sleep 0.1"), order=["main", "next"]))
+        with open(self.host.path("err"), "wb") as errors:
+            executor = subprocess.Popen(
+                self.host.words(["run", "--task", path, "--task-id", task_id, "--role", "www-data"]),
+                stdout=writer, stderr=errors)
+        os.close(writer)
+        self.assertEqual(executor.wait(20), 0)
+        shown = b""
+        while piece := os.read(reader, 1 << 20):
+            shown += piece
+        os.close(reader)
+        with open(self.host.path("err"), encoding="utf-8") as errors:
+            text = errors.read()
+        missing = sum(int(line.split()[3]) for line in text.splitlines() if "could not be shown" in line)
+        self.assertGreater(missing, 5_000_000, text)
+        self.assertEqual(len(shown) + missing, 10_000_000)
+
+    def test_a_standard_error_that_stands_still_does_not_keep_the_rest_of_the_task_waiting(self):
+        reader, writer = os.pipe()
+        task_id = self.host.task_id()
+        path = self.host.write("t.json", document(console("main", "seq 1 100000 >&2"), process("next", "echo ran"),
+                                                  order=["main", "next"]))
+        executor = subprocess.Popen(
+            self.host.words(["run", "--task", path, "--task-id", task_id, "--role", "www-data"]),
+            stdout=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        self.assertEqual(executor.wait(20), 0)
+        os.close(reader)
+        with open(f"{self.host.work}/tasks/{task_id}/logs/next/0/stdout", encoding="ascii") as file:
+            self.assertEqual(file.read(), "ran\n")
+
+    def test_a_console_goes_on_under_recover_where_it_was(self):
+        for destination in ("console", "both"):
+            with self.subTest(destination=destination):
+                task = self.start_task(document(console(
+                    "main", "seq 1 10; while ! test -e go; do sleep 0.02; done; seq 11 20; touch gone; "
+                    "while ! test -e end; do sleep 0.02; done; seq 21 30", destination)))
+                task.wait_running()
+                time.sleep(0.5)
+                first = task.kill().wait().finished.out
+                open(task.sandbox + "/go", "w", encoding="ascii").close()
+                wait_until(lambda: os.path.exists(task.sandbox + "/gone"), "the process goes on")
+                rest = self.host.start("recover", task.id, task_id=task.id)
+                time.sleep(0.3)
+                open(task.sandbox + "/end", "w", encoding="ascii").close()
+                outcome = rest.wait(10)
+                self.assertEqual(outcome.code, 0, outcome)
+                self.assertEqual(first + outcome.finished.out, "".join(f"{number}\n" for number in range(1, 31)))
+
+    def test_what_ended_without_an_executor_is_shown_by_the_next(self):
+        task = self.start_task(document(console("main", "while ! test -e go; do sleep 0.02; done; seq 1 20")))
+        init = task.wait_running().launched()["pid"]
+        task.kill()
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        time.sleep(0.5)
+        self.assertTrue(os.path.exists(f"/proc/{init}"))
+        done = self.aurora("recover", task.id)
+        self.assertEqual((done.code, done.out), (0, "".join(f"{number}\n" for number in range(1, 21))), done)

@@ -34,7 +34,7 @@ import Testing
     let key = RunKey("a/b", 3)
     let spec = ProcessSpec(
       process: "web", run: 1, command: .program(["x", ""]), environment: [], workingDirectory: "/",
-      logMode: .rotate(maximumBytes: 9, backups: 2))
+      logMode: .files(maximumBytes: 9, backups: 2))
     let requests: [InitRequest] = [
       .hello, .spawn(spec), .go(key), .abandon(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
     ]

@@ -107,6 +107,7 @@ int ax_bind(int socket, const struct sockaddr_un *address);
 int ax_connect(int socket, const struct sockaddr_un *address);
 int ax_accept(int socket);
 int ax_connect_loopback(int socket, int is_ipv6, uint16_t port);
+int ax_is_connected_to_itself(int socket);
 /// A new socket bound to a TCP port of every address, of IPv6 and IPv4 where the host has both, or -1.
 int ax_bind_tcp(uint16_t port);
 

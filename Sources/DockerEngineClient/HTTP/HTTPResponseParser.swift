@@ -74,7 +74,7 @@ public struct HTTPResponseParser: Sendable {
   /// - Parameters:
   ///   - method: the request's method; a response to HEAD has no body.
   ///   - upgrade: the request asked for another protocol; otherwise 101 is a violation.
-  ///   - takesOldServers: HTTP/1.0 and lines that end in a bare line feed are taken too. Only for a connection that carries
+  ///   - takesOldServers: HTTP/1.0, lines that end in a bare line feed and chunk extensions are taken too. Only for a connection that carries
   ///     one response and nobody else's: where it ends is then the same for every reader.
   public init(method: String, upgrade: Bool = false, takesOldServers: Bool = false, limits: Limits = Limits()) {
     self.method = Array(method.utf8)
@@ -134,10 +134,11 @@ public struct HTTPResponseParser: Sendable {
         state = .fixed(remaining: remaining - UInt64(piece.count))
         return .body(piece)
       case .chunkSize:
-        guard let line = try takeLine("a chunk size", limit: 10) else {
+        guard let line = try takeLine("a chunk size", limit: takesOldServers ? 256 : 10) else {
           return try starved("where a chunk should start")
         }
-        let size = try chunkSize(line)
+        // Extensions of a chunk mean nothing to us (RFC 9112 §7.1.1); the engine sends none.
+        let size = try chunkSize(takesOldServers ? line.prefix { $0 != UInt8(ascii: ";") && $0 != 0x20 } : line)
         linesLength = 0
         state = size == 0 ? .trailers : .chunk(remaining: size)
       case .chunk(let remaining):

@@ -31,7 +31,14 @@ enum SimulateCommand {
         Console.output(entry.description)
       }
     }
-    if result.isCutOff { Console.warning("the timeline is cut off after \(result.timeline.count) entries") }
+    if result.isCutOff {
+      Console.warning("the timeline is cut off after \(result.timeline.count) entries")
+    } else if result.verdict == nil {
+      let waits = result.waits.isEmpty ? "" : ": " + result.waits.joined(separator: "; ")
+      throw CommandFailure(
+        .usage, "nothing more happens, and the task has not ended\(waits)",
+        hint: "the script can go on: \"stop @60s\"")
+    }
     return switch result.verdict?.state {
     case .finished: .finished
     case .killed: .killed

@@ -20,9 +20,8 @@ enum StatusCommand {
     } else {
       json = live(try TaskHistory(paths))
     }
-    // Only root can read what checks came back with.
-    if let bytes = try? readFile(paths.health, limit: 1 << 20), let health = try? JSON(parsing: bytes)["health"] {
-      json = JSON(object: (json.members ?? []).map { ($0.key, $0.value) } + [("health", health)])
+    if let health = HealthReport.read(paths.health) {
+      json = JSON(object: (json.members ?? []).map { ($0.key, $0.value) } + [("health", JSON(health))])
     }
     if style == .json {
       Console.raw(Array(json.pretty.utf8))
@@ -89,7 +88,7 @@ enum StatusCommand {
     var lines = ["health\(whose ?? ""): \(subject["status"]?.string ?? "")"]
     var rows: [[String]] = []
     for check in (subject["checks"]?.array ?? []).reversed() {
-      let said = check["reason"]?.string ?? check["output"]?.string ?? ""
+      let said = [check["reason"]?.string, check["output"]?.string].compactMap { $0 }.joined(separator: ": ")
       let took = "\(check["milliseconds"]?.integer ?? 0) ms"
       rows.append(["  " + (check["at"]?.string ?? ""), check["outcome"]?.string ?? "", took, printable(said.utf8)])
     }

@@ -53,8 +53,7 @@ extension TaskEvidence {
 
   /// The newest checks, oldest first; what came back where there is anything, else why it was not good.
   private static func health(_ path: String) -> [HealthOutput] {
-    guard let bytes = try? readFile(path, limit: 1 << 20), let json = try? JSON(parsing: bytes) else { return [] }
-    return (json["health"]?.array ?? []).flatMap { subject in
+    (HealthReport.read(path) ?? []).flatMap { subject in
       (subject["checks"]?.array ?? []).suffix(10).map { check in
         HealthOutput(
           process: subject["process"]?.string, hasFailed: check["outcome"]?.string == "failure",

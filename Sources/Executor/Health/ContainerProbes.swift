@@ -18,6 +18,9 @@ final class ContainerProbes: TaskMonitor {
     case timedOut
   }
 
+  /// Names a question that is under way.
+  typealias Token = UInt64
+
   private final class Probe {
     let deadline: UInt64
     let then: (Answer) -> Void
@@ -27,6 +30,8 @@ final class ContainerProbes: TaskMonitor {
     var command: UInt32?
     var pipe: SharedDescriptor?
     var output: [UInt8] = []
+    /// The deadline has passed; answers that came in time have a moment to be heard.
+    var isOverdue = false
 
     init(deadline: UInt64, then: @escaping (Answer) -> Void) {
       self.deadline = deadline
@@ -34,12 +39,20 @@ final class ContainerProbes: TaskMonitor {
     }
   }
 
+  /// When to look at a probe. One that is no more is passed over.
+  private struct Look: Comparable, Sendable {
+    let at: UInt64
+    let token: Token
+    static func < (left: Look, right: Look) -> Bool { (left.at, left.token) < (right.at, right.token) }
+  }
+
   private let services: ContainerServices
   private let identity: Identity
   private let poller: Poller
   private let timer: TimerDescriptor
-  private var probes: [UInt64: Probe] = [:]
-  private var lastToken: UInt64 = 0
+  private var probes: [Token: Probe] = [:]
+  private var looks = Heap<Look>()
+  private var lastToken: Token = 0
   private var events: [TaskEvent] = []
   private var armed: UInt64?
   /// Who wants to be woken at an instant.
@@ -59,17 +72,22 @@ final class ContainerProbes: TaskMonitor {
 
   var descriptor: Int32 { poller.number }
 
+  /// How many questions have no answer yet.
+  var count: Int { probes.count }
+
   func takeEvents() -> [TaskEvent] {
+    var isDue = false
     for event in (try? poller.wait(timeoutMilliseconds: 0)) ?? [] {
       if event.token == Self.timerToken {
         timer.acknowledge()
         armed = nil
+        isDue = true
         continue
       }
       guard let probe = probes[event.token] else { continue }
       if let exchange = probe.exchange { goOn(event.token, exchange, exchange.advance()) } else { collect(probe) }
     }
-    takeDue()
+    if isDue { takeDue() }
     return takePending()
   }
 
@@ -84,24 +102,23 @@ final class ContainerProbes: TaskMonitor {
   func tell(_ event: TaskEvent) { events.append(event) }
 
   /// Calls back at an instant, once; a later call takes the place of an earlier one, `nil` of all.
-  func wake(at instant: UInt64?, then: @escaping () -> Void) {
-    alarm = instant.map { ($0, then) }
-    arm()
-  }
+  func wake(at instant: UInt64?, then: @escaping () -> Void) { alarm = instant.map { ($0, then) } }
 
   // MARK: Questions
 
   /// Connects to a port of the container's loopback interface, and asks over HTTP when there is a request.
-  func ask(port: Int, _ request: LoopbackExchange.Request?, within seconds: Double, then: @escaping (Answer) -> Void) {
-    let probe = Probe(deadline: Self.instant(after: seconds), then: then)
-    probe.target = (port, request)
-    connect(add(probe), isIPv6: false)
+  @discardableResult func ask(
+    port: Int, _ request: LoopbackExchange.Request?, within seconds: Double, then: @escaping (Answer) -> Void
+  ) -> Token {
+    let token = add(seconds, then)
+    probes[token]?.target = (port, request)
+    connect(token, isIPv6: false)
+    return token
   }
 
   /// Runs a command in the container.
-  func run(_ spec: ProcessSpec, within seconds: Double, then: @escaping (Answer) -> Void) {
-    let probe = Probe(deadline: Self.instant(after: seconds), then: then)
-    let token = add(probe)
+  func run(_ spec: ProcessSpec, within seconds: Double, then: @escaping (Answer) -> Void) -> Token {
+    let token = add(seconds, then)
     do throws(Errno) {
       let pipe = try makePipe()
       try pipe.first.descriptor.setNonBlocking(true)
@@ -110,35 +127,34 @@ final class ContainerProbes: TaskMonitor {
         try changeOwner(of: pipe.second.rawValue, uid: identity.uid, gid: identity.gid)
       }
       try poller.add(pipe.first.rawValue, token: token)
-      probe.pipe = pipe.first
-      probe.command = services.execute(spec, output: pipe.second) { [weak self] record in
+      probes[token]?.pipe = pipe.first
+      probes[token]?.command = services.execute(spec, output: pipe.second) { [weak self] record in
         guard let self, let probe = self.probes[token] else { return }
         self.collect(probe)
         probe.command = nil
-        self.end(token, .ended(record, output: probe.output))
+        // Init knows when it ended, however late that is heard of here.
+        self.end(token, record.bootTime > probe.deadline ? .timedOut : .ended(record, output: probe.output))
       }
     } catch {
       end(token, .failed("cannot run a command: \(error)"))
     }
+    return token
   }
 
-  /// Gives up whatever is under way; nobody is told.
-  func abandonAll() {
-    alarm = nil
-    for token in Array(probes.keys) { close(token) }
-    arm()
-  }
+  /// Gives a question up: a command is killed, and nobody is told.
+  func cancel(_ token: Token) { close(token) }
 
   // MARK: What is under way
 
-  private func add(_ probe: Probe) -> UInt64 {
+  private func add(_ seconds: Double, _ then: @escaping (Answer) -> Void) -> Token {
     lastToken += 1
-    probes[lastToken] = probe
-    arm()
+    let deadline = Clock.now &+ UInt64(min(max(0, seconds), 1e9) * 1e9)
+    probes[lastToken] = Probe(deadline: deadline, then: then)
+    looks.insert(Look(at: deadline, token: lastToken))
     return lastToken
   }
 
-  private func connect(_ token: UInt64, isIPv6: Bool) {
+  private func connect(_ token: Token, isIPv6: Bool) {
     services.openSocket(isIPv6: isIPv6) { [weak self] result in
       guard let self, let probe = self.probes[token] else { return }
       do throws(Errno) {
@@ -154,7 +170,7 @@ final class ContainerProbes: TaskMonitor {
     }
   }
 
-  private func goOn(_ token: UInt64, _ exchange: LoopbackExchange, _ outcome: LoopbackExchange.Outcome?) {
+  private func goOn(_ token: Token, _ exchange: LoopbackExchange, _ outcome: LoopbackExchange.Outcome?) {
     switch outcome {
     case nil:
       let writes = exchange.waitsForWriting
@@ -174,10 +190,10 @@ final class ContainerProbes: TaskMonitor {
     .failed("nobody listens on port \(probe?.target.port ?? 0) (ECONNREFUSED)")
   }
 
-  /// Takes what a command has written; the newest is kept.
+  /// Takes what a command has written, at most so much that everybody gets a turn; the newest is kept.
   private func collect(_ probe: Probe) {
-    guard let pipe = probe.pipe else { return }
-    while let bytes = (try? pipe.descriptor.read(upTo: 65536)) ?? nil {
+    for _ in 0..<16 {
+      guard let pipe = probe.pipe, let bytes = (try? pipe.descriptor.read(upTo: 65536)) ?? nil else { return }
       if bytes.isEmpty {
         try? poller.remove(pipe.rawValue)
         probe.pipe = nil
@@ -187,13 +203,12 @@ final class ContainerProbes: TaskMonitor {
     }
   }
 
-  private func end(_ token: UInt64, _ answer: Answer) {
+  private func end(_ token: Token, _ answer: Answer) {
     guard let probe = close(token) else { return }
     probe.then(answer)
-    arm()
   }
 
-  @discardableResult private func close(_ token: UInt64) -> Probe? {
+  @discardableResult private func close(_ token: Token) -> Probe? {
     guard let probe = probes.removeValue(forKey: token) else { return nil }
     if let exchange = probe.exchange { try? poller.remove(exchange.socket.rawValue) }
     if let pipe = probe.pipe { try? poller.remove(pipe.rawValue) }
@@ -205,11 +220,15 @@ final class ContainerProbes: TaskMonitor {
 
   private func takeDue() {
     let now = Clock.now
-    for (token, probe) in probes where probe.deadline <= now {
-      if case .response(let status, let body)? = probe.exchange?.outcomeSoFar {
-        end(token, .response(status: status, body: body))
+    while let look = looks.first, look.at <= now {
+      _ = looks.removeFirst()
+      guard let probe = probes[look.token] else { continue }
+      if probe.isOverdue {
+        timeOut(look.token, probe)
       } else {
-        end(token, .timedOut)
+        // Whoever was stopped, or busy, comes to the deadline before what has long been there to be read.
+        probe.isOverdue = true
+        looks.insert(Look(at: now + Self.grace(late: now - probe.deadline), token: look.token))
       }
     }
     if let due = alarm, due.at <= now {
@@ -218,15 +237,23 @@ final class ContainerProbes: TaskMonitor {
     }
   }
 
+  /// How long an answer that came in time may take to be heard.
+  private static func grace(late nanoseconds: UInt64) -> UInt64 { nanoseconds > 50_000_000 ? 200_000_000 : 5_000_000 }
+
+  private func timeOut(_ token: Token, _ probe: Probe) {
+    if case .response(let status, let body)? = probe.exchange?.outcomeSoFar {
+      end(token, .response(status: status, body: body))
+    } else {
+      end(token, .timedOut)
+    }
+  }
+
   private func arm() {
-    let next = min(probes.values.map(\.deadline).min() ?? .max, alarm?.at ?? .max)
+    while let look = looks.first, probes[look.token] == nil { _ = looks.removeFirst() }
+    let next = min(looks.first?.at ?? .max, alarm?.at ?? .max)
     let wanted = next == .max ? nil : next
     guard wanted != armed else { return }
     armed = wanted
     try? timer.set(wanted)
-  }
-
-  private static func instant(after seconds: Double) -> UInt64 {
-    Clock.now &+ UInt64(min(max(0, seconds), 1e9) * 1e9)
   }
 }

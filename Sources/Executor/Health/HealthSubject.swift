@@ -17,6 +17,8 @@ final class HealthSubject {
   var counter: HealthCounter
   /// When the next check is due; `nil` while one is under way.
   var dueAt: UInt64?
+  /// The check that is under way.
+  var probe: ContainerProbes.Token?
   /// Whether nothing is asked any more: the run has ended, or the task ends.
   private(set) var isOver = false
   /// The newest last.
@@ -24,16 +26,27 @@ final class HealthSubject {
 
   private static let kept = 10
 
-  init(_ run: RunReference?, _ check: HealthCheck, isHealthy: Bool, now: UInt64) {
+  init(_ run: RunReference?, _ check: HealthCheck, isHealthy: Bool) {
     self.run = run
     self.check = check
     counter = HealthCounter(check, isRunning: isHealthy)
-    dueAt = now
   }
+
+  /// By which it is known: the bytes of the process's name, empty for the task.
+  var key: [UInt8] { run.map { Array($0.process.utf8) } ?? [] }
 
   func end() {
     isOver = true
     dueAt = nil
+    probe = nil
+  }
+
+  /// Takes down that the checks pause, once a pause; true when it is news.
+  func snooze(wall: UInt64) -> Bool {
+    if entries.last?.finding.outcome == .snoozed { return false }
+    counter.record(.snoozed)
+    add(Entry(wall: wall, milliseconds: 0, finding: .init(outcome: .snoozed, output: "")))
+    return true
   }
 
   func add(_ entry: Entry) {
@@ -63,8 +76,8 @@ final class HealthSubject {
     var (outcome, reason): (String, String?) = ("success", nil)
     switch entry.finding.outcome {
     case .success: break
-    case .snoozed: outcome = "snoozed"
-    case .failure(let why): (outcome, reason) = ("failure", why)
+    case .snoozed: (outcome, reason) = ("snoozed", "no checks from here on, while the sandbox has .healthchecksnooze")
+    case .failure(let why): (outcome, reason) = ("failure", entry.finding.reason ?? why)
     }
     return JSON(object: [
       ("at", JSON(Clock.timestamp(entry.wall))), ("milliseconds", JSON(entry.milliseconds)),

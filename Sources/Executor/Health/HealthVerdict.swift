@@ -9,6 +9,8 @@ enum HealthVerdict {
     var outcome: HealthCounter.Outcome
     /// What came back, for people; empty when there is nothing to say.
     var output: String
+    /// Why a check failed, where the outcome's own words repeat the output.
+    var reason: String?
   }
 
   static func of(_ answer: ContainerProbes.Answer, _ check: HealthCheck) -> Finding {
@@ -26,6 +28,10 @@ enum HealthVerdict {
     Finding(outcome: .failure(why), output: output)
   }
 
+  private static func failure(of command: String, _ output: String) -> Finding {
+    Finding(outcome: .failure("\(command) with output '\(output)'"), output: output, reason: command)
+  }
+
   /// The body first, then the status, each unless it is not compared.
   private static func judge(status: Int, body: [UInt8], _ check: HealthCheck) -> Finding {
     guard case .http(_, _, let expected, let code) = check.probe else { return failure("an answer to nothing") }
@@ -37,7 +43,7 @@ enum HealthVerdict {
       let wanted = Array(expected.utf8).trimmedOfBlanks.lowercasedASCII
       guard said == wanted else {
         let (a, b) = (abbreviated(wanted), abbreviated(said))
-        let hint = status >= 400 ? " with HTTP status \(status)" : ""
+        let hint = status >= 300 ? " with HTTP status \(status)" : ""
         return failure(
           "Response differs from expected response (expected \"\(a)\", got \"\(b)\"\(hint))", output: shown)
       }
@@ -56,9 +62,9 @@ enum HealthVerdict {
     switch ExitStatus(waitStatus: record.waitStatus) {
     case .exited(0): return Finding(outcome: .success, output: text)
     case .exited(let code):
-      return failure("\(what) returned non-zero exit status \(code) with output '\(text)'", output: text)
+      return failure(of: "\(what) returned non-zero exit status \(code)", text)
     case .signaled(let signal):
-      return failure("\(what) was killed by \(SignalName.name(of: signal)) with output '\(text)'", output: text)
+      return failure(of: "\(what) was killed by \(SignalName.name(of: signal))", text)
     }
   }
 
@@ -68,7 +74,7 @@ enum HealthVerdict {
   }
 
   /// The end of a text on one line.
-  private static func shortened(_ bytes: [UInt8], to limit: Int = 1000) -> String {
+  private static func shortened(_ bytes: [UInt8], to limit: Int = 500) -> String {
     let text = bytes.trimmedOfBlanks
     return (text.count > limit ? "…" : "") + printable(text.suffix(limit))
   }

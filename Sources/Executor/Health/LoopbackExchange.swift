@@ -57,6 +57,7 @@ final class LoopbackExchange {
       guard try StreamSocket.connectToLoopback(socket.rawValue, isIPv6: isIPv6, port: UInt16(clamping: port)) else {
         return nil
       }
+      try StreamSocket.checkLoopbackConnection(socket.rawValue)
       return try isConnected()
     } catch {
       return outcome(of: error)
@@ -68,7 +69,7 @@ final class LoopbackExchange {
     do throws(Errno) {
       switch stage {
       case .connecting:
-        try StreamSocket.checkConnection(socket.rawValue)
+        try StreamSocket.checkLoopbackConnection(socket.rawValue)
         return try isConnected()
       case .sending: return try send()
       case .receiving: return try receive()

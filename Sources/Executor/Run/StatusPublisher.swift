@@ -30,13 +30,13 @@ struct StatusPublisher {
     case .json: Console.output(line)
     case .plain:
       let text = [state.rawValue, message].compactMap { $0 }.joined(separator: "  ")
-      Console.note(text + (reason.map { "  (\($0))" } ?? ""))
+      Console.noteInPassing(text + (reason.map { "  (\($0))" } ?? ""))
     }
   }
 
   /// Something a person wants to know that is no update.
   func note(_ text: String) {
-    if style == .plain { Console.note(text) }
+    if style == .plain { Console.noteInPassing(text) }
   }
 
   static func json(taskID: String, _ state: TaskState, reason: String?, message: String?, wall: UInt64) -> JSON {

@@ -203,7 +203,7 @@ struct TaskRun {
       hasImage: containerizer.imageName != nil, outcome: outcome)
     let supervisor: TaskSupervisor
     do throws(Errno) {
-      let follower = follows ? try LogFollower(processes: context.task.processes.map(\.name)) : nil
+      let follower = try ConsoleFollower(context.task.processes, paths: paths, showsAll: follows)
       supervisor = try TaskSupervisor(
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,

@@ -23,7 +23,7 @@ final class TaskSupervisor {
   private let publisher: StatusPublisher
   private let environment: ProcessEnvironment
   private let identity: Identity
-  private let follower: LogFollower?
+  private let follower: ConsoleFollower?
   private let monitors: [any TaskMonitor]
   private let services: ContainerServices
   /// Absent where the task has nothing to be asked.
@@ -54,7 +54,7 @@ final class TaskSupervisor {
     machine: TaskMachine, isTakeover: Bool, outOfMemoryKills: UInt64, container: any Container, journal: Journal,
     paths: TaskPaths,
     identity: Identity,
-    environment: ProcessEnvironment, publisher: StatusPublisher, follower: LogFollower?,
+    environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
     monitors: [any TaskMonitor], signals: SharedDescriptor
   ) throws(Errno) {
     self.machine = machine
@@ -98,10 +98,11 @@ final class TaskSupervisor {
     do {
       while verdict == nil {
         // Output that waits for its turn or for the terminal is gone on with in between.
-        let timeout: Int32? = follower?.isBehind == true ? 10 : nil
+        let timeout = follower?.timeout
         let events = try poller.wait(timeoutMilliseconds: timeout)
         if timeout != nil { follower?.goOn() }
-        for event in events where verdict == nil {
+        // Signals are the first of the sources, however busy the others are.
+        for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
           case .signals: takeSignals()
           case .timer:
@@ -112,7 +113,7 @@ final class TaskSupervisor {
             try takeInitEvents()
           case .containerEnd:
             // What init said before it ended comes first.
-            try takeInitEvents()
+            while verdict == nil, try takeInitEvents() {}
             try lose("container-init ended unexpectedly")
           case .logs: follower?.takeEvents()
           case .monitors: pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
@@ -174,7 +175,7 @@ final class TaskSupervisor {
     do throws(Errno) {
       logs = try RunLogs(process, run: run, paths: paths, gid: identity.gid)
     } catch {
-      let reason = "cannot make the log files in \(paths.logs(name, run)): \(error)"
+      let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
       return
     }
@@ -185,7 +186,7 @@ final class TaskSupervisor {
         publisher.note("warning: cannot write \(paths.outcome): \(error)")
       }
     }
-    follower?.follow(process: name, run: run, directory: paths.logs(name, run))
+    follower?.follow(process, run: run)
     let plan = container.plan
     let spec = ProcessSpec(
       process: name, run: UInt32(run), command: process.command.map { .shell($0) } ?? .program(plan.imageCommand),
@@ -241,19 +242,27 @@ final class TaskSupervisor {
 
   // MARK: What happens
 
-  private func takeInitEvents() throws {
-    while verdict == nil {
+  /// A bounded number of them: what is asked in answer to one may be answered before the last is read, and signals and
+  /// timers have their turn too. What is left is there when the poller is asked again.
+  ///
+  /// - Returns: whether there may be more.
+  @discardableResult private func takeInitEvents() throws -> Bool {
+    for _ in 0..<Self.initTurn where verdict == nil {
       switch container.client.nextEvent() {
-      case .nothing: return
+      case .nothing: return false
       case .closed(let why):
         try? poller.remove(container.client.descriptor)
-        return try lose(why)
+        try lose(why)
+        return false
       case .event(let event, let descriptors):
         if services.take(event, descriptors) { pending += probes?.takePending() ?? [] } else { try take(event) }
       }
       try settle()
     }
+    return verdict == nil
   }
+
+  private static let initTurn = 64
 
   /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
   private func lose(_ why: String) throws {
@@ -329,6 +338,7 @@ final class TaskSupervisor {
   /// Brings the machine and init to one view after a takeover: what init knows and the journal does not is told to the
   /// machine, and what the machine wants and init has not got is asked for again.
   private func reconcile(_ reports: [RunReport]) throws {
+    if isTakeover { showLiveRuns() }
     for report in reports {
       let (process, number) = (report.key.process, Int(report.key.run))
       guard let run = machine.record(of: process)?.runs.first(where: { $0.number == number }) else { continue }
@@ -342,6 +352,14 @@ final class TaskSupervisor {
       case .ended(let record): ended(record)
       }
       try settle()
+    }
+  }
+
+  /// What was written while there was no executor is shown, too, also when the run has ended by now.
+  private func showLiveRuns() {
+    for record in machine.processes {
+      guard let process = definitions[record.name] else { continue }
+      for run in record.runs where !run.state.isTerminal { follower?.follow(process, run: run.number, resumes: true) }
     }
   }
 

@@ -101,7 +101,22 @@ struct SpecificationBuilder {
     }
     plan.checkLoops()
     diagnostics += plan.diagnostics
+    adviseOnPlaces(definitions, task, path: path)
     return definitions
+  }
+
+  /// Daemons keep their places: where they take all of them, nothing else ever runs.
+  private mutating func adviseOnPlaces(_ processes: [ProcessDefinition], _ task: JSON, path: String) {
+    guard let places = TaskFields.maxConcurrency.int(in: task), places > 0 else { return }
+    let regular = processes.filter { !$0.isFinal }
+    let daemons = regular.filter(\.isDaemon)
+    guard daemons.count >= places, daemons.count < regular.count else { return }
+    let names = daemons.prefix(3).map(\.name.quotedForMessage).joined(separator: ", ")
+    diagnostics.append(
+      Diagnostic(
+        .advice, severity: .warning, at: TaskFields.maxConcurrency.position(in: task),
+        path: joined(path, TaskFields.maxConcurrency.name),
+        "\(places) places may all be taken by daemons (\(names)), and then nothing else runs"))
   }
 
   private func mentions(_ field: Field, in object: JSON, path: String) -> [PlanRules.Mention] {
@@ -225,6 +240,11 @@ struct SpecificationBuilder {
     case .loop: return nil  // reported with the aliases
     case .name(let end):
       guard isNeeded else { return nil }
+      if Int(end) != nil {
+        report(
+          .value, field.position(in: check), path, "\(end.quotedForMessage) is no port: from 1 to 65535, or a name")
+        return nil
+      }
       neededPorts.append(end)
       if !isProvisional {
         report(

@@ -35,7 +35,8 @@ enum ProcessFields {
 
 enum LoggerFields {
   static let destination = Field(
-    "destination", .choice(["file", "console", "both", "none"]), standard: "file", "Where the output goes.")
+    "destination", .choice(["file", "console", "both", "none"]), standard: "file",
+    "Log files, the executor's own standard output and standard error, both, or nowhere.")
   static let mode = Field(
     "mode", .choice(["standard", "rotate"]), standard: "rotate", "`standard`: one file that grows without bound.")
   static let rotate = Field("rotate", .record(RotateFields.record), "When files are rotated, in the mode `rotate`.")

@@ -1,12 +1,14 @@
 /// A binary heap: the least element first.
-struct Heap<Element: Comparable & Sendable>: Sendable {
+package struct Heap<Element: Comparable & Sendable>: Sendable {
   private var items: [Element] = []
 
-  var first: Element? { items.first }
+  package init() {}
+
+  package var first: Element? { items.first }
   var isEmpty: Bool { items.isEmpty }
   var count: Int { items.count }
 
-  mutating func insert(_ element: Element) {
+  package mutating func insert(_ element: Element) {
     items.append(element)
     var child = items.count - 1
     while child > 0 {
@@ -17,7 +19,7 @@ struct Heap<Element: Comparable & Sendable>: Sendable {
     }
   }
 
-  mutating func removeFirst() -> Element? {
+  package mutating func removeFirst() -> Element? {
     guard let last = items.popLast() else { return nil }
     guard let least = items.first else { return last }
     items[0] = last

@@ -111,6 +111,27 @@ package struct TaskMachine: Sendable {
   /// One process by name.
   package func record(of name: String) -> ProcessRecord? { index(of: name).map { nodes[$0].record } }
 
+  /// What regular processes that have not started wait for, for people: `web waits until db is healthy`.
+  package var waits: [String] {
+    guard phase == .active else { return [] }
+    var found: [String] = []
+    for index in nodes.indices where !nodes[index].definition.isFinal {
+      let name = nodes[index].definition.name
+      switch nodes[index].stage {
+      case .ready: found.append("\(name) waits for a place (max_concurrency \(task.maxConcurrency))")
+      case .blocked:
+        for earlier in nodes.indices {
+          for edge in nodes[earlier].successors where edge.to == index {
+            found.append("\(name) waits until \(nodes[earlier].definition.name) \(edge.condition.text)")
+          }
+        }
+      default: break
+      }
+      if found.count >= 20 { break }
+    }
+    return found
+  }
+
   /// Runs that were asked for and have not been seen to fork, in the order of the document.
   package var outstandingStarts: [RunReference] {
     liveNodes.filter { nodes[$0].record.runs.last?.state == .waiting }.map { nodes[$0].lastRun }

@@ -36,6 +36,8 @@ package struct Simulation: Sendable {
     package var processes: [ProcessRecord]
     /// Whether it was given up because too much happened.
     package var isCutOff: Bool
+    /// What the processes wait for of a task that does not end.
+    package var waits: [String]
   }
 
   /// More entries than this are not collected: a daemon that never fails would run for ever.
@@ -98,7 +100,7 @@ package struct Simulation: Sendable {
     }
     return Result(
       timeline: timeline, verdict: machine.phase == .terminal ? machine.verdict : nil, processes: machine.processes,
-      isCutOff: timeline.count >= Self.entryLimit)
+      isCutOff: timeline.count >= Self.entryLimit, waits: machine.waits)
   }
 
   private mutating func plan(_ event: TaskEvent, at instant: UInt64) {

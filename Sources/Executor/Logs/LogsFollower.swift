@@ -1,0 +1,92 @@
+import Glibc
+import ContainerInit
+import LinuxKernel
+
+/// `logs -f`: shows what the processes of a task write until it has ended, also of runs and processes that begin later.
+final class LogsFollower {
+  private let shown: ShownLogs
+  private let merge: LogMerge
+  private let printer: LogPrinter
+  private let watcher: FileWatcher
+  private var watches: [String: Int32] = [:]
+
+  private enum Source: UInt64 {
+    case files = 1, reader
+  }
+
+  init(_ shown: ShownLogs, _ merge: LogMerge, _ printer: LogPrinter) throws(CommandFailure) {
+    (self.shown, self.merge, self.printer) = (shown, merge, printer)
+    do throws(Errno) { watcher = try FileWatcher() } catch { throw Self.failure(error) }
+  }
+
+  func run() throws(CommandFailure) -> ExitCode {
+    do throws(Errno) {
+      let poller = try Poller()
+      try poller.add(watcher.descriptor.rawValue, token: Source.files.rawValue)
+      // Tells when nobody reads any more; a file or /dev/null cannot be polled, and needs not.
+      try? poller.add(1, token: Source.reader.rawValue, read: false, write: false)
+      while true {
+        // Asked first: what was written until then is shown below.
+        let isOver = hasEnded() || (!merge.logs.isEmpty && merge.logs.allSatisfy(\.isOver))
+        takeNewProcesses()
+        watchRuns()
+        show()
+        if isOver || printer.isClosed {
+          for log in merge.logs { if let line = log.rest() { printer.print(line, of: log) } }
+          printer.finish()
+          return .finished
+        }
+        // The end of an executor makes no event here, so that is looked for now and then.
+        for event in try poller.wait(timeoutMilliseconds: 1000) where event.token == Source.reader.rawValue {
+          if event.hangup { return .finished }
+        }
+        _ = watcher.takeEvents()
+      }
+    } catch {
+      throw Self.failure(error)
+    }
+  }
+
+  private static func failure(_ error: Errno) -> CommandFailure {
+    CommandFailure(.internalError, "cannot follow the logs: \(error)")
+  }
+
+  private func show() {
+    while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
+    printer.flush()
+    for log in merge.logs {
+      let missing = log.takeMissing()
+      guard missing > 0 else { continue }
+      Console.warning(
+        "\(log.process) \(log.stream): \(missing) bytes were rotated away before they could be shown")
+    }
+  }
+
+  /// The result is there; or nobody runs the task, neither an executor nor its init.
+  private func hasEnded() -> Bool {
+    if (try? status(of: shown.paths.result)) != nil { return true }
+    return !TaskLock.isHeld(shown.paths) && (try? InitClient(connectingTo: shown.paths.controlSocket)) == nil
+  }
+
+  private func takeNewProcesses() {
+    let names = shown.process.map { [$0] } ?? shown.processes()
+    let new = names.filter { name in !merge.logs.contains { $0.process.utf8.elementsEqual(name.utf8) } }
+    for log in shown.logs(of: new) {
+      log.follows = true
+      log.begin(tail: nil)
+      merge.add(log)
+    }
+  }
+
+  /// The directories in which something can happen next.
+  private func watchRuns() {
+    let paths = shown.paths
+    let wanted = Set(
+      [paths.task, paths.logs] + merge.logs.flatMap { ["\(paths.logs)/\($0.process)", $0.directory].compactMap { $0 } })
+    for (path, watch) in watches where !wanted.contains(path) {
+      watcher.unwatch(watch)
+      watches[path] = nil
+    }
+    for path in wanted where watches[path] == nil { watches[path] = try? watcher.watch(path) }
+  }
+}

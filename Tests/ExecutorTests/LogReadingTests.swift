@@ -1,0 +1,132 @@
+import LaunchModel
+import LinuxKernel
+import Testing
+
+@testable import Executor
+
+@Suite struct PastTimeTests {
+  private let now: UInt64 = 1_800_000_000_000_000_000
+
+  @Test(arguments: [
+    ("10m", 1_799_999_400.0), ("1h30m", 1_799_994_600), ("2d1s", 1_799_827_199), ("0s", 1_800_000_000),
+    ("1700000000", 1_700_000_000), ("1700000000.25", 1_700_000_000.25), ("0", 0), ("99999d", 0),
+    ("2026-11-22T10:15:00Z", 1_795_342_500), ("2026-11-22t10:15:00.5z", 1_795_342_500.5),
+    ("2026-11-22T12:15:00+02:00", 1_795_342_500), ("2026-11-22T04:45:00.000-05:30", 1_795_342_500),
+    ("2024-02-29T00:00:00Z", 1_709_164_800), ("1970-01-01T00:00:00Z", 0),
+  ])
+  func aMomentIsUnderstood(text: String, seconds: Double) {
+    #expect(PastTime.parse(text, now: now) == UInt64(seconds * 1000) * 1_000_000)
+  }
+
+  @Test(arguments: [
+    "", "m", "10", "10x", "1h-3m", "-5m", "yesterday", "1.5h", ".5", "5.", "2026-11-22", "2026-11-22T10:15:00",
+    "2026-13-22T10:15:00Z", "2026-11-22T10:15:00.Z", "2026-11-22T10:15:00+2:00", "1969-12-31T23:59:59Z",
+    "99999999999999999999", "10m\u{301}", "१०m",
+  ])
+  func whatIsNoMomentIsRefused(text: String) {
+    // Ten seconds after 1970 are a moment, if an odd one.
+    #expect(PastTime.parse(text, now: now) == (text == "10" ? 10_000_000_000 : nil))
+  }
+}
+
+/// Logs as init leaves them, read from a directory of the test's own.
+@Suite struct LogReadingTests {
+  private final class Folder {
+    let path: String
+    init() throws {
+      path = "/tmp/aurora-logs-\(UInt64.random(in: 0 ... .max))"
+      try makeDirectories(path)
+    }
+    deinit { try? removeTree(path) }
+
+    /// A file of a stream with its index: each piece was written at its time, in seconds.
+    func write(
+      _ process: String, run: Int = 0, file name: String = "stdout", from position: UInt64 = 0,
+      _ pieces: [(UInt64, String)]
+    ) throws {
+      let directory = "\(path)/\(process)/\(run)"
+      try makeDirectories(directory)
+      var (bytes, index) = ([UInt8](), LogIndexRecord.header(position: position))
+      for (time, text) in pieces {
+        index += LogIndexRecord(time: time * 1_000_000_000, offset: UInt64(bytes.count)).encoded
+        bytes += Array(text.utf8)
+      }
+      try writeFileAtomically("\(directory)/\(name)", bytes)
+      try writeFileAtomically("\(directory)/\(LogIndexRecord.name(of: name))", index)
+    }
+
+    func lines(
+      _ processes: [String], tail: Int? = nil, since: UInt64? = nil, runs: ProcessLog.Runs = .all
+    ) -> [String] {
+      let merge = LogMerge()
+      for process in processes {
+        let log = ProcessLog(
+          process: process, stream: "stdout", folder: "\(path)/\(process)", runs: runs,
+          since: since.map { $0 * 1_000_000_000 })
+        log.begin(tail: tail)
+        merge.add(log)
+      }
+      var lines: [String] = []
+      while let (_, line) = merge.next() { lines.append(String(decoding: line.bytes, as: UTF8.self)) }
+      for log in merge.logs { if let line = log.rest() { lines.append(String(decoding: line.bytes, as: UTF8.self)) } }
+      return lines
+    }
+  }
+
+  @Test func linesAreMergedByTheTimeAtWhichTheyBegan() throws {
+    let folder = try Folder()
+    try folder.write("a", [(1, "a1\na1'\na"), (4, "1''\na4\n"), (6, "a6")])
+    try folder.write("b", [(2, "b2\n"), (3, "b3\n"), (5, "b5\n")])
+    #expect(folder.lines(["a", "b"]) == ["a1\n", "a1'\n", "a1''\n", "b2\n", "b3\n", "a4\n", "b5\n", "a6"])
+    #expect(folder.lines(["a", "b"], since: 3) == ["b3\n", "a4\n", "b5\n", "a6"])
+  }
+
+  @Test func oneLogStaysInItsOrderWhenTheClockGoesBack() throws {
+    let folder = try Folder()
+    try folder.write("a", [(100, "1\n"), (10, "2\n"), (11, "3\n")])
+    try folder.write("b", [(50, "x\n"), (200, "y\n")])
+    #expect(folder.lines(["a", "b"]) == ["x\n", "1\n", "2\n", "3\n", "y\n"])
+    #expect(folder.lines(["a"], since: 60) == ["1\n", "2\n", "3\n"])
+  }
+
+  @Test func rotatedFilesAndRunsFollowEachOther() throws {
+    let folder = try Folder()
+    try folder.write("a", run: 0, file: "stdout.10", [(1, "1\n2")])
+    try folder.write("a", run: 0, file: "stdout.9", from: 3, [(2, "2\n3\n")])
+    try folder.write("a", run: 0, [])
+    try folder.write("a", run: 2, [(3, "4\n"), (5, "5")])
+    try folder.write("a", run: 10, [(6, "6\n")])
+    try folder.write("b", [(4, "b\n")])
+    #expect(folder.lines(["a"]) == ["1\n", "22\n", "3\n", "4\n", "5", "6\n"])
+    #expect(folder.lines(["a", "b"], since: 3) == ["4\n", "b\n", "5", "6\n"])
+    #expect(folder.lines(["a"], tail: 3) == ["4\n", "5", "6\n"])
+    #expect(folder.lines(["a"], tail: 5) == ["22\n", "3\n", "4\n", "5", "6\n"])
+    #expect(folder.lines(["a"], runs: .only(2)) == ["4\n", "5"])
+    #expect(folder.lines(["a"], runs: .last) == ["6\n"])
+  }
+
+  @Test func aReaderFindsItsWayThroughRotationsAndCountsWhatIsGone() throws {
+    let folder = try Folder()
+    let directory = "\(folder.path)/a/0"
+    try folder.write("a", [(1, "one")])
+    let stream = try #require(LogStream(directory, "stdout"))
+    func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
+    func rotate(to position: UInt64, _ text: String) throws {
+      for (old, new) in [("stdout.1", "stdout.2"), ("stdout", "stdout.1")] {
+        try? rename("\(directory)/\(LogIndexRecord.name(of: old))", to: "\(directory)/\(LogIndexRecord.name(of: new))")
+        try? rename("\(directory)/\(old)", to: "\(directory)/\(new)")
+      }
+      try folder.write("a", from: position, [(2, text)])
+    }
+    #expect([next(), next()] == ["one", nil])
+    try rotate(to: 3, "two")
+    try rotate(to: 6, "three")
+    #expect([next(), next(), next()] == ["two", "three", nil])
+    #expect(stream.takeMissing() == 0)
+    for (position, text) in [(11, "four"), (15, "five"), (19, "six"), (22, "seven")] as [(UInt64, String)] {
+      try rotate(to: position, text)
+    }
+    #expect([next(), next(), next(), next()] == ["five", "six", "seven", nil])
+    #expect(stream.takeMissing() == 4)
+  }
+}
