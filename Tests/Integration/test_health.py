@@ -428,5 +428,5 @@ class InDocker(DockerTestCase):
 
     def test_commands_run_inside_the_container_as_the_role(self):
         outcome = self.start_docker(
-            FOREVER, health_check_config=config(shell("id -un; ls /.aurora-executor; exit 1"))).wait()
-        self.assert_failed(outcome, "with output 'www-data", "handover")
+            FOREVER, health_check_config=config(shell("id -un; ls -d /.aurora-executor; exit 1"))).wait()
+        self.assert_failed(outcome, "with output 'www-data", "/.aurora-executor")
