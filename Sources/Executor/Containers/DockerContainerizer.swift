@@ -262,25 +262,15 @@ struct DockerContainerizer: Containerizer {
         .internalError, "\(paths.containerNonce) is gone: nothing says which container is the task's")
     }
     self.image = image
+    guard let found = try LivingInit.find(identity, paths) else { return nil }
+    let plan: LaunchPlan
     do {
-      guard let process = try identity.open() else { return nil }
-      let handle = SharedDescriptor(process)
-      // Init may be on its way out, with its process still there while the kernel ends its namespace.
-      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
-        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
-        throw CommandFailure(
-          .internalError,
-          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
-          hint: "nothing was done about it")
-      }
-      let plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-      return EngineContainer(
-        plan, client, handle, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
-    } catch let failure as CommandFailure {
-      throw failure
+      plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
     } catch {
-      throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
+      throw CommandFailure(.internalError, "cannot read the launch plan of \(paths.taskID): \(error)")
     }
+    return EngineContainer(
+      plan, found.client, found.process, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
   }
 
   func abandon() -> [String] { removeRemains(keeping: keeps) }

@@ -191,25 +191,10 @@ struct NativeContainerizer: Containerizer {
       throw CommandFailure(.internalError, "the journal does not say which process container-init was")
     }
     try provision()
-    do {
-      guard let process = try identity.open() else { return nil }
-      let handle = SharedDescriptor(process)
-      // Init may be on its way out, with its process still there while the kernel ends its namespace.
-      guard let client = try? InitClient(connectingTo: paths.controlSocket) else {
-        if ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 10_000) { return nil }
-        throw CommandFailure(
-          .internalError,
-          "container-init of \(paths.taskID) (pid \(identity.pid)) does not listen on \(paths.controlSocket)",
-          hint: "nothing was done about it")
-      }
-      let plan = try plan()
-      return NativeContainer(
-        plan, handle, identity, client, paths: paths, launcher: launcher, keeps: settings.keepsContainer)
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
-    }
+    guard let found = try LivingInit.find(identity, paths) else { return nil }
+    return NativeContainer(
+      try plan(), found.process, identity, found.client, paths: paths, launcher: launcher,
+      keeps: settings.keepsContainer)
   }
 
   /// A launch undoes itself; what provisioning made is the writable layer.
@@ -221,83 +206,6 @@ struct NativeContainerizer: Containerizer {
     if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
     try? removeFile(paths.controlSocket)
     return launcher.destroy(paths.taskID, initProcess: nil) + paths.removeRootfs(keeping: keeping)
-  }
-}
-
-/// A container of the native containerizer.
-final class NativeContainer: Container {
-  let plan: LaunchPlan
-  let client: InitClient
-  private let process: SharedDescriptor
-  private let identity: ProcessIdentity
-  private let paths: TaskPaths
-  private let launcher: MesosContainerizer
-  private let keeps: Bool
-  private var isEnding = false
-
-  init(
-    _ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
-  ) throws(LaunchError) {
-    let (plan, client, pid, handle) = launched.parts()
-    do throws(Errno) {
-      identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
-    } catch {
-      _ = launcher.destroy(paths.taskID, initProcess: handle)
-      throw LaunchError("container-init has ended at once", error)
-    }
-    self.plan = plan
-    self.client = client
-    process = handle
-    self.paths = paths
-    self.launcher = launcher
-    self.keeps = keeps
-  }
-
-  init(
-    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
-    paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
-  ) {
-    self.plan = plan
-    self.process = process
-    self.identity = identity
-    self.client = client
-    self.paths = paths
-    self.launcher = launcher
-    self.keeps = keeps
-  }
-
-  var endDescriptor: Int32 { process.rawValue }
-  var record: [(String, JSON?)] { identity.journalMembers }
-  var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
-  func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
-  /// Nobody else has a hand in it.
-  func thaw() {}
-  func lastWords() -> String { "" }
-  var foreignID: String? { nil }
-
-  /// Orderly, where init still listens: it has flushed every log by then.
-  func beginEnd() {
-    guard !isEnding else { return }
-    isEnding = true
-    try? client.send(.shutdown)
-  }
-
-  func destroy() -> [String] {
-    beginEnd()
-    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs(keeping: keeps)
-  }
-}
-
-extension ProcessIdentity {
-  var journalMembers: [(String, JSON?)] {
-    [("boot_id", JSON(bootID)), ("pid", JSON(pid)), ("start_time", JSON(startTime)), ("pidfd_inode", JSON(inode))]
-  }
-
-  init?(json: JSON) {
-    guard let bootID = json["boot_id"]?.string, let pid = json["pid"]?.integer.flatMap({ Int32(exactly: $0) }),
-      let start = json["start_time"]?.integer, let inode = json["pidfd_inode"]?.integer
-    else { return nil }
-    self.init(bootID: bootID, pid: pid, startTime: UInt64(clamping: start), inode: UInt64(clamping: inode))
   }
 }
 

@@ -1,0 +1,70 @@
+import ContainerInit
+import Isolators
+import LaunchModel
+import LinuxKernel
+import MesosContainerizer
+import StrictJSON
+
+/// A container of the native containerizer.
+final class NativeContainer: Container {
+  let plan: LaunchPlan
+  let client: InitClient
+  private let process: SharedDescriptor
+  private let identity: ProcessIdentity
+  private let paths: TaskPaths
+  private let launcher: MesosContainerizer
+  private let keeps: Bool
+  private var isEnding = false
+
+  init(
+    _ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
+  ) throws(LaunchError) {
+    let (plan, client, pid, handle) = launched.parts()
+    do throws(Errno) {
+      identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
+    } catch {
+      _ = launcher.destroy(paths.taskID, initProcess: handle)
+      throw LaunchError("container-init has ended at once", error)
+    }
+    self.plan = plan
+    self.client = client
+    process = handle
+    self.paths = paths
+    self.launcher = launcher
+    self.keeps = keeps
+  }
+
+  init(
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
+    paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
+  ) {
+    self.plan = plan
+    self.process = process
+    self.identity = identity
+    self.client = client
+    self.paths = paths
+    self.launcher = launcher
+    self.keeps = keeps
+  }
+
+  var endDescriptor: Int32 { process.rawValue }
+  var record: [(String, JSON?)] { identity.journalMembers }
+  var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
+  func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
+  /// Nobody else has a hand in it.
+  func thaw() {}
+  func lastWords() -> String { "" }
+  var foreignID: String? { nil }
+
+  /// Orderly, where init still listens: it has flushed every log by then.
+  func beginEnd() {
+    guard !isEnding else { return }
+    isEnding = true
+    try? client.send(.shutdown)
+  }
+
+  func destroy() -> [String] {
+    beginEnd()
+    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs(keeping: keeps)
+  }
+}
