@@ -192,8 +192,8 @@ class Files(ExecutorTestCase):
         directory = self.host.path("silent")
         with silent_file(directory) as (path, asked):
             task = self.start_task(document(
-                f"exec 5<{path}; setsid sh -c 'touch held; exec sleep 1000' 0<&5 & " + waiting("held") + "echo done", container={"volumes": [
-                    {"container_path": directory, "host_path": directory, "mode": "RO"}]}))
+                f"exec 5<{path}; setsid sh -c 'touch held; exec sleep 1000' 0<&5 & " + waiting("held") + "echo done",
+                container={"volumes": [{"container_path": directory, "host_path": directory, "mode": "RO"}]}))
             self.assert_finished(task.wait(15))
             self.assertEqual(asked, [])
 
