@@ -53,7 +53,7 @@ final class NativeContainer: Container {
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
   /// Nobody else has a hand in it.
   func thaw() {}
-  func lastWords() -> String { "" }
+  func lastWords() -> LastWords { LastWords() }
   var foreignID: String? { nil }
 
   /// Orderly, where init still listens: it has flushed every log by then.
