@@ -222,16 +222,18 @@ final class LogStream {
     return nil
   }
 
-  /// The oldest file in which something lies beyond what was read: others may be older than a file that was removed.
+  /// The oldest file in which something lies beyond what was read: others may be older than a file that was removed. From
+  /// the newest on: that is the way in which a rotation moves them, so none is missed by one in between.
   private func oldestUnread() -> LogFile? {
     guard let position else { return files.oldest() }
-    for number in files.numbers().reversed() {
-      guard let file = files.open(number), let begin = file.index?.position,
-        begin &+ (file.status?.size ?? 0) > position
-      else { continue }
-      skip(to: position, in: file)
-      return file
+    var found = files.open(0)
+    let last = (files.numbers().last ?? 0) + 2
+    for number in stride(from: 1, through: last, by: 1) {
+      guard let file = files.open(number), let begin = file.index?.position else { continue }
+      if begin &+ (file.status?.size ?? 0) <= position { break }
+      found = file
     }
-    return files.open(0)
+    if let found { skip(to: position, in: found) }
+    return found
   }
 }
