@@ -140,7 +140,10 @@ struct DockerContainerizer: Containerizer {
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce: nonce)
     let started = try DockerStart(id, at: engine, reception, until: signals).run()
-    let (process, identity) = try recognize(started.peer, id)
+    let recognition = DockerRecognition(
+      id: id, program: handover + "/" + DockerRequest.Place.programName,
+      mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
+    let (process, identity) = try recognition.process(started.peer)
     let client = try handOver(plan, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
@@ -200,38 +203,6 @@ struct DockerContainerizer: Containerizer {
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
     if !made.warnings.isEmpty { try checkEngine() }
     return made.id
-  }
-
-  /// A handle on the container's init. Only a process that the kernel says is in this container is taken for it.
-  private func recognize(_ peer: UnixSocket.Peer, _ id: ContainerID) throws(CommandFailure) -> (
-    SharedDescriptor, ProcessIdentity
-  ) {
-    do {
-      guard peer.pid > 0 else {
-        throw CommandFailure(
-          .failed, "the container's processes cannot be seen from here",
-          hint: "the executor and the Docker engine must share the host's pid namespace")
-      }
-      let process = SharedDescriptor(try openProcess(peer.pid))
-      let identity = try ProcessIdentity(pid: peer.pid, pidfd: process.rawValue)
-      let cgroups = String(decoding: try readFile("/proc/\(peer.pid)/cgroup"), as: UTF8.self)
-      let map = try readFile("/proc/\(peer.pid)/uid_map").split { $0 == 0x20 || $0 == 0x0a }
-      guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text.utf8) }) else {
-        throw CommandFailure(
-          .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
-          hint: "somebody else has access to \(paths.run)")
-      }
-      guard map.count >= 3, map[0].elementsEqual("0".utf8), map[1].elementsEqual("0".utf8) else {
-        throw CommandFailure(
-          .failed, "the container maps user ids: the role user cannot have the host's uid in it",
-          hint: "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}")
-      }
-      return (process, identity)
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(.failed, "container-init ended at once, or cannot be looked at: \(error)")
-    }
   }
 
   private func handOver(_ plan: LaunchPlan, over connection: SharedDescriptor) throws(CommandFailure) -> InitClient {
