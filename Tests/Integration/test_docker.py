@@ -352,3 +352,27 @@ class Sweeping(DockerTestCase):
         finally:
             self.engine.docker("rm", foreign)
         self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
+
+    def test_labels_that_came_with_an_image_make_no_container_ours(self):
+        # As `docker commit` of a container of ours hands them on, and as anybody can write them.
+        outcome = self.run_docker("true", options=("--keep",))
+        kept = outcome.result["container_id"]
+        labels = json.loads(self.engine.docker("inspect", kept))[0]["Config"]["Labels"]
+        work = labels["org.apache.aurora.executor.work-dir"]
+        foreign = [
+            self.engine.docker("create", self.with_engine_image(name="labels:test", config={"Labels": made}), "true").strip()
+            for made in (labels, {**labels, "org.apache.aurora.executor.task-id": "nosuchtask"})]
+        # The name alone does not make it ours either: this task never asked for a container of this nonce.
+        named = self.host.task_id()
+        os.makedirs(os.path.join(work, "tasks", named))
+        with open(os.path.join(work, "tasks", named, "result.json"), "w", encoding="utf-8"):
+            pass
+        foreign.append(self.engine.docker(
+            "create", "--name", "aurora-" + named, "--label", "org.apache.aurora.executor.work-dir=" + work,
+            "--label", "org.apache.aurora.executor.task-id=" + named, self.with_engine_image(), "true").strip())
+        try:
+            done = self.aurora("sweep", "--docker-socket", self.engine.socket)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(sorted(self.engine.containers()), sorted(foreign))
+        finally:
+            self.engine.docker("rm", *foreign)

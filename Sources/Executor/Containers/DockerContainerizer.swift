@@ -19,6 +19,9 @@ struct DockerContainerizer: Containerizer {
   private let request: DockerRequest
   private let source: DockerImage
   private let keeps: Bool
+  private let creation: DockerCreation
+  /// An executor before this one may have asked for containers too.
+  private let isTakeover: Bool
   private var details: ImageDetails?
   private(set) var image: ProvisionedImage?
 
@@ -33,6 +36,8 @@ struct DockerContainerizer: Containerizer {
     engine = DockerContainerizer.engine(socket, head: .seconds(30))
     advisor = DockerContainerizer.engine(socket, head: .seconds(5))
     keeps = settings.keepsContainer
+    creation = DockerCreation(engine)
+    isTakeover = (try? status(of: paths.containerNonce)) != nil
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
       container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
@@ -120,7 +125,7 @@ struct DockerContainerizer: Containerizer {
   private func launch(_ nonce: String, until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
-    let handover = paths.run + "/handover"
+    let handover = paths.handover
     let reception: Handover.Reception
     do throws(Errno) {
       // An executor that died in the middle of a launch leaves its sockets.
@@ -136,9 +141,9 @@ struct DockerContainerizer: Containerizer {
       isOwn: request.mayRemount)
     var hostPaths = DockerRequest.HostPaths(
       handover: handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
-    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
+    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce, signals) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
-    let id = try makeContainer(create, nonce: nonce)
+    let id = try makeContainer(create, nonce, signals)
     let started = try DockerStart(id, at: engine, reception, until: signals).run()
     let recognition = DockerRecognition(
       id: id, program: handover + "/" + DockerRequest.Place.programName,
@@ -173,33 +178,26 @@ struct DockerContainerizer: Containerizer {
   }
 
   /// The role user for a root that cannot be written to.
-  private func accountFiles(_ details: ImageDetails, _ nonce: String) throws(CommandFailure) -> [(
-    target: String, source: String
-  )] {
+  private func accountFiles(
+    _ details: ImageDetails, _ nonce: String, _ signals: SharedDescriptor
+  ) throws(CommandFailure) -> [(target: String, source: String)] {
     let create = request.probe(
       paths.taskID, image: details, nonce: nonce, workDirectory: paths.workDirectory)
-    let id = try atEngine { () throws(DockerEngineError) in try engine.createContainer(create).id }
-    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.run + "/accounts")
+    // Named, so that one which comes late cannot stand beside another.
+    let id = try creation.create(
+      create, name: DockerOwnership.probeName(paths.taskID), for: owner(nonce), until: signals
+    ).id
+    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.accounts)
     let files = try accounts.make(in: id)
     try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
     return files
   }
 
-  private func makeContainer(_ create: ContainerCreateRequest, nonce: String) throws(CommandFailure) -> ContainerID {
-    let name = "aurora-" + paths.taskID
-    let made: DockerEngine.CreatedContainer
-    do throws(DockerEngineError) {
-      made = try engine.createContainer(create, name: name)
-    } catch {
-      guard error.status == 409 else {
-        let hint = error.status == 404 ? "the image may have been removed meanwhile; run again" : nil
-        throw CommandFailure(error, hint: hint)
-      }
-      let holder = (try? engine.inspectContainer(named: name))?.id.short ?? "unknown"
-      throw CommandFailure(
-        .failed, "the name \(name) is taken by a container that is not this task's (\(holder))",
-        hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
-    }
+  private func makeContainer(
+    _ create: ContainerCreateRequest, _ nonce: String, _ signals: SharedDescriptor
+  ) throws(CommandFailure) -> ContainerID {
+    let made = try creation.create(
+      create, name: DockerOwnership.name(paths.taskID), for: owner(nonce), until: signals)
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
     if !made.warnings.isEmpty { try checkEngine() }
     return made.id
@@ -254,7 +252,9 @@ struct DockerContainerizer: Containerizer {
 
   private func removal(_ nonce: String, keeping: Bool? = nil) -> DockerRemoval {
     DockerRemoval(
-      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce],
-      keeps: keeping ?? keeps)
+      engine: engine, owner: owner(nonce), keeps: keeping ?? keeps, isUncertain: creation.isUncertain,
+      looksFurther: isTakeover)
   }
+
+  private func owner(_ nonce: String) -> DockerOwnership { DockerOwnership(taskID: paths.taskID, nonce: nonce) }
 }
