@@ -317,11 +317,26 @@ class Kept(DockerTestCase):
         about = json.loads(self.engine.docker("inspect", identity))[0]
         self.assertEqual((about["State"]["Running"], about["State"]["Status"]), (False, "exited"))
         self.assertIn("A /written\n", self.engine.docker("diff", identity))
+        # What was mounted into it is needed for a copy out of it.
+        copied = self.host.path("copied")
+        self.engine.docker("cp", identity + ":/written", copied)
+        with open(copied, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "x\n")
         # It has no life of its own any more.
         self.assertIsNone(self.engine.try_docker("start", identity))
         done = self.aurora("sweep", "--docker-socket", self.engine.socket)
         self.assertEqual(done.code, 0, done)
         self.assertEqual(self.engine.containers(), [])
+
+    def test_one_with_account_files_of_ours_can_be_copied_from_too(self):
+        outcome = self.assert_finished(
+            self.run_docker("true", parameters=("read-only=true",), options=("--keep",)))
+        copied = self.host.path("copied")
+        self.engine.docker("cp", outcome.result["container_id"] + ":/bin/busybox", copied)
+        self.assertGreater(os.path.getsize(copied), 1000)
+        self.assertEqual(os.listdir(os.path.join(self.host.run_directory, outcome.id, "handover")), [])
+        self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+        self.assertFalse(os.path.exists(os.path.join(self.host.run_directory, outcome.id)))
 
     def test_a_container_that_never_came_up_is_kept_too(self):
         outcome = self.run_docker("true", parameters=("network=container:nosuch",), options=("--keep",))

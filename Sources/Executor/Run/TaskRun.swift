@@ -279,7 +279,7 @@ struct TaskRun {
     } else if let containerizer {
       remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
     }
-    TaskLock.removeRunDirectory(paths)
+    TaskLock.removeRunDirectory(paths, keepsMounts: settings.keepsContainer)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
