@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test func whatIsTooDearForThePromiseCostsATenthAtMost() {
-    let played = play(seconds: 1200, cost: 10, used: { _ in 1 << 20 }, others: { UInt64($0 * 1e9) })
+    let played = play(seconds: 1200, cost: 10, used: { _ in 1 << 20 }, others: { UInt64($0 * 5e8) })
     #expect(played.measurements.count <= 1200 / 100 + 1)
   }
 

@@ -39,6 +39,7 @@ struct DiskSchedule {
   private var used: UInt64 = 0
   private var cost: UInt64 = 0
   private var measuredAt: UInt64
+  private var hasBegun = false
   /// What the file systems have lost since the last measurement began; nil when they cannot say.
   private var lost: UInt64?
   private var free: UInt64?
@@ -71,7 +72,8 @@ struct DiskSchedule {
     self.free = free
     lost = lost.flatMap { sum in loss.map { sum + $0 } }
     let room = limit > used ? limit - used : 0
-    let mayBeOver = isSuspected ?? true
+    // What was there before the first measurement is not known.
+    let mayBeOver = !hasBegun || isSuspected ?? true
     let due = measuredAt + (mayBeOver ? pause : leisure)
     if now >= due { return .measure }
     // What fills fast is looked at more often.
@@ -86,6 +88,7 @@ struct DiskSchedule {
 
   /// A measurement begins: what is lost from here on, it may not have seen.
   mutating func begin(at now: UInt64, free: UInt64?) -> Care {
+    hasBegun = true
     lostBefore = lost
     lost = 0
     self.free = free

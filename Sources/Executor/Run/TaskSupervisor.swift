@@ -374,7 +374,7 @@ final class TaskSupervisor {
 
   /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords() -> String {
-    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let bytes = (try? readRegularFile(paths.initLog, limit: 65536)) ?? []
     let words = [
       printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), container.lastWords(),
     ].filter { !$0.isEmpty }
