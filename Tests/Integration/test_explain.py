@@ -7,6 +7,7 @@ import signal
 import struct
 
 from support import ExecutorTestCase, Layer, TarWriter, busybox_image, document, need_controller, process
+from support.executor import wait_until
 from support.images import busybox_binary
 from support.needs import need
 
@@ -184,7 +185,9 @@ class Explain(ExecutorTestCase):
         task.kill()
         self.explain(task, "abandoned", "its processes go on without it")
         task.kill_init()
-        self.explain(task, "abandoned", "Its executor is gone, and so is its container")
+        gone = "Its executor is gone, and so is its container"
+        wait_until(lambda: gone in self.aurora("explain", task.id).out, "its container is gone")
+        self.explain(task, "abandoned", gone)
         self.host.recover(task.id)
         outcome = self.run_task(document("exit 3"))
         with open(os.path.join(self.host.work, "tasks", outcome.id, "result.json"), "w", encoding="utf-8") as file:
