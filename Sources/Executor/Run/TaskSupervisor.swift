@@ -285,7 +285,8 @@ final class TaskSupervisor {
         signal: nil, exitCode: nil, limitBytes: limit, peakBytes: usage.memoryPeakBytes ?? limit)
       pending.append(
         .limitation(
-          reason: Reason.memory, message: outcome.text + "; the kernel ended container-init, and the container with it"))
+          reason: Reason.memory, message: outcome.text + "; the kernel ended container-init, and the container with it")
+      )
     }
     pending.append(.containerLost(why + lastWords(words.text)))
     try settle()
@@ -393,7 +394,7 @@ final class TaskSupervisor {
 
   /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords(_ others: String) -> String {
-    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let bytes = (try? readRegularFile(paths.initLog, limit: 65536)) ?? []
     let words = [
       printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), others,
     ].filter { !$0.isEmpty }
