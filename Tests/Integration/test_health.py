@@ -291,6 +291,16 @@ class Commands(HealthTestCase):
             time.sleep(0.5)
         self.assertEqual(self.stop(task).result["state"], "TASK_KILLED")
 
+    def test_checks_that_hang_do_not_keep_others_from_theirs(self):
+        # As many as may be under way at a time, and one more.
+        hang = config(shell("exec sleep 100"), timeout_secs=60, initial=60)
+        task = self.start(
+            *[process(f"p{index}", "exec sleep 2", ephemeral=True, health_check_config=hang) for index in range(64)],
+            process("main", "echo up; exec sleep 1000",
+                    health_check_config=config(shell("touch checked"), interval=0.2, initial=60)))
+        wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "checked")), "the check of main", 20)
+        self.stop(task)
+
     def test_the_check_of_a_run_ends_with_the_run(self):
         task = self.start(
             process("main", "sleep 0.2", daemon=True,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 from support import ExecutorTestCase, document, process
 
@@ -43,6 +44,26 @@ class NothingStays(ExecutorTestCase):
         self.assertEqual(outcome.out(), "said\n")
         self.assertFalse(os.path.exists(outcome.directory + "/rootfs"))
         self.assertFalse(os.path.exists(self.host.run_directory + "/" + outcome.id))
+
+    def test_a_clean_task_is_clean(self):
+        for image in (None, self.with_busybox()):
+            outcome = self.run_task(document(self.FORKING + "exit 0", image=image), "--assert-clean")
+            self.assertEqual(outcome.code, 0, outcome)
+            self.assertNotIn("notes", outcome.result)
+
+    def test_what_is_left_is_an_exit_status_of_its_own(self):
+        # Somebody else's mount in a directory that is to go.
+        command = "while ! test -e go; do sleep 0.02; done"
+        task = self.start_task(document(command), "--assert-clean").wait_running()
+        mount = f"{self.host.run_directory}/{task.id}/foreign"
+        os.mkdir(mount)
+        subprocess.run(["mount", "-t", "tmpfs", "none", mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", mount], check=True)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = task.wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (79, "TASK_FINISHED"), outcome)
+        self.assertIn(f"left behind: {self.host.run_directory}/{task.id}", outcome.result["notes"])
 
     def test_rm_removes_the_tasks_directory(self):
         outcome = self.run_task(document(process("main", "true")), "--rm")

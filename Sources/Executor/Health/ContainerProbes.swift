@@ -178,6 +178,8 @@ final class ContainerProbes: TaskMonitor {
     case .connected: end(token, .connected)
     case .response(let status, let body): end(token, .response(status: status, body: body))
     case .failed(let why): end(token, .failed(why))
+    case .unreachable where exchange.isIPv6: end(token, refusal(probes[token]))
+    case .unreachable(let why): end(token, .failed(why))
     case .refused:
       guard let probe = probes[token], !exchange.isIPv6 else { return end(token, refusal(probes[token])) }
       try? poller.remove(exchange.socket.rawValue)

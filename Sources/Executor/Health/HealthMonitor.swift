@@ -83,11 +83,13 @@ final class HealthMonitor {
   private func end(_ subject: HealthSubject) {
     if let probe = subject.probe { probes.cancel(probe) }
     subject.end()
+    // Its place may be what others wait for.
+    wake()
   }
 
   private func stop() {
-    for subject in subjects.values where !subject.isOver { end(subject) }
     agenda = Heap()
+    for subject in subjects.values where !subject.isOver { end(subject) }
     probes.wake(at: nil) {}
     if hasNews { writeReport() }
   }

@@ -10,6 +10,8 @@ final class LoopbackExchange {
     case response(status: Int, body: [UInt8])
     /// Nobody listens there.
     case refused
+    /// There is no way there: the loopback interface is down, or has no such address.
+    case unreachable(String)
     /// For people.
     case failed(String)
   }
@@ -86,7 +88,13 @@ final class LoopbackExchange {
   }
 
   private func outcome(of error: Errno) -> Outcome {
-    if error.code == ECONNREFUSED, stage == .connecting { return .refused }
+    if stage == .connecting {
+      switch error.code {
+      case ECONNREFUSED: return .refused
+      case EADDRNOTAVAIL, ENETUNREACH, EAFNOSUPPORT: return .unreachable("port \(port): \(error.explanation)")
+      default: break
+      }
+    }
     return outcomeSoFar ?? .failed("port \(port): \(error.explanation)")
   }
 

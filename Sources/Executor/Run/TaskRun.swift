@@ -289,8 +289,8 @@ struct TaskRun {
     } else if let containerizer {
       remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
     }
+    TaskLock.removeRunDirectory(paths)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
-    defer { TaskLock.removeRunDirectory(paths) }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     if !remarks.isEmpty {
