@@ -185,13 +185,14 @@ class NobodyReads(ExecutorTestCase):
         self.assertEqual(os.path.getsize(self.host.path("out")) + missing, 10_000_000)
 
     def test_showing_the_output_gives_way_when_there_are_too_few_descriptors(self):
+        """As many processes as container-init can have under this limit."""
         errors = os.open(self.host.path("err"), os.O_WRONLY | os.O_CREAT, 0o600)
         output = os.open(self.host.path("out"), os.O_WRONLY | os.O_CREAT, 0o600)
         processes = [console(f"p{number}", f"echo from {number}; while ! test -e go; do sleep 0.1; done", "both")
-                     for number in range(40)]
+                     for number in range(14)]
         executor = self.start(document(*processes), stdout=output, stderr=errors, limit=128)
         logs = os.path.dirname(self.sandbox) + "/logs"
-        wait_until(lambda: os.path.exists(f"{logs}/p39/0/stdout") and os.path.getsize(f"{logs}/p39/0/stdout"), "all run")
+        wait_until(lambda: os.path.exists(f"{logs}/p13/0/stdout") and os.path.getsize(f"{logs}/p13/0/stdout"), "all run")
         open(self.sandbox + "/go", "w", encoding="ascii").close()
         code = executor.wait(15)
         with open(self.host.path("err"), encoding="utf-8") as file:
@@ -200,8 +201,7 @@ class NobodyReads(ExecutorTestCase):
         self.assertIn("too many processes to show", said)
         with open(self.host.path("out"), encoding="utf-8") as file:
             shown = set(file.read().splitlines())
-        for number in range(40):
-            self.assertTrue(f"from {number}" in shown or f"p{number}: what it wrote could not be shown" in said, number)
+        self.assertEqual(shown, {f"from {number}" for number in range(14)})
 
     def test_a_console_that_stands_still_costs_nothing(self):
         _, writer = self.descriptors(os.pipe)
