@@ -7,7 +7,7 @@ import LinuxKernel
 /// One thread, one poller. It keeps on when the executor goes away, and tells the next one what it missed.
 final class InitServer {
   private enum Source {
-    case listener, signals, drainTimer
+    case listener, signals, drainTimer, strayTimer
     case connection(InitChannel)
     case failure(Run)
     case log(Run, LogPump)
@@ -20,6 +20,7 @@ final class InitServer {
   private let listener: SharedDescriptor
   private let signals: FileDescriptor
   private let drainTimer: TimerDescriptor
+  private let strayTimer: TimerDescriptor
   private var sources: [UInt64: Source] = [:]
   private var nextToken: UInt64 = 1
   private var runs: [RunKey: Run] = [:]
@@ -36,6 +37,8 @@ final class InitServer {
   /// A signal that asked for the end while no executor was there to hear of it: the next one does.
   private var untoldStop: Int32?
 
+  /// How often strays are counted while somebody waits for them to end.
+  private static let strayNanoseconds: UInt64 = 200_000_000
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
 
@@ -47,11 +50,13 @@ final class InitServer {
     poller = try Poller()
     signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
     drainTimer = try TimerDescriptor()
+    strayTimer = try TimerDescriptor()
     spare = SharedDescriptor(try openFile("/dev/null", O_RDONLY))
     try listener.descriptor.setNonBlocking(true)
     _ = try watch(listener.rawValue, .listener)
     _ = try watch(signals.rawValue, .signals)
     _ = try watch(drainTimer.descriptor.rawValue, .drainTimer)
+    _ = try watch(strayTimer.descriptor.rawValue, .strayTimer)
   }
 
   /// Serves until it is told to shut down.
@@ -65,6 +70,9 @@ final class InitServer {
         case .drainTimer:
           drainTimer.acknowledge()
           cutStreams()
+        case .strayTimer:
+          strayTimer.acknowledge()
+          tellStrays()
         case .connection(let channel): serve(channel, token: event.token, writable: event.writable)
         case .failure(let run): settle(run, token: event.token)
         case .log(let run, let pump): drainLog(run, pump, token: event.token)
@@ -260,10 +268,10 @@ final class InitServer {
   }
 
   private func takeSignals() {
-    // SIGTERM and its like to pid 1 are for the executor to act on, not for init: it ends when it is told to. Senders
-    // inside have a pid here, and no say: a task's own root could otherwise stop itself by accident (`kill -1`).
+    // SIGTERM and its like to init are for the executor to act on, not for init: it ends when it is told to. Senders
+    // inside have no say: a task's own root could otherwise stop itself by accident (`kill -1`).
     while let received = (try? nextSignal(signals)) ?? nil {
-      guard received.signal != SIGCHLD, received.pid == 0 else { continue }
+      guard received.signal != SIGCHLD, !tree.isInside(received.pid) else { continue }
       if connections.isEmpty { untoldStop = received.signal }
       tell(.stopRequested(signal: received.signal))
     }
@@ -287,6 +295,9 @@ final class InitServer {
 
   private func tellStrays() {
     let count = tree.count(except: Set(alive.keys))
+    // Those that somebody put here from outside (`docker exec`, nsenter(1)) are nobody's children here: no signal says
+    // that they have ended.
+    if count > 0 { try? strayTimer.set(Clock.now + InitServer.strayNanoseconds) }
     guard count != straysTold else { return }
     straysTold = count
     tell(.strays(UInt32(clamping: count)))

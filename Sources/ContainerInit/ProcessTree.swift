@@ -35,6 +35,10 @@ struct ProcessTree {
     for pid in strays(groups) { Children.signal(pid, signal) }
   }
 
+  /// Whether a sender of a signal is one of the container's. From a namespace nobody outside can be seen: such a sender
+  /// has the pid 0 there.
+  func isInside(_ pid: Int32) -> Bool { isNamespace ? pid != 0 : pids().contains(pid) }
+
   /// How many processes belong to none of the groups. Those that have ended and are not reaped do not count.
   func count(except groups: Set<Int32>) -> Int {
     strays(groups).count { state(of: $0) != UInt8(ascii: "Z") }

@@ -82,7 +82,18 @@ public final class DockerEngine {
   private func negotiate() throws(DockerEngineError) -> APIVersion {
     let range = "\(APIVersion.oldest) to \(APIVersion.newest)"
     let operation = "agree on an API version"
-    let offered = try ping().apiVersion
+    let offered: APIVersion
+    do throws(DockerEngineError) {
+      offered = try ping().apiVersion
+    } catch {
+      switch error.kind {
+      case .http, .protocolViolation, .decoding:
+        throw DockerEngineError(
+          .noEngine, operation: error.operation, place: error.place,
+          detail: "what listens there does not answer as a Docker engine does: \(error.detail)")
+      default: throw error
+      }
+    }
     if offered < APIVersion.oldest {
       throw DockerEngineError(
         .versionMismatch, operation: operation, place: printable(configuration.socketPath.utf8),

@@ -53,6 +53,8 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
     case decoding
     /// A response that began well and then told of a failure: in a pull's progress, or in `wait`'s `Error`.
     case engine
+    /// Somebody listens on the socket, and does not answer a ping as an engine does.
+    case noEngine
     /// No API version that both sides speak.
     case versionMismatch
     /// `DockerEngine.interrupt` ended the wait; the engine may act on the request all the same.
@@ -91,7 +93,7 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
   /// The engine cannot be reached or does not answer: trying again later may help, changing the request will not.
   public var isUnavailable: Bool {
     switch kind {
-    case .socketAbsent, .permissionDenied, .foreignPeer, .versionMismatch: true
+    case .socketAbsent, .permissionDenied, .foreignPeer, .versionMismatch, .noEngine: true
     case .transport(let phase): phase != .upload
     case .timeout(let deadline, _): deadline != .helper
     default: false

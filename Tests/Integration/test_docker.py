@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import threading
+import time
 
 from support import DockerTestCase, process
 from support.executor import wait_until
@@ -137,6 +139,10 @@ class Parameters(DockerTestCase):
             "env, volume")
         self.assert_failed(
             self.run_docker("true", parameters=("env=A=b",), options=("--allow-docker-parameters", "none")), "operator")
+        # A field of the document is no way round.
+        for docker in ({"privileged": True}, {"network": "BRIDGE", "port_mappings": [{"host_port": 1, "container_port": 1}]}):
+            self.assert_failed(
+                self.run_docker("true", docker=docker, options=("--allow-docker-parameters", "none")), "operator")
         outcome = self.run_docker("true", options=("--allow-docker-parameters", "volum"))
         self.assertEqual(outcome.code, 64, outcome)
 
@@ -151,6 +157,13 @@ class Limits(DockerTestCase):
             outcome, "out of memory: 64 MiB limit", reason="REASON_CONTAINER_LIMITATION_MEMORY")
         self.assertLessEqual(outcome.result["usage"]["memory_peak_bytes"], 64 << 20)
 
+    def test_out_of_memory_is_the_reason_also_when_init_is_chosen(self):
+        # What lies in a tmpfs belongs to nobody who could be killed for it: sooner or later it is init's turn.
+        outcome = self.run_docker(
+            "dd if=/dev/zero of=/dev/shm/big bs=1M count=60; tail -c 200m /dev/zero | cat >/dev/null", ram=64 << 20)
+        self.assert_failed(
+            outcome, "out of memory: 64 MiB limit", reason="REASON_CONTAINER_LIMITATION_MEMORY")
+
     def test_usage_is_measured(self):
         outcome = self.assert_finished(self.run_docker("i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done"))
         self.assertGreater(outcome.result["usage"]["cpu_seconds"], 0.01)
@@ -164,6 +177,41 @@ class Trouble(DockerTestCase):
         self.assertEqual(outcome.code, 69, outcome)
         self.assertIn("no.sock", outcome.said)
         self.assertIn("ENOENT", outcome.said)
+
+    def test_whoever_talks_and_is_no_engine_is_no_fault_of_the_task(self):
+        for answer in (b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"garbage\n"):
+            path = self.host.path(f"other-{len(answer)}.sock")
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path)
+                listener.listen()
+
+                def serve(listener=listener, answer=answer):
+                    while True:
+                        try:
+                            connection, _ = listener.accept()
+                        except OSError:
+                            return
+                        connection.recv(4096)
+                        connection.sendall(answer)
+                        connection.close()
+                threading.Thread(target=serve, daemon=True).start()
+                outcome = self.run_task(self.docker_document("true"), "--docker-socket", path)
+                listener.shutdown(socket.SHUT_RDWR)
+            self.assertEqual(outcome.code, 69, outcome)
+            self.assertIn("does not answer as a Docker engine does", outcome.said)
+
+    def test_a_process_from_outside_that_ends_holds_nothing_up(self):
+        task = self.start_docker("echo up; trap '' TERM; sleep 1", finalization_wait=60).wait_log("up")
+        self.engine.docker("exec", "--detach", self.engine.containers()[0], "sleep", "1000")
+        began = time.monotonic()
+        self.assert_finished(task.wait())
+        self.assertLess(time.monotonic() - began, 20)
+
+    def test_docker_stop_reaches_a_container_in_the_hosts_pid_namespace(self):
+        task = self.start_docker(FOREVER, parameters=("pid=host",)).wait_log("up")
+        self.engine.docker("stop", self.engine.containers()[0])
+        outcome = task.wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
 
     def test_a_listener_that_is_no_engine_is_said_so(self):
         path = self.host.path("dead.sock")

@@ -58,7 +58,7 @@ enum RunCommand {
         .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id"
       )
     }
-    guard (try? readFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
+    guard (try? readRegularFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
       throw CommandFailure(
         .cannotCreate, "there is a task \(run.paths.taskID) already, with another document",
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")

@@ -50,6 +50,14 @@ struct ProvisionedImage: Equatable {
   var id: String
 }
 
+/// What somebody besides init knows of the end of a container.
+struct LastWords {
+  /// For people; empty when there is nothing to say.
+  var text = ""
+  /// The kernel killed a process of it because it reached its limit of memory.
+  var isOutOfMemory = false
+}
+
 /// A running container.
 protocol Container: AnyObject {
   var plan: LaunchPlan { get }
@@ -66,10 +74,14 @@ protocol Container: AnyObject {
   var writableLayer: String? { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
+  /// Its init, as this host numbers it.
+  var initPID: Int32 { get }
+  /// Stops all processes of the task where the kernel can, until `thaw`; false when they go on.
+  func freeze() -> Bool
   /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.
   func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
-  func lastWords() -> String
+  func lastWords() -> LastWords
   /// Asks its init to end, without waiting for it.
   func beginEnd()
   /// Ends and removes it, or only ends it where the run is to keep it. Returns what could not be ended or removed, and

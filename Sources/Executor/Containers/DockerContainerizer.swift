@@ -75,14 +75,16 @@ struct DockerContainerizer: Containerizer {
 
   /// What an engine must be able to do. It takes ten milliseconds to describe itself, so it is asked when something has
   /// gone wrong, or when it has warned that it does otherwise than asked.
-  private func checkEngine() throws(CommandFailure) {
-    let info = try atEngine { () throws(DockerEngineError) in try engine.info() }
+  ///
+  /// - Returns: what it cannot do and the task needs. An engine that does not answer this adds nothing to what it has said.
+  private func shortcoming() -> CommandFailure? {
+    guard let info = try? advisor.info() else { return nil }
     guard info.osType == "linux" else {
-      throw CommandFailure(.configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
+      return CommandFailure(.configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
     }
     let maps = info.remapsUsers && !info.rootDirectory.utf8.reversed().starts(with: "/0.0".utf8.reversed())
     if info.isRootless || (maps && !request.usesHostUsers) {
-      throw CommandFailure(
+      return CommandFailure(
         .failed,
         "the engine maps user ids (\(info.isRootless ? "rootless" : "userns-remap")): the role user \(identity.name) "
           + "cannot have the host's uid \(identity.uid) in a container, and everything it writes would be another's",
@@ -91,14 +93,15 @@ struct DockerContainerizer: Containerizer {
           : "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}, or run an engine without userns-remap"
       )
     }
-    guard task.resources != nil else { return }
+    guard task.resources != nil else { return nil }
     for (works, what) in [
       (info.supportsMemoryLimit, "memory"), (info.supportsCPUQuota, "CPU quota"), (info.supportsPidsLimit, "pids"),
     ] where !works {
-      throw CommandFailure(
+      return CommandFailure(
         .failed, "the engine cannot limit \(what) on this host, and the task asks for limits",
         hint: "the kernel lacks the cgroup controller, or it is not mounted")
     }
+    return nil
   }
 
   func plan() throws(CommandFailure) -> LaunchPlan {
@@ -112,7 +115,7 @@ struct DockerContainerizer: Containerizer {
     engine.interrupt = signals.rawValue
     do throws(CommandFailure) { return try launch(try nonce(), until: signals) } catch {
       // What the engine is may be the reason behind what it said.
-      if error.exitCode == .failed { try checkEngine() }
+      if error.exitCode == .failed, let shortcoming = shortcoming() { throw shortcoming }
       throw error
     }
   }
@@ -198,7 +201,7 @@ struct DockerContainerizer: Containerizer {
         hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
     }
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
-    if !made.warnings.isEmpty { try checkEngine() }
+    if !made.warnings.isEmpty, let shortcoming = shortcoming() { throw shortcoming }
     return made.id
   }
 

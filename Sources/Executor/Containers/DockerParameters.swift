@@ -33,6 +33,19 @@ enum DockerParameters {
       }
     }
 
+    /// Fields of the document that stand for an option need the operator's leave like the option itself.
+    func check(_ container: DockerContainer) throws(CommandFailure) {
+      guard case .only(let names) = self else { return }
+      for (field, option, isUsed) in [
+        ("privileged", "privileged", container.privileged),
+        ("port_mappings", "publish", !container.portMappings.isEmpty),
+      ] where isUsed && !names.contains(option) {
+        throw CommandFailure(
+          .failed, "container.docker.\(field): this host's operator does not allow it",
+          hint: "--allow-docker-parameters would have to name \(option)")
+      }
+    }
+
     var text: String {
       switch self {
       case .all: "all"

@@ -55,11 +55,13 @@ struct DockerRequest {
     self.identity = identity
     self.settings = settings
     create = ContainerCreateRequest(image: container.image)
+    let allowed = try DockerParameters.Allowed(settings.allowedDockerParameters)
+    try allowed.check(container)
     create.hostConfig.privileged = container.privileged
     try DockerRequest.addNetwork(container, to: &create)
     DockerRequest.addLimits(task.resources, to: &create.hostConfig.resources)
     let usable = try DockerParameters.usable(
-      container.parameters, allowed: try DockerParameters.Allowed(settings.allowedDockerParameters),
+      container.parameters, allowed: allowed,
       identity: (identity.name, identity.uid, identity.gid), runsImageCommand: task.runsImageCommand)
     do throws(DockerRunOptionError) {
       let applied = try DockerRunOptions.apply(parameters: usable.parameters, to: &create)

@@ -20,6 +20,8 @@ final class EngineContainer: Container {
   private let removal: DockerRemoval
   private let measured: DockerUsage?
   private var lastUsage = ContainerUsage()
+  /// The engine has left a question of ours without an answer.
+  private var isSilent = false
   let writableLayer: String?
   /// The engine's answer to the request to start it, which nobody waits for once init is there. The connection stays:
   /// an engine may give up what nobody is there to hear of.
@@ -65,27 +67,37 @@ final class EngineContainer: Container {
     return lastUsage
   }
 
+  var initPID: Int32 { identity.pid }
+
+  /// Never: its init would be frozen with it, and the engine would know nothing of it.
+  func freeze() -> Bool { false }
+
   func thaw() {
     guard measured?.isFrozen == true else { return }
-    // The engine first, so that it knows; the kernel takes it from us all the same.
-    _ = try? engine.unpauseContainer(id)
+    // The engine first, so that it knows; the kernel takes it from us all the same. One that did not answer once is not
+    // waited for at every signal.
+    if !isSilent, (try? engine.unpauseContainer(id)) == nil { isSilent = true }
     if measured?.isFrozen == true { measured?.thaw() }
   }
 
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 
-  func lastWords() -> String {
+  func lastWords() -> LastWords {
     let deadline = Clock.now + EngineContainer.patience
     while true {
       do throws(DockerEngineError) {
         let state = try engine.inspectContainer(id).state
         if !state.running || Clock.now >= deadline {
-          return "the engine says that the container is \(EngineContainer.describe(state))"
+          return LastWords(
+            text: "the engine says that the container is \(EngineContainer.describe(state))",
+            isOutOfMemory: state.oomKilled)
         }
       } catch {
-        if error.status == 404 { return "the engine has no such container any more: somebody else removed it" }
-        return "the engine cannot be asked why: \(error)"
+        if error.status == 404 {
+          return LastWords(text: "the engine has no such container any more: somebody else removed it")
+        }
+        return LastWords(text: "the engine cannot be asked why: \(error)")
       }
       CurrentProcess.pause(milliseconds: 50)
     }

@@ -209,7 +209,7 @@ struct TaskRun {
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
-        monitors: try monitors(context.task, machine, container), signals: signals)
+        monitors: try monitors(context.task, machine, container, isNew: !resuming), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -237,11 +237,11 @@ struct TaskRun {
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
-  private func monitors(_ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container) throws(Errno)
-    -> [any TaskMonitor]
-  {
+  private func monitors(
+    _ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container, isNew: Bool
+  ) throws(Errno) -> [any TaskMonitor] {
     guard machine.verdict == nil else { return [] }
-    let disk = try DiskMonitor.make(task, settings, paths, container, warn: publisher.note)
+    let disk = try DiskMonitor.make(task, settings, paths, container, isNew: isNew, warn: publisher.note)
     return [disk].compactMap { $0 }
   }
 
@@ -263,8 +263,12 @@ struct TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
-    let diskBytes = DiskTree.measure(
-      paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500))?.bytes
+    let disk =
+      (try? DiskTree.measure(
+        paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500)))
+      .flatMap { $0 }
+    // Less than there is would be no figure.
+    let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
     var verdict = verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")

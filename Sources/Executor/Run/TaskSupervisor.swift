@@ -43,6 +43,8 @@ final class TaskSupervisor {
   private let signals: SharedDescriptor
   private let timer: TimerDescriptor
   private var waitsForWriting = false
+  /// Whether init is still there to be spoken to.
+  private var isConnected = true
 
   /// - Parameters:
   ///   - machine: fresh, or as a replay of the journal left it.
@@ -220,6 +222,7 @@ final class TaskSupervisor {
   private static let lifecycleSeconds = 1.0
 
   private func send(_ request: InitRequest, _ descriptors: [SharedDescriptor] = []) throws {
+    guard isConnected else { return }
     do throws(Errno) {
       try container.client.send(request, descriptors: descriptors)
       try watchForWriting()
@@ -239,7 +242,7 @@ final class TaskSupervisor {
   }
 
   private func watchForWriting() throws(Errno) {
-    guard container.client.hasUnsent != waitsForWriting else { return }
+    guard isConnected, container.client.hasUnsent != waitsForWriting else { return }
     waitsForWriting = container.client.hasUnsent
     try poller.modify(
       container.client.descriptor, token: Source.initProcess.rawValue, read: true, write: waitsForWriting)
@@ -271,9 +274,26 @@ final class TaskSupervisor {
 
   /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
   private func lose(_ why: String) throws {
+    isConnected = false
     try settle()
+    let known = outOfMemoryKills
     for record in UnreportedEnds.of(paths, machine) { ended(record) }
-    pending.append(.containerLost(why + lastWords()))
+    let usage = container.usage()
+    let words = container.lastWords()
+    // Where init is in the task's own cgroup, as in Docker, it may be the one whom the kernel chose. A run that it took
+    // before is the reason itself.
+    let kills = usage.outOfMemoryKills ?? 0
+    if kills > outOfMemoryKills || (words.isOutOfMemory && outOfMemoryKills == known && kills == 0) {
+      // Who reaches the limit has used as much.
+      let limit = usage.memoryLimitBytes ?? UInt64(clamping: task.resources?.ram ?? 0)
+      let outcome = RunOutcome.outOfMemory(
+        signal: nil, exitCode: nil, limitBytes: limit, peakBytes: usage.memoryPeakBytes ?? limit)
+      pending.append(
+        .limitation(
+          reason: Reason.memory, message: outcome.text + "; the kernel ended container-init, and the container with it")
+      )
+    }
+    pending.append(.containerLost(why + lastWords(words.text)))
     try settle()
   }
 
@@ -378,10 +398,10 @@ final class TaskSupervisor {
   }
 
   /// What init wrote before it ended, and what others know of the end, for the message.
-  private func lastWords() -> String {
-    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+  private func lastWords(_ others: String) -> String {
+    let bytes = (try? readRegularFile(paths.initLog, limit: 65536)) ?? []
     let words = [
-      printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), container.lastWords(),
+      printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), others,
     ].filter { !$0.isEmpty }
     return words.isEmpty ? "" : ": " + words.joined(separator: "; ")
   }
