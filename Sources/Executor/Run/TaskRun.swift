@@ -203,7 +203,7 @@ struct TaskRun {
       hasImage: containerizer.imageName != nil, outcome: outcome)
     let supervisor: TaskSupervisor
     do throws(Errno) {
-      let follower = try ConsoleFollower(context.task.processes, paths: paths, showsAll: follows)
+      let follower = follower(context.task.processes)
       supervisor = try TaskSupervisor(
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,
@@ -224,6 +224,16 @@ struct TaskRun {
     }
     context.machine = supervisor.machine
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
+  }
+
+  /// What shows the processes' output. A task runs without it, too, where it cannot be had.
+  private func follower(_ processes: [ProcessDefinition]) -> ConsoleFollower? {
+    do throws(Errno) {
+      return try ConsoleFollower(processes, paths: paths, output: publisher.output, showsAll: follows)
+    } catch {
+      publisher.warning("the processes' output cannot be shown: \(error)")
+      return nil
+    }
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
