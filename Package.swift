@@ -60,6 +60,8 @@ let package = Package(
     .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "StrictJSON"], swiftSettings: swift),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
     .testTarget(
+      name: "ContainerInitTests", dependencies: ["ContainerInit", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .testTarget(
       name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
     .testTarget(
       name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "LinuxKernel", "StrictJSON"],

@@ -26,6 +26,8 @@ final class InitServer {
   private var runs: [RunKey: Run] = [:]
   private var alive: [Int32: Run] = [:]
   private var order: [RunKey] = []
+  /// Runs that have ended and whose streams had not, the one that is to be cut off first first.
+  private var draining: [Run] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
   private var spare: SharedDescriptor?
   /// Every stream goes through this one: what init holds does not grow with the processes.
@@ -41,6 +43,8 @@ final class InitServer {
   private static let strayNanoseconds: UInt64 = 200_000_000
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
+  /// What the rest of a run may take before others get their turn.
+  private static let turnNanoseconds: UInt64 = 20_000_000
 
   init(starter: ProcessStarter, tree: ProcessTree, listener: SharedDescriptor, exits: SharedDescriptor) throws(Errno) {
     self.starter = starter
@@ -263,6 +267,7 @@ final class InitServer {
     runs[run.key] = nil
     alive[run.pid] = nil
     order.removeAll { $0 == run.key }
+    draining.removeAll { $0 === run }
     if let failure = run.failure { unwatch(failure.rawValue, token: run.failureToken) }
     for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
   }
@@ -320,19 +325,27 @@ final class InitServer {
     record.startHint = run.startFailure?.hint
     run.end = record
     if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
-    for pump in run.pumps { pump.drain(through: buffer) }
+    let end = Clock.now + InitServer.turnNanoseconds
+    for pump in run.pumps {
+      pump.drain(through: buffer, until: end)
+      tellTrouble(of: pump, run)
+    }
     if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
     // A process that left the group still holds the log: it goes with the run.
     tree.killHolders(of: run.pumps.map(\.pipe))
-    try? drainTimer.set(Clock.now + InitServer.drainNanoseconds)
+    run.cutAt = Clock.now + InitServer.drainNanoseconds
+    draining.append(run)
+    // Each run has its own second: an end after it must not put it off.
+    if draining.count == 1 { try? drainTimer.set(run.cutAt) }
+  }
+
+  private func tellTrouble(of pump: LogPump, _ run: Run) {
+    if let trouble = pump.takeTrouble() { tell(.logTrouble(run.key, trouble)) }
   }
 
   private func drainLog(_ run: Run, _ pump: LogPump, token: UInt64) {
     pump.pump(through: buffer)
-    if let trouble = pump.trouble, !pump.hasTold {
-      pump.hasTold = true
-      tell(.logTrouble(run.key, trouble.description))
-    }
+    tellTrouble(of: pump, run)
     if pump.isAtEnd { unwatch(pump.pipe.rawValue, token: token) }
     if run.end != nil, !run.isRecorded, run.pumps.allSatisfy(\.isAtEnd) {
       conclude(run)
@@ -342,7 +355,13 @@ final class InitServer {
 
   /// Streams whose run ended a while ago: what holds them cannot be reached, so they are closed.
   private func cutStreams() {
-    for run in runs.values where run.end != nil && !run.isRecorded { conclude(run) }
+    while let run = draining.first, run.isRecorded || run.cutAt <= Clock.now {
+      draining.removeFirst()
+      // What many rotations have kept waiting.
+      for pump in run.pumps { pump.drain(through: buffer, until: nil) }
+      conclude(run)
+    }
+    try? drainTimer.set(draining.first?.cutAt)
     reapAndTell()
   }
 

@@ -47,13 +47,23 @@ struct LogIndexWriter {
     self.position = position
   }
 
+  /// Begins anew beside a log that was cut short; `position` is what lies before it now. What is left in it came no later
+  /// than the last time that was noted.
+  mutating func restart(_ log: SharedDescriptor, named name: String, at position: UInt64) {
+    let known = lastTime
+    restart(at: position)
+    if known > 0 { note(log, named: name, at: 0, now: known) }
+  }
+
   /// Made when there is something to note: a process that writes nothing has no index.
   private mutating func create(like log: SharedDescriptor, named name: String) throws(Errno) {
     let about = try status(of: log.rawValue)
+    let path = LogIndexRecord.name(of: name)
+    // Never the same file again: who reads the old one keeps what it says.
+    do throws(Errno) { try removeFile(path, at: directory.rawValue) } catch  where error.code == ENOENT {}
     let made = SharedDescriptor(
       try openFile(
-        LogIndexRecord.name(of: name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_APPEND, mode: about.permissions,
-        at: directory.rawValue))
+        path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND, mode: about.permissions, at: directory.rawValue))
     try changeOwner(of: made.rawValue, uid: about.uid, gid: about.gid)
     try changeMode(of: made.rawValue, to: about.permissions)
     try made.descriptor.writeAll(LogIndexRecord.header(position: position))

@@ -24,16 +24,22 @@ final class LogPump {
   /// What the earlier files of the stream had.
   private var position: UInt64 = 0
   private var index: LogIndexWriter
-  /// Set when a write failed: the stream is still read, so that the process is not blocked, and this is told.
-  private(set) var trouble: Errno?
-  /// Trouble is told once, and again only after something could be written.
-  var hasTold = false
+  private var trouble: Trouble?
+  private var toldTrouble: Trouble?
   private(set) var isAtEnd = false
+
+  private enum Trouble: Equatable {
+    /// The stream is still read, so that the process is not blocked.
+    case isLosing(Errno)
+    case cannotRotate(Errno)
+  }
 
   /// As much as a pipe holds by default, so that one wake-up empties it.
   static let chunk = 65536
   /// A line may exceed the limit by this much before it is cut.
   private static let slack = 65536
+  /// What a file has room for at the least, however small its limit.
+  static let smallestFile: UInt64 = 4096
 
   init(
     pipe: SharedDescriptor, file: SharedDescriptor, directory: SharedDescriptor, name: String, maximumBytes: UInt64,
@@ -44,24 +50,39 @@ final class LogPump {
     self.directory = directory
     self.name = name
     // Room for the slack above it.
-    self.maximumBytes = min(max(maximumBytes, 4096), UInt64(Int.max / 2))
+    self.maximumBytes = min(max(maximumBytes, Self.smallestFile), UInt64(Int.max / 4))
     self.backups = Int(backups)
     index = LogIndexWriter(directory: directory)
     size = try status(of: file.rawValue).size
     try pipe.descriptor.setNonBlocking(true)
   }
 
-  /// Takes what is in the pipe, at most a few chunks so that other streams get their turn.
-  func pump(through buffer: TransferBuffer) {
-    for _ in 0..<8 {
-      guard move(through: buffer) == buffer.capacity else { return }
+  /// What is wrong with the log, each thing once, and again only after all was well.
+  func takeTrouble() -> String? {
+    guard trouble != toldTrouble else { return nil }
+    toldTrouble = trouble
+    return switch trouble {
+    case nil: nil
+    case .isLosing(let error): "output is being lost: \(error)"
+    case .cannotRotate(let error): "\(name) grows over its limit: it cannot be rotated: \(error)"
     }
   }
 
-  /// Takes what is there now, at most as much as a pipe can hold.
-  func drain(through buffer: TransferBuffer) {
-    for _ in 0..<17 where !isAtEnd {
-      if move(through: buffer) == nil { return }
+  /// Takes what is in the pipe, at most a few chunks so that other streams get their turn. A rotation ends the turn: it
+  /// renames every old file, of which there may be thousands.
+  func pump(through buffer: TransferBuffer) {
+    let before = position
+    for _ in 0..<8 {
+      guard move(through: buffer) == buffer.capacity, position == before else { return }
+    }
+  }
+
+  /// Takes what is there now, at most as much as a pipe can hold, and until `end` at the longest.
+  func drain(through buffer: TransferBuffer, until end: UInt64?) {
+    var taken = 0
+    while taken <= 16 * Self.chunk, let count = move(through: buffer), count > 0 {
+      taken += count
+      if let end, Clock.now >= end { return }
     }
   }
 
@@ -69,15 +90,39 @@ final class LogPump {
   /// not stand still.
   private func move(through buffer: TransferBuffer) -> Int? {
     do throws(Errno) {
-      guard let count = try buffer.fill(from: pipe.descriptor) else { return nil }
-      if count == 0 { isAtEnd = true } else { try write(buffer, count) }
+      // Not much more than fits, so that it is not for many small files at once.
+      let wanted = min(UInt64(Self.chunk), room + Self.smallestFile)
+      guard let count = try buffer.fill(from: pipe.descriptor, upTo: Int(wanted)) else { return nil }
+      if count == 0 {
+        isAtEnd = true
+      } else {
+        lookAtFile()
+        try write(buffer, count)
+      }
       return count
     } catch {
-      trouble = error
+      trouble = .isLosing(error)
       // Some of it may have been written.
       if let about = try? status(of: file.rawValue) { size = about.size }
-      return 0
+      return buffer.count
     }
+  }
+
+  /// What the file can take before it is full.
+  private var room: UInt64 { maximumBytes > size ? maximumBytes - size : 0 }
+
+  /// What a file may have at most, even if it cannot be rotated.
+  private var bound: UInt64 { 2 * maximumBytes + UInt64(Self.slack) }
+
+  /// An operator may have cut the file short, or written to it. The stream's position stays what it is: what was cut off
+  /// lies before the file now.
+  private func lookAtFile() {
+    guard let about = try? status(of: file.rawValue), about.size != size else { return }
+    if about.size < size {
+      position += size - about.size
+      index.restart(file, named: name, at: position)
+    }
+    size = about.size
   }
 
   private func write(_ buffer: TransferBuffer, _ count: Int) throws(Errno) {
@@ -85,20 +130,28 @@ final class LogPump {
     var start = 0
     while start < count {
       index.note(file, named: name, at: size, now: now)
-      let room = maximumBytes > size ? Int(maximumBytes - size) : 0
+      let room = Int(self.room)
       guard count - start > room else {
         try append(buffer, start..<count)
-        (trouble, hasTold) = (nil, false)
+        trouble = nil
         return
       }
       // Cut after a line: the last one that fits, or else the first that ends within the slack.
       let newline = UInt8(ascii: "\n")
       var end = buffer.lastIndex(of: newline, in: start..<(start + room)).map { $0 + 1 }
       if end == nil { end = buffer.firstIndex(of: newline, in: (start + room)..<count).map { $0 + 1 } }
-      let cut = end ?? count
+      let cut = min(end ?? count, start + Int(bound > size ? bound - size : 0))
       try append(buffer, start..<cut)
       start = cut
-      if end != nil || size >= maximumBytes + UInt64(Self.slack) { try rotate() }
+      guard end != nil || size >= maximumBytes + UInt64(Self.slack) else { continue }
+      do throws(Errno) { try rotate() } catch {
+        // The file can take the rest though it is full: better too large than cut off. Tried again with the next bytes.
+        let end = min(count, start + Int(bound > size ? bound - size : 0))
+        try append(buffer, start..<end)
+        guard end == count else { throw error }
+        trouble = .cannotRotate(error)
+        return
+      }
     }
   }
 

@@ -50,15 +50,15 @@ struct ProcessTree {
 
   /// SIGKILL to every process that has one of the pipes open.
   func killHolders(of pipes: [SharedDescriptor]) {
-    let wanted = Set(pipes.compactMap { try? status(of: $0.rawValue).inode })
+    let wanted = Set(pipes.compactMap { try? status(of: $0.rawValue).inode }.map { Array("pipe:[\($0)]".utf8) })
     for pid in pids() {
       let folder = "/proc/\(pid)/fd"
       guard let descriptors = try? entries(of: folder) else { continue }
       let holds = descriptors.contains { entry in
-        guard let name = String(validating: entry.name, as: UTF8.self),
-          let about = try? status(of: "\(folder)/\(name)", followLinks: true)
-        else { return false }
-        return about.mode & UInt32(S_IFMT) == UInt32(S_IFIFO) && wanted.contains(about.inode)
+        // By the link's own text (proc(5)). To follow it would ask the file system of whatever else a task has open, and
+        // one of its own (FUSE) need never answer: init would stand still.
+        guard let name = String(validating: entry.name, as: UTF8.self) else { return false }
+        return (try? readSymbolicLink("\(folder)/\(name)")).map(wanted.contains) ?? false
       }
       if holds { Children.signal(pid, SIGKILL) }
     }

@@ -15,6 +15,8 @@ final class Run {
   /// Present once the child was reaped; the run ends when its streams have, too.
   var end: ExitRecord?
   var isRecorded = false
+  /// When its streams are cut off, once it has ended and they have not.
+  var cutAt: UInt64 = 0
   /// Set for what is no run of the task: who asked for the command, and the number it is answered with.
   var command: (id: UInt32, channel: InitChannel)?
 

@@ -13,12 +13,13 @@ package final class TransferBuffer {
 
   deinit { memory.deallocate() }
 
-  /// Reads once. 0 at the end of the file; `nil` when a non-blocking descriptor has nothing.
-  package func fill(from source: borrowing FileDescriptor) throws(Errno) -> Int? {
+  /// Reads once, at most `limit` bytes. 0 at the end of the file; `nil` when a non-blocking descriptor has nothing.
+  package func fill(from source: borrowing FileDescriptor, upTo limit: Int = .max) throws(Errno) -> Int? {
     let number = source.rawValue
     count = 0
+    let wanted = min(limit, memory.count)
     do throws(Errno) {
-      count = try retrying("read") { CLinux.read(number, memory.baseAddress, memory.count) }
+      count = try retrying("read") { CLinux.read(number, memory.baseAddress, wanted) }
     } catch  where error.code == EAGAIN {
       return nil
     }

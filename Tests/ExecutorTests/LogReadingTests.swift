@@ -1,3 +1,4 @@
+import Glibc
 import LaunchModel
 import LinuxKernel
 import Testing
@@ -68,7 +69,6 @@ import Testing
       }
       var lines: [String] = []
       while let (_, line) = merge.next() { lines.append(String(decoding: line.bytes, as: UTF8.self)) }
-      for log in merge.logs { if let line = log.rest() { lines.append(String(decoding: line.bytes, as: UTF8.self)) } }
       return lines
     }
   }
@@ -79,6 +79,79 @@ import Testing
     try folder.write("b", [(2, "b2\n"), (3, "b3\n"), (5, "b5\n")])
     #expect(folder.lines(["a", "b"]) == ["a1\n", "a1'\n", "a1''\n", "b2\n", "b3\n", "a4\n", "b5\n", "a6"])
     #expect(folder.lines(["a", "b"], since: 3) == ["b3\n", "a4\n", "b5\n", "a6"])
+  }
+
+  @Test func aLastLineWithoutAnEndIsMergedLikeOthers() throws {
+    let folder = try Folder()
+    try folder.write("a", [(1, "a1\n"), (2, "a2")])
+    try folder.write("b", [(3, "b3\n")])
+    try folder.write("c", [(4, "c4")])
+    #expect(folder.lines(["a", "b", "c"]) == ["a1\n", "a2", "b3\n", "c4"])
+  }
+
+  @Test func aRewoundLogLeavesOutWhatItLeftOutBefore() throws {
+    let folder = try Folder()
+    try folder.write("a", [(1, "old\n"), (3, "new\n")])
+    let log = ProcessLog(
+      process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: 2_000_000_000)
+    log.begin(tail: 9)
+    for _ in 0..<2 {
+      #expect(log.next().map { String(decoding: $0.bytes, as: UTF8.self) } == "new\n")
+      #expect(log.next() == nil)
+      log.rewind()
+    }
+  }
+
+  @Test func whatWasReadAheadAndGivenBackComesAgain() throws {
+    let folder = try Folder()
+    try folder.write("a", [(1, "1\n2\n3")])
+    let log = ProcessLog(process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: nil)
+    log.begin(tail: nil)
+    let merge = LogMerge()
+    merge.add(log)
+    func next() -> String? { merge.next().map { String(decoding: $0.line.bytes, as: UTF8.self) } }
+    #expect(next() == "1\n")
+    merge.putBack()
+    #expect(next() == "2\n")
+    merge.putBack()
+    (log.follows, log.holdsPartial) = (true, true)
+    #expect(next() == nil)
+    try openFile("\(folder.path)/a/0/stdout", O_WRONLY | O_APPEND).writeAll(" goes on\n".utf8)
+    #expect([next(), next()] == ["3 goes on\n", nil])
+  }
+
+  @Test func followedRunsAreShownOneByOneAlsoWhereNumbersAreLeftOut() throws {
+    let folder = try Folder()
+    try folder.write("a", run: 0, [(1, "0\n")])
+    let log = ProcessLog(process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: nil)
+    log.follows = true
+    log.begin(tail: nil)
+    func next() -> String? { log.next().map { String(decoding: $0.bytes, as: UTF8.self) } }
+    #expect([next(), next()] == ["0\n", nil])
+    for run in 1...3 { try folder.write("a", run: run, [(2, "\(run)\n")]) }
+    #expect([next(), next(), next(), next()] == ["1\n", "2\n", "3\n", nil])
+    try folder.write("a", run: 7, [(2, "7\n")])
+    var seen = next()
+    for _ in 0..<200 where seen == nil {
+      CurrentProcess.pause(milliseconds: 10)
+      seen = next()
+    }
+    #expect(seen == "7\n")
+  }
+
+  @Test func olderFilesAreNotShownAgainWhenTheOneThatWasReadIsRemoved() throws {
+    let folder = try Folder()
+    try folder.write("a", file: "stdout.1", from: 0, [(1, "one")])
+    try folder.write("a", from: 3, [(2, "two")])
+    let stream = try #require(LogStream("\(folder.path)/a/0", "stdout"))
+    func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
+    #expect([next(), next(), next()] == ["one", "two", nil])
+    try removeFile("\(folder.path)/a/0/stdout")
+    #expect(next() == nil)
+    try removeFile("\(folder.path)/a/0/stdout.index")
+    try folder.write("a", from: 6, [(3, "three")])
+    #expect([next(), next()] == ["three", nil])
+    #expect(stream.takeMissing() == 0)
   }
 
   @Test func oneLogStaysInItsOrderWhenTheClockGoesBack() throws {

@@ -8,6 +8,7 @@ import time
 
 from support import ExecutorTestCase, document, process
 from support.executor import wait_until
+from support.silent_files import silent_file
 
 
 def rotated(name, cmdline, log_size, backups, **fields):
@@ -16,6 +17,11 @@ def rotated(name, cmdline, log_size, backups, **fields):
 
 def console(name, cmdline, destination="console", **fields):
     return process(name, cmdline, logger={"destination": destination}, **fields)
+
+
+def waiting(path):
+    """A piece of a script that waits for a file."""
+    return f"while ! test -e {path}; do sleep 0.02; done; "
 
 
 def files_of(directory, stream="stdout"):
@@ -169,6 +175,28 @@ class Files(ExecutorTestCase):
         self.assert_finished(self.run_task(document("sleep 1000 & echo done")))
         self.assertLess(time.monotonic() - began, 20)
 
+    def test_ends_of_others_do_not_put_off_the_end_of_a_run_whose_log_is_held(self):
+        """The log lies in a message that nobody takes: no process has it, so it is cut off after a second."""
+        send = ("python3 -c \"import array, socket, time; time.sleep({}); s = socket.socket(socket.AF_UNIX); s.connect('s'); "
+                "s.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [1, 2]))])\"; date +%s.%N > {}")
+        keep = ("python3 -c \"import os, socket, time; s = socket.socket(socket.AF_UNIX); s.bind('s'); s.listen(9)\n"
+                "while not os.path.exists('next'): time.sleep(0.02)\"")
+        outcome = self.assert_finished(self.run_task(document(
+            process("keep", keep), process("a", waiting("s") + send.format(0, "a")), process("next", "date +%s.%N > next"),
+            *[process(f"b{index}", waiting("a") + send.format(0.6 * index, f"b{index}")) for index in range(1, 5)],
+            order=["a", "next"], ram=256 << 20)))
+        waited = float(outcome.sandbox_file("next")) - float(outcome.sandbox_file("a"))
+        self.assertTrue(0.9 < waited < 1.6, waited)
+
+    def test_a_file_system_that_never_answers_does_not_stop_the_search_for_who_holds_a_log(self):
+        directory = self.host.path("silent")
+        with silent_file(directory) as (path, asked):
+            task = self.start_task(document(
+                f"exec 5<{path}; setsid sh -c 'touch held; exec sleep 1000' 0<&5 & " + waiting("held") + "echo done",
+                container={"volumes": [{"container_path": directory, "host_path": directory, "mode": "RO"}]}))
+            self.assert_finished(task.wait(15))
+            self.assertEqual(asked, [])
+
 
 class Index(ExecutorTestCase):
     def test_the_index_says_when_each_line_was_written(self):
@@ -268,11 +296,19 @@ class Shown(ExecutorTestCase):
         for since in (f"{then:.6f}", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(then)) + f"{then % 1:.9f}"[1:] + "Z"):
             self.assertEqual(self.aurora("logs", outcome.id, "--since", since).out, "a | new\nb | newer\n", since)
         self.assertEqual(self.aurora("logs", outcome.id, f"--since={then:.6f}", "--tail", "1").out, "b | newer\n")
+        self.assertEqual(self.aurora("logs", outcome.id, f"--since={then:.6f}", "--tail", "9").out, "a | new\nb | newer\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--since", "1h30m").out, "a | old\na | new\nb | newer\n")
         self.assertEqual(self.aurora("logs", outcome.id, "--since", str(int(time.time()) + 3600)).out, "")
         done = self.aurora("logs", outcome.id, "--since", "yesterday")
         self.assertEqual(done.code, 64, done)
         self.assertIn("1h30m", done.err)
+
+    def test_last_lines_without_an_end_are_lines_like_others(self):
+        outcome = self.assert_finished(self.run_task(document(
+            process("a", "printf aend"), process("b", "sleep 0.3; printf bend"), process("c", "sleep 0.6; echo cend"))))
+        self.assertEqual(self.aurora("logs", outcome.id).out, "a | aend\nb | bend\nc | cend\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "2").out, "b | bend\nc | cend\n")
+        self.assertEqual(self.aurora("logs", outcome.id, "--tail", "1").out, "c | cend\n")
 
     def test_a_thousand_runs_are_shown_as_one_log(self):
         outcome = self.assert_finished(self.run_task(document("true")))
@@ -385,6 +421,84 @@ class Shown(ExecutorTestCase):
                    if "rotated away" in line and word.isdigit()]
         self.assertEqual(len(outcome.finished.out) + sum(missing), 2 + 500_000, outcome.finished.err)
         self.assertTrue(outcome.finished.out.endswith(f"{5000:099}\n"))
+
+    def test_logs_f_shows_every_one_of_many_runs(self):
+        """Made here, as nothing makes them faster: a listing of the folder is never one of one moment."""
+        task = self.start_task(document(waiting("end")))
+        task.wait_running()
+        os.makedirs(f"{task.directory}/logs/many")
+        followers = [self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id) for _ in range(2)]
+        time.sleep(0.2)
+        lines = [f"many | {run}" for run in range(3000)]
+        for run in range(len(lines)):
+            os.mkdir(f"{task.directory}/logs/many/{run}")
+            with open(f"{task.directory}/logs/many/{run}/stdout", "w", encoding="ascii") as file:
+                file.write(f"{run}\n")
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        for follower in followers:
+            self.assertEqual(follower.wait(10).finished.out.splitlines(), lines)
+
+    def test_logs_f_of_one_stream_shows_a_line_before_it_has_an_end(self):
+        task = self.start_task(document(
+            "printf .; " + waiting("go") + "printf .; echo .; " + waiting("end") + "printf last"))
+        task.wait_log(".")
+        follower = self.host.start("logs", task.id, "-f", "--process", "main", "--stdout", task_id=task.id)
+        shown = follower.process.stdout.fileno()
+        self.assertEqual(os.read(shown, 100), b".")
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        data = b""
+        while len(data) < 3:
+            data += os.read(shown, 100)
+        self.assertEqual(data, b"..\n")
+        mixed = self.host.start("logs", task.id, "-f", "--tail", "1", task_id=task.id)
+        self.assertEqual(os.read(mixed.process.stdout.fileno(), 100), b"...\n")
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        self.assertEqual((follower.wait(10).finished.out, mixed.wait(10).finished.out), ("last", "last"))
+
+    def test_logs_f_goes_on_after_the_log_was_emptied(self):
+        task = self.start_task(document(
+            "seq 1 500; " + waiting("a") + "echo after; " + waiting("b") + "seq 1001 2000; echo whole; " + waiting("end")))
+        task.wait_log("500")
+        follower = self.host.start("logs", task.id, "-f", "--process", "main", task_id=task.id)
+        shown = follower.process.stdout.fileno()
+        data = b""
+        while not data.endswith(b"\n500\n"):
+            data += os.read(shown, 65536)
+        os.truncate(task.log_path(), 0)
+        open(task.sandbox + "/a", "w", encoding="ascii").close()
+        self.assertEqual(os.read(shown, 100), b"after\n")
+        # Now it has outgrown the old place by the time of the next look.
+        follower.process.send_signal(signal.SIGSTOP)
+        os.truncate(task.log_path(), 0)
+        open(task.sandbox + "/b", "w", encoding="ascii").close()
+        task.wait_log("whole")
+        follower.process.send_signal(signal.SIGCONT)
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        outcome = follower.wait(10).finished
+        self.assertEqual(outcome.out, "".join(f"{number}\n" for number in range(1001, 2001)) + "whole\n")
+        self.assertEqual(outcome.err.count("was truncated"), 2, outcome.err)
+        position, records = index_of(task.log_path())
+        self.assertEqual(position, len("".join(f"{number}\n" for number in range(1, 501))) + len("after\n"))
+        self.assertLess(records[-1][1], os.path.getsize(task.log_path()))
+
+    def test_logs_f_shows_nothing_twice_when_the_log_is_removed(self):
+        task = self.start_task(document(rotated(
+            "main", "seq -f %099.0f 1 300; " + waiting("go") + "seq -f %099.0f 301 600; " + waiting("end"), 8192, 20)))
+        task.wait_log(f"{300:099}\n")
+        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
+        shown, data = follower.process.stdout.fileno(), b""
+        while len(data) < 30000:
+            data += os.read(shown, 65536)
+        os.unlink(task.log_path())
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        task.wait_log(f"{600:099}\n")
+        open(task.sandbox + "/end", "w", encoding="ascii").close()
+        task.wait()
+        data += follower.wait(10).finished.out.encode()
+        self.assertEqual(data, b"".join(b"%099d\n" % number for number in range(1, 601)))
 
     def test_logs_f_ends_when_nobody_reads_it_any_more(self):
         task = self.start_task(document("echo first; echo second; sleep 1000"))

@@ -56,11 +56,12 @@ enum LogsCommand {
     }
     if let tail { skip(to: tail, merge) }
     if arguments.has("--follow") {
-      for log in merge.logs { log.follows = true }
+      // What was read ahead may be the beginning of a line.
+      merge.putBack()
+      for log in merge.logs { (log.follows, log.holdsPartial) = (true, printer.mixes) }
       return try LogsFollower(shown, merge, printer).run()
     }
     while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
-    for log in merge.logs { if let line = log.rest() { printer.print(line, of: log) } }
     printer.finish()
     return .finished
   }
@@ -70,7 +71,6 @@ enum LogsCommand {
     var count = 0
     for log in merge.logs {
       while let line = log.next() { count += line.startsLine ? 1 : 0 }
-      count += log.rest()?.startsLine == true ? 1 : 0
       log.rewind()
     }
     merge.skip(count - tail)

@@ -26,6 +26,9 @@ final class LogIndexReader {
     self.position = position
   }
 
+  /// It is no longer beside a log: another has taken its place, or both are gone.
+  var isRemoved: Bool { (try? status(of: file.rawValue).links) == 0 }
+
   /// There may be more records than before.
   func refresh() { isAtEnd = false }
 

@@ -19,7 +19,7 @@ final class LogLineReader {
   /// Where in the file the buffer begins; negative when its beginning is of the file before.
   private var origin: Int64 = 0
   /// The file that the buffer's end is of, and its time where it has no index.
-  private var file: LogStream.File?
+  private var file: LogFile?
   private var fileTime: UInt64 = 0
   /// When the line began whose end is not there yet.
   private var pending: UInt64?
@@ -45,6 +45,13 @@ final class LogLineReader {
 
   /// What there is of a line without an end.
   func rest() -> LogLine? { start < buffer.count ? take(to: buffer.count, endsLine: false) : nil }
+
+  /// Takes back the line that it gave last.
+  func putBack(_ line: LogLine) {
+    start -= line.bytes.count
+    pending = line.time
+    isWithinLine = !line.startsLine
+  }
 
   /// Forgets what was read ahead: the stream has been put to another place.
   func reset() {

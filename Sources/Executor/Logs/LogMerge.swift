@@ -40,6 +40,15 @@ final class LogMerge {
     }
   }
 
+  /// Gives back what was read ahead.
+  func putBack() {
+    for index in logs.indices {
+      if let line = heads[index] { logs[index].putBack(line) }
+      heads[index] = nil
+    }
+    (current, given) = (nil, 0)
+  }
+
   /// Whether the log of the last line still has the earliest one. A line that was begun is not broken off.
   private var isEarliest: Bool {
     guard let current, let head = heads[current.index] else { return false }

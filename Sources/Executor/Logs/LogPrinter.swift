@@ -10,6 +10,8 @@ final class LogPrinter {
   /// The log whose line has not ended yet.
   private var unfinished: (log: ProcessLog, run: Int?)?
   private var hasPrefix = false
+  /// Whether lines of one log are shown between those of another.
+  var mixes: Bool { namesProcesses || marksErrors }
   /// Nobody reads any more.
   private(set) var isClosed = false
 

@@ -32,7 +32,8 @@ final class LogsFollower {
         watchRuns()
         show()
         if isOver || printer.isClosed {
-          for log in merge.logs { if let line = log.rest() { printer.print(line, of: log) } }
+          for log in merge.logs { log.holdsPartial = false }
+          show()
           printer.finish()
           return .finished
         }
@@ -55,10 +56,14 @@ final class LogsFollower {
     while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
     printer.flush()
     for log in merge.logs {
-      let missing = log.takeMissing()
+      let (isCut, missing) = (log.takeCut(), log.takeMissing())
+      if isCut {
+        Console.warning("\(log.process) \(log.stream): the file was truncated; what was written since is shown")
+      }
       guard missing > 0 else { continue }
       Console.warning(
-        "\(log.process) \(log.stream): \(missing) bytes were rotated away before they could be shown")
+        "\(log.process) \(log.stream): \(missing) bytes were \(isCut ? "cut off" : "rotated away") before they could be "
+          + "shown")
     }
   }
 
@@ -73,6 +78,7 @@ final class LogsFollower {
     let new = names.filter { name in !merge.logs.contains { $0.process.utf8.elementsEqual(name.utf8) } }
     for log in shown.logs(of: new) {
       log.follows = true
+      log.holdsPartial = printer.mixes
       log.begin(tail: nil)
       merge.add(log)
     }

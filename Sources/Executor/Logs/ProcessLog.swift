@@ -15,14 +15,21 @@ final class ProcessLog {
   private var reader: LogLineReader?
   private(set) var run: Int?
   /// Lines from before this time are left out, until one is not.
-  private var since: UInt64?
+  private let since: UInt64?
+  private var isNewEnough = false
   private var isLeftOut = false
+  /// Whether a last line without an end waits for it: lines of others may be shown in between.
+  var holdsPartial = false
   /// Whether runs that begin later are shown, too.
   var follows = false { didSet { if follows { reader?.stream.limit(toNow: false) } } }
   /// The last run there was when this began.
   private let lastRun: Int?
-  /// The runs there were when somebody last looked.
+  /// The runs there were when somebody last looked, and when that was.
   private var known: [Int]
+  private var looked = Clock.now
+  /// What nobody has asked for yet of runs before this one.
+  private var missing: UInt64 = 0
+  private var wasCut = false
   private var begin: (run: Int, place: LogStream.Place)?
 
   /// - Parameter folder: of the process, with a directory for each run.
@@ -32,8 +39,15 @@ final class ProcessLog {
     lastRun = known.last
   }
 
+  /// The runs that there are. One listing may miss what is added meanwhile and have what was added after that; what was
+  /// there before the last of one, another has for certain.
   static func numbers(_ folder: String) -> [Int] {
-    ((try? entries(of: folder)) ?? []).compactMap { AccountFile.number($0.name).map(Int.init) }.sorted()
+    func list() -> [Int] {
+      ((try? entries(of: folder)) ?? []).compactMap { AccountFile.number($0.name).map(Int.init) }.sorted()
+    }
+    let first = list()
+    guard let last = first.last, first.count <= last else { return first }
+    return list().filter { $0 <= last }
   }
 
   /// Where the run that is read has its files; watched while following.
@@ -80,6 +94,7 @@ final class ProcessLog {
 
   /// Goes where it began.
   func rewind() {
+    (isNewEnough, isLeftOut) = (false, false)
     guard let begin else { return }
     open(begin.run)
     reader?.stream.go(to: begin.place)
@@ -100,26 +115,40 @@ final class ProcessLog {
         if isWanted(line) { return line }
         continue
       }
-      guard let later = nextRun() else { return nil }
+      guard let later = nextRun() else {
+        guard !holdsPartial, let line = reader?.rest() else { return nil }
+        if isWanted(line) { return line }
+        continue
+      }
       // What came between the two looks: when a later run is there, this one writes no more.
       if let line = reader?.next() ?? reader?.rest() {
         if isWanted(line) { return line }
         continue
       }
+      (missing, wasCut) = (takeMissing(), takeCut())
       open(later)
     }
   }
 
-  /// What there is of a last line without an end.
-  func rest() -> LogLine? { reader?.rest().flatMap { isWanted($0) ? $0 : nil } }
+  /// Takes back the line that it gave last.
+  func putBack(_ line: LogLine) { reader?.putBack(line) }
+
+  /// Whether a file was cut short since the last time this was asked.
+  func takeCut() -> Bool {
+    defer { wasCut = false }
+    return reader?.stream.takeCut() == true || wasCut
+  }
 
   /// Bytes that could not be shown since the last time this was asked.
-  func takeMissing() -> UInt64 { reader?.stream.takeMissing() ?? 0 }
+  func takeMissing() -> UInt64 {
+    defer { missing = 0 }
+    return missing + (reader?.stream.takeMissing() ?? 0)
+  }
 
   /// No further line will come of the run that was asked for.
   var isOver: Bool {
     guard case .only(let wanted) = runs else { return false }
-    return Self.numbers(folder).contains { $0 > wanted }
+    return isThere(wanted + 1) || laterRuns().contains { $0 > wanted }
   }
 
   private func nextRun() -> Int? {
@@ -131,17 +160,29 @@ final class ProcessLog {
       case .only(let wanted): number == wanted
       }
     }
-    if let next = known.first(where: isNext) { return next }
-    guard follows else { return nil }
-    known = Self.numbers(folder)
-    return known.first(where: isNext)
+    // Asked for by its number, as a listing may miss it. Without following, those that there were are all.
+    var following = (run ?? -1) + 1
+    if run == nil, case .only(let wanted) = runs { following = wanted }
+    if follows || following <= lastRun ?? -1, isNext(following), isThere(following) { return following }
+    return laterRuns().first(where: isNext)
+  }
+
+  private func isThere(_ run: Int) -> Bool { (try? status(of: "\(folder)/\(run)")) != nil }
+
+  /// Runs behind a number that is left out, as where a run could not be begun. There may be a million and a look at the
+  /// folder for each would take long, so that is done now and then only.
+  private func laterRuns() -> [Int] {
+    if known.last ?? -1 <= run ?? -1, follows, Clock.now > looked + 500_000_000 {
+      (known, looked) = (Self.numbers(folder), Clock.now)
+    }
+    return known.last ?? -1 > run ?? -1 ? known : []
   }
 
   private func isWanted(_ line: LogLine) -> Bool {
-    guard let since else { return true }
+    guard let since, !isNewEnough else { return true }
     if line.startsLine { isLeftOut = line.time < since }
     // Once they are new enough they stay so, whatever the clock does.
-    if !isLeftOut { self.since = nil }
-    return !isLeftOut
+    isNewEnough = !isLeftOut
+    return isNewEnough
   }
 }

@@ -326,7 +326,7 @@ final class TaskSupervisor {
     case .stopRequested(let signal):
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
-      publisher.note("warning: \(key): output is being lost: \(message)")
+      publisher.note("warning: \(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
     }
   }

@@ -46,7 +46,8 @@ enum LoggerFields {
 
 enum RotateFields {
   static let logSize = Field(
-    "log_size", .integer(1...(1 << 50)), standard: 104_857_600, "Bytes of a file before it is rotated.")
+    "log_size", .integer(1...(1 << 50)), standard: 104_857_600,
+    "Bytes of a file before it is rotated; less than 4096 counts as 4096.")
   static let backups = Field("backups", .integer(0...10_000), standard: 5, "Rotated files that are kept.")
 
   static let record = RecordType("RotatePolicy", "When log files are rotated.", [logSize, backups])
