@@ -5,14 +5,12 @@ enum Console {
   static func output(_ text: String) { write(text + "\n", to: 1) }
   static func raw(_ bytes: [UInt8], to descriptor: Int32 = 1) { StandardStream.write(bytes, to: descriptor) }
   static func note(_ text: String) { write(text + "\n", to: 2) }
-  /// For who has more to do than to talk: a standard error that nobody reads does not stop it.
-  static func noteInPassing(_ text: String) {
-    StandardStream.write(escaped(Array((text + "\n").utf8)), to: 2, patience: 1000)
-  }
   static func warning(_ text: String) { write("warning: \(text)\n", to: 2) }
 
-  static func error(_ failure: CommandFailure) {
-    write("error: \(failure.message)\n" + (failure.hint.map { "hint: \($0)\n" } ?? ""), to: 2)
+  static func error(_ failure: CommandFailure) { note(text(of: failure)) }
+
+  static func text(of failure: CommandFailure) -> String {
+    "error: \(failure.message)" + (failure.hint.map { "\nhint: \($0)" } ?? "")
   }
 
   static var outputIsTerminal: Bool { StandardStream.isTerminal(1) }

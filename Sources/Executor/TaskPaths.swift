@@ -50,6 +50,8 @@ struct TaskPaths: Sendable {
   var run: String { "\(runDirectory)/\(taskID)" }
   var controlSocket: String { run + "/control.sock" }
   var launchPlan: String { run + "/launch-plan" }
+  var handover: String { run + "/handover" }
+  var accounts: String { run + "/accounts" }
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
 

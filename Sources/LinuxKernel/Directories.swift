@@ -11,21 +11,30 @@ package struct DirectoryEntry: Sendable, Equatable {
 
 /// Calls `body` for every entry of an open directory but `.` and `..`, in the file system's order (getdents64(2)), until
 /// it returns false. The name is valid during the call only: in a large tree a copy of each would cost more than the rest.
-package func forEachEntry(of directory: Int32, _ body: (_ name: RawPath, _ type: UInt8) -> Bool) throws(Errno) {
+///
+/// With `directoriesFirst`, of what one call to the kernel gives the directories come before the rest: what may be renamed
+/// at any time is best opened at once.
+package func forEachEntry(
+  of directory: Int32, directoriesFirst: Bool = false, _ body: (_ name: RawPath, _ type: UInt8) -> Bool
+) throws(Errno) {
   var buffer = [UInt8](repeating: 0, count: 32768)
   while true {
     let count = try retrying("getdents64") { ax_getdents64(directory, &buffer, buffer.count) }
     if count == 0 { return }
     let goesOn = buffer.withUnsafeBytes { records -> Bool in
       guard let base = records.baseAddress else { return false }
-      var offset = 0
-      while offset < count {
-        // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name and a NUL
-        let length = Int(records[offset + 16]) | Int(records[offset + 17]) << 8
-        let name = (base + offset + 19).assumingMemoryBound(to: CChar.self)
-        let isDot = name[0] == 0x2e && (name[1] == 0 || (name[1] == 0x2e && name[2] == 0))
-        if !isDot, !body(RawPath(name), records[offset + 18]) { return false }
-        offset += length
+      for pass in directoriesFirst ? 0..<2 : 0..<1 {
+        var offset = 0
+        while offset < count {
+          // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name and a NUL
+          let length = Int(records[offset + 16]) | Int(records[offset + 17]) << 8
+          let type = records[offset + 18]
+          let name = (base + offset + 19).assumingMemoryBound(to: CChar.self)
+          let isDot = name[0] == 0x2e && (name[1] == 0 || (name[1] == 0x2e && name[2] == 0))
+          let isTurn = !directoriesFirst || (type == 4) == (pass == 0)
+          if !isDot, isTurn, !body(RawPath(name), type) { return false }
+          offset += length
+        }
       }
       return true
     }

@@ -30,6 +30,8 @@ package struct FileStatus: Sendable, Equatable {
   package let deviceType: UInt64
   package let mountID: UInt64
   package let modified: Int64
+  /// When anything about it changed last, in seconds: unlike the other times its owner cannot set it.
+  package let changed: Int64
 
   package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
   package var isRegularFile: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
@@ -88,7 +90,7 @@ package func status(
     mode: UInt32(raw.stx_mode), uid: raw.stx_uid, gid: raw.stx_gid, size: raw.stx_size, blocks: raw.stx_blocks,
     links: raw.stx_nlink, inode: raw.stx_ino, device: UInt64(raw.stx_dev_major) << 32 | UInt64(raw.stx_dev_minor),
     deviceType: UInt64(raw.stx_rdev_major) << 32 | UInt64(raw.stx_rdev_minor), mountID: raw.stx_mnt_id,
-    modified: raw.stx_mtime.tv_sec)
+    modified: raw.stx_mtime.tv_sec, changed: raw.stx_ctime.tv_sec)
 }
 
 /// The magic number of the file system an open file is on (statfs(2)).
@@ -190,6 +192,14 @@ package func readFile(_ path: some KernelPath, limit: Int = 1 << 20, at director
   throws(Errno) -> [UInt8]
 {
   let file = try openFile(path, O_RDONLY | O_NOCTTY, at: directory)
+  return try file.readToEnd(limit: limit)
+}
+
+/// The content of a file in a directory that somebody else may write to: only of a regular one, no link is followed, and
+/// nothing is waited for. Anything else is `EINVAL`.
+package func readRegularFile(_ path: some KernelPath, limit: Int = 1 << 20) throws(Errno) -> [UInt8] {
+  let file = try openFile(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
+  guard try status(of: file.rawValue).isRegularFile else { throw Errno("open", code: EINVAL) }
   return try file.readToEnd(limit: limit)
 }
 

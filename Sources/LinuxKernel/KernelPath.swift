@@ -38,15 +38,16 @@ extension Array where Element == UInt8 {
   }
 }
 
-/// Text for people: bytes as UTF-8 where they are, with control characters and invalid bytes escaped (`\x1b`).
+/// Text for people: bytes as UTF-8 where they are, with control characters, invalid bytes and what turns the direction of text
+/// round, ends a line or hides something escaped (`\x1b`, `\u{202e}`): what `escapedForMessage` escapes in strings.
 package func printable(_ bytes: some Sequence<UInt8>) -> String {
   var result = ""
   for scalar in String(decoding: Array(bytes), as: UTF8.self).unicodeScalars {
-    if scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) || scalar.value == 0xfffd {
+    switch scalar.value {
+    case 0..<0x20, 0x7f..<0xa0, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff, 0xfffd:
       let digits = String(scalar.value, radix: 16)
       result += scalar.value < 0x100 ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
-    } else {
-      result.unicodeScalars.append(scalar)
+    default: result.unicodeScalars.append(scalar)
     }
   }
   return result

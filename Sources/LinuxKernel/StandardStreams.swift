@@ -31,49 +31,6 @@ package enum StandardStream {
     FileDescriptor(owning: try retrying("fcntl") { ax_fcntl(number, F_DUPFD_CLOEXEC, 3) })
   }
 
-  /// Writes as much as can be written without waiting, and says how much that was.
-  package static func writeWithoutWaiting(_ bytes: ArraySlice<UInt8>, to number: Int32) -> Int {
-    var done = 0
-    while done < bytes.count {
-      guard isWritable(number) else { break }
-      // A pipe that is writable takes PIPE_BUF bytes at least.
-      let end = min(bytes.endIndex, bytes.startIndex + done + 4096)
-      let piece = Array(bytes[(bytes.startIndex + done)..<end])
-      guard let count = try? retrying("write", { CLinux.write(number, piece, piece.count) }) else {
-        // Nobody reads any more: what is left has nowhere to go.
-        return bytes.count
-      }
-      done += count
-    }
-    return done
-  }
-
-  /// Writes everything, unless the reader takes nothing for so long: then the rest is left out, and false returned.
-  @discardableResult package static func write(_ bytes: [UInt8], to number: Int32, patience milliseconds: Int32) -> Bool
-  {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let taken = writeWithoutWaiting(rest, to: number)
-      if taken == 0 {
-        waitForWriting(number, milliseconds: milliseconds)
-        guard isWritable(number) else { return false }
-      }
-      rest = rest.dropFirst(taken)
-    }
-    return true
-  }
-
-  private static func isWritable(_ number: Int32) -> Bool {
-    var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-    return poll(&request, 1, 0) == 1
-  }
-
-  /// Waits until something can be written, or the time is over.
-  package static func waitForWriting(_ number: Int32, milliseconds: Int32) {
-    var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-    _ = poll(&request, 1, milliseconds)
-  }
-
   package static func isTerminal(_ number: Int32) -> Bool { isatty(number) == 1 }
 
   /// Everything on standard input, at most `limit` bytes.

@@ -173,6 +173,11 @@ package struct MesosContainerizer: Sendable {
     isolators.reduce(ContainerUsage()) { $0.merging($1.usage(containerID)) }
   }
 
+  /// Stops every process of the task, not its init; false where there is no cgroup to do it with, or it takes too long.
+  package func freeze(_ containerID: String) -> Bool { cgroup(containerID)?.freeze() ?? false }
+
+  package func thaw(_ containerID: String) { cgroup(containerID)?.thaw() }
+
   /// Ends what is left of a container, whoever started it: kills through the cgroup, and through the handle of its init
   /// for hosts without cgroup2, then cleans up. Returns what could not be removed.
   package func destroy(_ containerID: String, initProcess: SharedDescriptor?) -> [String] {

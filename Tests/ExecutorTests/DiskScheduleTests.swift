@@ -27,7 +27,7 @@ import Testing
       return says ? disk - used(at) - others(at) : nil
     }
     var played = Played()
-    var schedule = DiskSchedule(limit: limit, at: 0, free: free(0))
+    var schedule = DiskSchedule(limit: limit, at: 0, free: free(0), isNew: true)
     var now = Self.second
     while now < seconds * Self.second {
       played.looks += 1
@@ -37,7 +37,7 @@ import Testing
         now = until
       case .measure:
         played.measurements.append(now)
-        schedule.begin(free: free(now))
+        _ = schedule.begin(at: now, free: free(now))
         let found = used(Double(now) / Double(Self.second))
         let took = UInt64(cost * Double(Self.second))
         now += took
@@ -98,5 +98,56 @@ import Testing
   @Test func aFileSystemThatSaysNothingIsMeasured() {
     let played = play(seconds: 120, cost: 0.1, used: { $0 < 30 ? 0 : 200 << 20 }, says: false)
     #expect((played.noticedAt ?? .max) <= 45 * Self.second)
+  }
+
+  @Test func whatIsTooDearForThePromiseCostsATenthAtMost() {
+    let played = play(seconds: 1200, cost: 10, used: { _ in 1 << 20 }, others: { UInt64($0 * 5e8) })
+    #expect(played.measurements.count <= 1200 / 100 + 1)
+  }
+
+  /// A measurement every second of a task that has taken more than it may, each of which sees nothing of it.
+  private func cares(isDoubtful: Bool, lossAtFirst: UInt64 = 200 << 20) -> [DiskSchedule.Care] {
+    let disk: UInt64 = 1 << 40
+    var schedule = DiskSchedule(limit: 100 << 20, at: 0, free: disk, isNew: true)
+    _ = schedule.begin(at: Self.second, free: disk)
+    var now = schedule.measured(0, at: Self.second, took: 0)
+    var cares: [DiskSchedule.Care] = []
+    while now < 12 * Self.second {
+      switch schedule.look(at: now, free: disk - lossAtFirst) {
+      case .wait(let until): now = until
+      case .measure:
+        let care = schedule.begin(at: now, free: disk - lossAtFirst)
+        cares.append(care)
+        now =
+          care == .still
+          ? schedule.measuredStill(0, at: now, took: 0)
+          : schedule.measured(0, isDoubtful: isDoubtful, at: now, took: 0)
+      }
+    }
+    return cares
+  }
+
+  @Test func aTreeThatKeepsChangingIsMeasuredAgainAndAtLastWithTheTaskStopped() {
+    #expect(cares(isDoubtful: true) == [.thorough, .thorough, .thorough, .still])
+    // What others have taken is forgotten after one look at a tree that is calm.
+    #expect(cares(isDoubtful: false) == [.thorough])
+    #expect(cares(isDoubtful: true, lossAtFirst: 99 << 20) == [])
+  }
+
+  @Test func measurementsThatFailWhileTheTaskMayBeOverEndIt() {
+    func failures(loss: UInt64) -> Int? {
+      let disk: UInt64 = 1 << 40
+      var schedule = DiskSchedule(limit: 100 << 20, at: 0, free: disk, isNew: true)
+      var now = Self.second
+      for count in 1...50 {
+        while case .wait(let until) = schedule.look(at: now, free: disk - loss) { now = until }
+        _ = schedule.begin(at: now, free: disk - loss)
+        guard let next = schedule.failed(at: now, took: 0) else { return count }
+        now = next
+      }
+      return nil
+    }
+    #expect(failures(loss: 0) == nil)
+    #expect((failures(loss: 200 << 20) ?? .max) <= 6)
   }
 }

@@ -17,7 +17,7 @@ import Testing
 
   /// Measured as a sandbox is, with what every directory takes for itself left aside.
   private func measure(_ bounds: DiskTree.Bounds? = nil) throws -> DiskMeasurement? {
-    DiskTree.measure([try #require(DiskTree.Root(label: "sandbox", path: top))], bounds ?? all)
+    try DiskTree.measure([DiskTree.Root(label: "sandbox", path: top)], bounds ?? all)
   }
 
   private func kibibytes(_ found: DiskMeasurement?) -> UInt64 { (found?.bytes ?? 0) >> 10 }
@@ -86,13 +86,37 @@ import Testing
     defer { try? removeTree(top) }
     try directory("a/b/c/d/e/f")
     let found = try #require(try measure(.init(entries: 100, depth: 4)))
-    #expect(found.deepest == "sandbox/a/b")
+    #expect(found.obstacle == "directories are nested too deep in sandbox/a/b")
     #expect(found.complaint(limit: 1 << 40)?.contains("nested too deep in sandbox/a/b") == true)
-    #expect(try measure()?.deepest == nil)
+    #expect(try measure()?.obstacle == nil)
   }
 
-  @Test func aDirectoryThatIsNotThereTakesNothing() {
-    #expect(DiskTree.measure(paths: ["/nonexistent"], all)?.bytes == 0)
+  @Test func aDirectoryThatIsNotThereTakesNothing() throws {
+    #expect(try DiskTree.measure(paths: ["/nonexistent"], all)?.bytes == 0)
+  }
+
+  @Test func directoriesBeyondThoseThatAreHeldOpenAreFoundByName() throws {
+    defer { try? removeTree(top) }
+    for index in 0..<30 {
+      try directory("\(index)/deep")
+      try file("\(index)/deep/x", kibibytes: 40)
+    }
+    let found = try #require(try measure(.init(entries: 1000, depth: 9, held: 3)))
+    #expect(found.bytes == (try measure()?.bytes))
+    #expect(kibibytes(found) >= 1200)
+  }
+
+  @Test func aTreeThatHasJustChangedIsSaidToBeChanging() throws {
+    defer { try? removeTree(top) }
+    try directory("a")
+    #expect(try measure()?.isChanging == true)
+    #expect(try DiskTree.measure(paths: ["/usr/share"], all)?.isChanging == false)
+  }
+
+  @Test func pathsThatExplainNothingAreLeftOut() {
+    let found = DiskMeasurement(
+      bytes: 71 << 20, largest: [.init(path: "sandbox/a", bytes: 70 << 20), .init(path: "sandbox/b", bytes: 4096)])
+    #expect(found.complaint(limit: 64 << 20)?.utf8.holds("sandbox/b".utf8) == false)
   }
 
   @Test func theComplaintHasLimitUseAndPaths() {
@@ -106,7 +130,7 @@ import Testing
   }
 
   @Test func aMeasurementSurvivesItsWayThroughThePipe() throws {
-    let found = DiskMeasurement(bytes: 5, largest: [.init(path: "a/\u{e4}", bytes: 3)], deepest: "b")
+    let found = DiskMeasurement(bytes: 5, largest: [.init(path: "a/\u{e4}", bytes: 3)], obstacle: "b", isChanging: true)
     #expect(try DiskMeasurement(decoding: found.encoded) == found)
   }
 

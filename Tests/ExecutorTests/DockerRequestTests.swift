@@ -8,6 +8,7 @@ import Testing
 
 /// What a Docker task becomes at the engine, and in the plan of its init.
 struct DockerRequestTests {
+  private let nonce = "00112233445566778899aabbccddeeff"
   private let identity = Identity(name: "www-data", uid: 33, gid: 33, groupName: "www-data", supplementaryGroups: [7])
   private let paths = DockerRequest.HostPaths(
     handover: "/run/x/t/handover", sandbox: "/w/t/sandbox", logs: "/w/t/logs", workDirectory: "/w")
@@ -37,7 +38,7 @@ struct DockerRequestTests {
   }
 
   private func finished(_ request: DockerRequest) throws -> ContainerCreateRequest {
-    try request.finished("t-1", image: try image(), nonce: "n", paths: paths)
+    try request.finished("t-1", image: try image(), nonce: nonce, paths: paths)
   }
 
   private func refusal(_ body: () throws -> Void) -> String? {
@@ -48,8 +49,8 @@ struct DockerRequestTests {
   @Test func initIsTheFirstProcessOfTheVeryImageThatWasFound() throws {
     let create = try finished(request())
     #expect(create.spec.image == "sha256:" + String(repeating: "a", count: 64))
-    #expect(create.spec.entrypoint == ["/.aurora-executor/init"])
-    #expect(create.spec.command == ["__init-handover", "/.aurora-executor/start.sock"])
+    #expect(create.spec.entrypoint == ["/.aurora-executor.0011223344556677/init"])
+    #expect(create.spec.command == ["__init-handover", "/.aurora-executor.0011223344556677/start.sock"])
     #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/" && create.spec.environment.isEmpty)
     #expect(create.hostConfig.initProcess == false && !create.hostConfig.autoRemove)
     #expect(create.hostConfig.restartPolicy == RestartPolicy(name: "no"))
@@ -61,14 +62,14 @@ struct DockerRequestTests {
     let mounts = try finished(request()).hostConfig.mounts.map { "\($0.source) \($0.target) \($0.readOnly)" }
     #expect(
       mounts == [
-        "/run/x/t/handover /.aurora-executor true", "/w/t/sandbox /mnt/mesos/sandbox false",
+        "/run/x/t/handover /.aurora-executor.0011223344556677 true", "/w/t/sandbox /mnt/mesos/sandbox false",
         "/w/t/logs /mnt/mesos/sandbox/.logs true",
       ])
   }
 
   @Test func labelsSayWhoseItIsWhateverTheTaskSays() throws {
     let labels = try finished(request([("label", "a=b")])).spec.labels
-    #expect(labels["a"] == "b" && labels[DockerLabels.taskID] == "t-1" && labels[DockerLabels.nonce] == "n")
+    #expect(labels["a"] == "b" && labels[DockerLabels.taskID] == "t-1" && labels[DockerLabels.nonce] == nonce)
     #expect(labels[DockerLabels.role] == "www-data" && labels[DockerLabels.workDirectory] == "/w")
     #expect(refusal { _ = try request([("label", DockerLabels.nonce + "=x")]) } != nil)
   }
@@ -153,7 +154,7 @@ struct DockerRequestTests {
     #expect(try request.plan("t-1", image: try image()).steps.isEmpty)
     var paths = paths
     paths.accounts = [("/etc/passwd", "/run/x/t/accounts/passwd")]
-    let create = try request.finished("t-1", image: try image(), nonce: "n", paths: paths)
+    let create = try request.finished("t-1", image: try image(), nonce: nonce, paths: paths)
     #expect(create.hostConfig.mounts.last?.target == "/etc/passwd" && create.hostConfig.mounts.last?.readOnly == true)
   }
 
@@ -179,11 +180,21 @@ struct DockerRequestTests {
     ("volum", "x", "no such option"), ("tmpfs", "/.aurora-executor/x", "executor's own"),
     ("v", "/a:/.aurora-executor", "executor's own"),
     ("mount", "type=bind,source=/a,target=//.aurora-executor/init", "own"),
+    ("v", "/tmp:/x/../.aurora-executor.0", "executor's own"), ("tmpfs", "/x/../", "on / of a container"),
+    ("tmpfs", "/mnt/mesos/sandbox", "over the sandbox"), ("v", "/a:/mnt/x/../mesos//sandbox/", "over the sandbox"),
+    ("tmpfs", "/mnt/mesos/sandbox/.logs", "over the sandbox"),
+    ("v", "/mnt/mesos/sandbox/.logs/p/0", "over the sandbox"),
     ("env-file", "/etc/shadow", "not allowed"), ("cap-add", "NOPE", "NOPE"),
   ])
   func whatBreaksTheContractIsRefused(_ name: String, _ value: String, _ words: String) throws {
     let said = refusal { _ = try finished(request([(name, value)])) }
     #expect(said?.contains(words) == true, "\(said ?? "nothing was said")")
+  }
+
+  @Test func mountsBesideWhatIsOursAreTheTasksOwn() throws {
+    for target in ["/mnt", "/mnt/mesos/sandbox/data", "/mnt/mesos/sandbox/.logsx", "/x/.aurora-executor"] {
+      #expect(try finished(request([("tmpfs", target)])).hostConfig.tmpfs.keys.contains(target))
+    }
   }
 
   @Test func whatHasNoEffectIsSaid() throws {

@@ -119,6 +119,60 @@ import Testing
     #expect(unknown.evidence.first == "Either it is not there, or the interpreter or the loader that it names is not")
   }
 
+  @Test func commandsThatAreShownAreOneWordOrAbsent() throws {
+    func next(_ directory: String) throws -> [String] {
+      try explain(.exited(3)) {
+        $0.hasOutput = true
+        $0.workDirectory = directory
+      }.next
+    }
+    #expect(
+      try next("/p'; rm -rf x; '").first?.utf8.holds(#"--work-dir '/p'\''; rm -rf x; '\''' --process"#.utf8) == true)
+    #expect(try next("/a\u{1b}[2J") == [])
+    #expect(try next("/a\u{202e}b") == [])
+  }
+
+  @Test func manyNotesAreCutOff() throws {
+    let found = try explain(.exited(3)) { $0.verdict?.notes = (0..<20).map { "note \($0)\u{202e}" } }
+    #expect(found.evidence.filter { $0.utf8.starts(with: "Also: ".utf8) }.count == 8)
+    #expect(found.evidence.contains("12 more notes are in its result"))
+    #expect(!found.text.unicodeScalars.contains("\u{202e}"))
+  }
+
+  @Test func linesAsWindowsEndsThemAreNamedWhoeverComplains() throws {
+    let head = TaskEvidence.Program.present(ProgramHead(Array("#!/bin/sh\r\n".utf8)))
+    for (words, program) in [
+      ("/usr/bin/env: \u{2018}bash\\r\u{2019}: No such file or directory", nil), ("sh: 1: ./run: not found", head),
+      ("/bin/bash: line 1: ./run: cannot execute: required file not found", head),
+    ] {
+      let found = try explain(.exited(127), stderr: [words]) { $0.program = program }
+      #expect(found.kind == .missingInterpreter)
+      #expect(found.next.first == "write the script with plain newlines")
+    }
+  }
+
+  @Test func aDirectoryIsToldFromAFileThatMayNotBeExecuted() throws {
+    let bash = try explain(.exited(126), stderr: ["/bin/bash: line 1: exec: /etc: cannot execute: Is a directory"])
+    #expect(bash.cause.utf8.holds("`/etc` is a directory".utf8))
+    let busybox = try explain(.exited(126), stderr: ["sh: exec: line 0: /etc: Permission denied"]) {
+      $0.program = .directory
+    }
+    #expect(busybox.cause.utf8.holds("`/etc` is a directory".utf8))
+  }
+
+  @Test func whatIsGoneIsOnlySaidToBeWhenThatIsKnown() throws {
+    func evidence(_ hasContainer: Bool?) throws -> [String] {
+      var known = try known(
+        #"{"name":"web","cmdline":"x"}"#, "", [.forked(process: "web", run: 0), .running(process: "web", run: 0)])
+      known.hasExecutor = false
+      known.hasContainer = hasContainer
+      return Explainer.explain(known).evidence
+    }
+    #expect(try evidence(true) == ["Its executor is gone; its processes go on without it"])
+    #expect(try evidence(false) == ["Its executor is gone, and so is its container"])
+    #expect(try evidence(nil) == ["Its executor is gone"])
+  }
+
   @Test func aMissingInterpreterIsNamed() throws {
     let words = "/bin/bash: line 1: ./run: /usr/bin/pyton: bad interpreter: No such file or directory"
     #expect(

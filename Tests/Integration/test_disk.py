@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from support import DockerTestCase, ExecutorTestCase, document, process
+from support import DockerTestCase, ExecutorTestCase, document, need_command, process
 
 MIB = 1 << 20
 REASON = "REASON_CONTAINER_LIMITATION_DISK"
@@ -83,6 +83,43 @@ class Disk(ExecutorTestCase):
             pass
         task = self.host.start("recover", task.id, task_id=task.id)
         self.fails(task.wait(), "sandbox/big 12 MiB")
+
+
+    def test_directories_that_change_their_names_all_the_time_hide_nothing(self):
+        need_command("perl")
+        # With a pause there is time to open one between two names; without one the task has to be stopped for it.
+        for pause in ("select(undef, undef, undef, 0.0001);", ""):
+            with self.subTest(pause=pause):
+                loop = ("my $i = 0; while (1) { rename \"d$i\", \"d\" . ($i + 1) or exit 1; $i++; " + pause + " }")
+                command = ("i=0; while [ $i -lt 20000 ]; do : >f$i; i=$((i+1)); done; mkdir d0; exec 3>d0/big; "
+                           f"perl -e '{loop}' & echo done; "
+                           "i=0; while [ $i -lt 50 ]; do head -c 2M /dev/zero >&3; sleep 0.1; i=$((i+1)); done; exec 3>&-; wait")
+                self.fails(self.run_task(document(command, disk=16 * MIB, finalization_wait=1)), "/big")
+
+    def test_a_file_that_is_open_and_has_no_name_counts(self):
+        for image in (None, self.with_busybox()):
+            for many in ("", "i=0; while [ $i -lt 3000 ]; do : >f$i; i=$((i+1)); done; "):
+                with self.subTest(image=image, many=bool(many)):
+                    # The writable layer of an image is a file system of its own to its processes.
+                    place = "/tmp/x" if image else "x"
+                    self.fails(self.run_task(document(
+                        many + f"exec 3>{place}; rm {place}; dd if=/dev/zero bs=1M count=30 >&3; " + FOREVER, image=image, disk=8 * MIB)),
+                        " MiB used: deleted files that are held open 30 MiB")
+
+    def test_a_directory_that_cannot_be_read_is_over_the_limit(self):
+        os.chmod(self.host.directory, 0o777)
+        path = self.host.write("own.json", document(
+            "mkdir d; " + write("d/big", 20) + "chmod 0 d; " + FOREVER, disk=8 * MIB, finalization_wait=1))
+
+        def nobody():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+        done = self.aurora("--task", path, "--role", "nobody", "--task-id", self.host.task_id(), preexec_fn=nobody)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("what is used cannot be measured: sandbox/d cannot be read: open", done.err + done.out)
+        self.assertIn("EACCES", done.err + done.out)
 
 
 class DockerDisk(DockerTestCase):

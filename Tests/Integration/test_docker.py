@@ -60,11 +60,42 @@ class Launch(DockerTestCase):
         self.assertEqual(self.engine.containers(), [])
 
     def test_neither_plan_nor_socket_is_a_file_in_the_container(self):
-        command = "ls -A /.aurora-executor; cat /proc/1/environ; ls /proc/1/fd/3; echo x >/.aurora-executor/init"
+        command = "cd /.aurora-executor.*; ls -A; cat /proc/1/environ; ls /proc/1/fd/3; echo x >init"
         outcome = self.run_docker(command, role="root")
         self.assertEqual(outcome.out(), "init\n", outcome)
         for words in ("/proc/1/environ': Permission denied", "/proc/1/fd/3: ", "Read-only file system"):
             self.assertIn(words, outcome.err(), outcome)
+
+
+class HostileImages(DockerTestCase):
+    """What an image puts at and below the paths of ours."""
+
+    PROGRAM = "#!/bin/sh\ncp /bin/busybox /mnt/mesos/sandbox/su; chmod 4755 /mnt/mesos/sandbox/su; sleep 100\n"
+
+    def image(self, link, volume):
+        def contents(tar):
+            tar.directory(volume[1:]).file(volume[1:] + "/init", self.PROGRAM, mode=0o755)
+            tar.symlink(link[1:], volume)
+        return self.with_engine_image(name="evil:test", extra=contents, config={"Volumes": {volume: {}}})
+
+    def test_a_program_of_the_image_does_not_run_in_place_of_init(self):
+        # The engine follows the link, and lays the volume over what it has mounted there.
+        outcome = self.assert_finished(self.run_docker("id -u", image=self.image("/.aurora-executor", "/foo")))
+        self.assertEqual(outcome.out(), "33\n")
+        self.assertEqual(sorted(os.listdir(outcome.sandbox)), [".logs", ".tmp"])
+
+    def test_a_volume_over_the_sandbox_is_refused(self):
+        # Deeper than the sandbox, so that the engine mounts it afterwards.
+        for link in ("/mnt/mesos/sandbox", "/mnt/mesos"):
+            with self.subTest(link):
+                outcome = self.run_docker("touch made", image=self.image(link, "/a/b/c/d/e/f"))
+                self.assert_failed(outcome, "of the container is not what was mounted there", "VOLUME")
+                self.assertFalse(outcome.has_record("forked"), outcome)
+
+    def test_a_volume_above_the_sandbox_is_below_it(self):
+        image = self.with_engine_image(name="above:test", config={"Volumes": {"/mnt": {}, "/mnt/mesos/sandbox": {}}})
+        outcome = self.assert_finished(self.run_docker("echo x >made", image=image))
+        self.assertEqual(outcome.sandbox_file("made"), "x\n")
 
 
 class Identity(DockerTestCase):
@@ -122,7 +153,8 @@ class Parameters(DockerTestCase):
             "detach=true": "watched to its end", "init=true": "container-init", "user=nobody": "www-data",
             "tty=true": "terminal", "entrypoint=/bin/sh": "processes of its own", "group-add=staff": "number",
             "label=org.apache.aurora.executor.nonce=1": "whose container",
-            "tmpfs=/.aurora-executor/handover": "executor's own", "cap-add=NOPE": "NOPE",
+            "tmpfs=/.aurora-executor/handover": "executor's own", "tmpfs=/mnt/mesos/sandbox/.logs": "the sandbox",
+            "volume=/tmp:/mnt/x/../mesos/sandbox": "the sandbox", "cap-add=NOPE": "NOPE",
             "env-file=/etc/shadow": "not allowed", "network=nosuch": "nosuch",
         }.items():
             with self.subTest(parameter):
@@ -368,3 +400,27 @@ class Sweeping(DockerTestCase):
         finally:
             self.engine.docker("rm", foreign)
         self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
+
+    def test_labels_that_came_with_an_image_make_no_container_ours(self):
+        # As `docker commit` of a container of ours hands them on, and as anybody can write them.
+        outcome = self.run_docker("true", options=("--keep",))
+        kept = outcome.result["container_id"]
+        labels = json.loads(self.engine.docker("inspect", kept))[0]["Config"]["Labels"]
+        work = labels["org.apache.aurora.executor.work-dir"]
+        foreign = [
+            self.engine.docker("create", self.with_engine_image(name="labels:test", config={"Labels": made}), "true").strip()
+            for made in (labels, {**labels, "org.apache.aurora.executor.task-id": "nosuchtask"})]
+        # The name alone does not make it ours either: this task never asked for a container of this nonce.
+        named = self.host.task_id()
+        os.makedirs(os.path.join(work, "tasks", named))
+        with open(os.path.join(work, "tasks", named, "result.json"), "w", encoding="utf-8"):
+            pass
+        foreign.append(self.engine.docker(
+            "create", "--name", "aurora-" + named, "--label", "org.apache.aurora.executor.work-dir=" + work,
+            "--label", "org.apache.aurora.executor.task-id=" + named, self.with_engine_image(), "true").strip())
+        try:
+            done = self.aurora("sweep", "--docker-socket", self.engine.socket)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(sorted(self.engine.containers()), sorted(foreign))
+        finally:
+            self.engine.docker("rm", *foreign)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from support import DockerTestCase, process
@@ -42,11 +43,15 @@ class Hung(ProxyTestCase):
                 task = self.through(proxy, "true", start=True)
                 wait_until(lambda: proxy.seen(*stage), "the engine is asked")
                 began = time.monotonic()
-                outcome = task.signal(signal.SIGTERM).wait(5)
-                self.assertLess(time.monotonic() - began, 2)
+                outcome = task.signal(signal.SIGTERM).wait(15)
+                # A container may come of a request to create one: that is waited for, and said.
+                self.assertLess(time.monotonic() - began, 10 if what == "create" else 2)
                 self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
                 self.assertFalse(outcome.has_record("forked"), outcome)
-                self.assertNotIn("notes", outcome.result)
+                if what == "create":
+                    self.assertIn("has not said whether it made one", outcome.result["notes"][0])
+                else:
+                    self.assertNotIn("notes", outcome.result)
 
     def test_an_engine_that_never_answers_is_given_up_soon(self):
         proxy = self.proxy(before=lambda request: "hang")
@@ -82,6 +87,94 @@ class Hung(ProxyTestCase):
         # The request stands in the engine's socket, and is carried out once it goes on.
         wait_until(lambda: not self.engine.containers(), "the engine removes the container after all", 15)
         self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+
+
+class SlowCreation(ProxyTestCase):
+    """The engine is asked for a container, and makes it when nobody waits for it any more."""
+
+    def slow(self, seconds=1.5, first=None):
+        """The first request takes so long. With `first` it is the first whose name begins so, and its answer is lost."""
+        self.arrived = threading.Event()
+        self.made = threading.Event()
+
+        def before(request):
+            if request.is_("POST", "/containers/create") and not self.arrived.is_set():
+                if first is None or ("name=" + first) in request.target:
+                    self.arrived.set()
+                    time.sleep(seconds)
+                    if first is not None:
+                        proxy._forward(_Nowhere(), request)
+                        self.made.set()
+                        return "close"
+            return None
+        proxy = self.proxy(before=before)
+        return proxy
+
+    def test_a_task_that_is_stopped_meanwhile_leaves_nothing(self):
+        task = self.through(self.slow(), "true", start=True)
+        self.assertTrue(self.arrived.wait(10))
+        outcome = task.signal(signal.SIGTERM).wait(10)
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertNotIn("notes", outcome.result)
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_one_that_comes_later_is_noted_and_swept(self):
+        # A probe: it has nothing of the task's mounted, without which a container cannot be made any more.
+        task = self.through(self.slow(9, "aurora.probe-"), "true", start=True, parameters=("read-only=true",))
+        self.assertTrue(self.arrived.wait(10))
+        outcome = task.signal(signal.SIGTERM).wait(12)
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertIn("sweep", outcome.result["notes"][0])
+        self.assertTrue(self.made.wait(10))
+        wait_until(self.engine.containers, "the container is there after all")
+        self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_recovery_takes_the_tasks_own_container_for_its_own(self):
+        proxy = self.slow(0, "aurora-")
+        looked = []
+
+        def before(request, slow=proxy.before):
+            # Recovery looks before the container has come: it meets it as the holder of the name.
+            if request.is_("GET", "/containers/json") and not looked:
+                looked.append(request)
+                return 200, []
+            return slow(request)
+        proxy.before = before
+        task = self.through(proxy, "echo ran", start=True)
+        self.assertTrue(self.made.wait(10))
+        task.kill()
+        looked.clear()
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assertEqual((outcome.out(), len(looked)), ("ran\n", 1))
+        self.assertGreaterEqual(len(proxy.seen("POST", "/containers/create")), 2)
+        self.assertEqual(self.engine.containers(), [])
+
+    def test_a_name_that_is_not_a_containers_yet_is_waited_for(self):
+        asked = []
+
+        def before(request):
+            if request.is_("POST", "/containers/create"):
+                asked.append(request)
+                if len(asked) < 3:
+                    return 409, {"message": "Conflict. The container name is already in use"}
+            return None
+        outcome = self.assert_finished(self.through(self.proxy(before=before), "echo ran"))
+        self.assertEqual((outcome.out(), len(asked)), ("ran\n", 3))
+
+    def test_a_probe_that_comes_late_does_not_stay(self):
+        task = self.through(
+            self.slow(1, "aurora.probe-"), "echo up; while ! test -e go; do sleep 0.05; done", start=True,
+            parameters=("read-only=true",))
+        self.assertTrue(self.arrived.wait(10))
+        task.kill()
+        again = self.host.start("recover", task.id, task_id=task.id)
+        self.assertTrue(self.made.wait(10))
+        again.wait_log("up")
+        self.release(again)
+        outcome = self.assert_finished(again.wait())
+        self.assertNotIn("notes", outcome.result)
+        self.assertEqual(self.engine.containers(), [])
 
 
 class Lost(ProxyTestCase):
@@ -224,11 +317,26 @@ class Kept(DockerTestCase):
         about = json.loads(self.engine.docker("inspect", identity))[0]
         self.assertEqual((about["State"]["Running"], about["State"]["Status"]), (False, "exited"))
         self.assertIn("A /written\n", self.engine.docker("diff", identity))
+        # What was mounted into it is needed for a copy out of it.
+        copied = self.host.path("copied")
+        self.engine.docker("cp", identity + ":/written", copied)
+        with open(copied, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "x\n")
         # It has no life of its own any more.
         self.assertIsNone(self.engine.try_docker("start", identity))
         done = self.aurora("sweep", "--docker-socket", self.engine.socket)
         self.assertEqual(done.code, 0, done)
         self.assertEqual(self.engine.containers(), [])
+
+    def test_one_with_account_files_of_ours_can_be_copied_from_too(self):
+        outcome = self.assert_finished(
+            self.run_docker("true", parameters=("read-only=true",), options=("--keep",)))
+        copied = self.host.path("copied")
+        self.engine.docker("cp", outcome.result["container_id"] + ":/bin/busybox", copied)
+        self.assertGreater(os.path.getsize(copied), 1000)
+        self.assertEqual(os.listdir(os.path.join(self.host.run_directory, outcome.id, "handover")), [])
+        self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+        self.assertFalse(os.path.exists(os.path.join(self.host.run_directory, outcome.id)))
 
     def test_a_container_that_never_came_up_is_kept_too(self):
         outcome = self.run_docker("true", parameters=("network=container:nosuch",), options=("--keep",))

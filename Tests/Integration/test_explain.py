@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import struct
 
-from support import ExecutorTestCase, busybox_image, document, need_controller, process
+from support import ExecutorTestCase, Layer, TarWriter, busybox_image, document, need_controller, process
+from support.executor import wait_until
 from support.images import busybox_binary
 from support.needs import need
 
@@ -146,6 +148,63 @@ class Explain(ExecutorTestCase):
         self.explain(task, "abandoned", "Its executor is gone", "aurora-executor recover")
         task.kill_init()
         self.explain(self.host.recover(task.id), "lost", "cannot be known")
+
+    def test_what_the_kernel_makes_of_a_file_is_not_read(self):
+        # Reading it waits for ever and takes the messages away from others.
+        self.of("command_not_found", "could not start `/proc/kmsg`",
+                processes=["echo 'sh: /proc/kmsg: not found' >&2; exit 127"])
+        said = "echo 'sh: /opt-of-this-test/k: not found' >&2; exit 127"
+        os.mkdir("/opt-of-this-test")
+        self.addCleanup(shutil.rmtree, "/opt-of-this-test")
+        os.symlink("/proc/kmsg", "/opt-of-this-test/k")
+        self.of("missing_interpreter", "`/opt-of-this-test/k` is there", processes=[said])
+
+    def test_what_may_have_been_elsewhere_is_not_called_absent(self):
+        either = "Either it is not there, or the interpreter"
+        image = self.with_busybox()
+        self.of("command_not_found", either, image=image,
+                processes=["printf '#!/opt/nosuch\\n' >/tmp/s; chmod +x /tmp/s; /tmp/s"])
+        self.of("command_not_found", either, processes=["mkdir d; cd d; ./nosuch"])
+        self.of("command_not_found", "there is no `/opt/nosuch/x`", processes=["/opt/nosuch/x"])
+
+    def test_what_a_layer_hides_is_not_taken_for_the_file(self):
+        def lower(tar):
+            tar.directory("real")
+            tar.directory("opt")
+            for name in ("opt/s", "gone"):
+                tar.file(name, b"#!/opt/nosuch\n", mode=0o755)
+        upper = TarWriter()
+        upper.symlink("opt", "real")
+        upper.file(".wh.gone")
+        image = self.host.import_image(busybox_image(name="two:layers", extra=lower, layers=(Layer(upper.bytes()),)))
+        for path in ("/opt/s", "/gone"):
+            self.of("command_not_found", f"could not start `{path}`", processes=[path], image=image)
+
+    def test_a_task_whose_container_or_result_is_gone(self):
+        task = self.start_task(document("echo up; exec sleep 1000")).wait_log("up")
+        task.kill()
+        self.explain(task, "abandoned", "its processes go on without it")
+        task.kill_init()
+        gone = "Its executor is gone, and so is its container"
+        wait_until(lambda: gone in self.aurora("explain", task.id).out, "its container is gone")
+        self.explain(task, "abandoned", gone)
+        self.host.recover(task.id)
+        outcome = self.run_task(document("exit 3"))
+        with open(os.path.join(self.host.work, "tasks", outcome.id, "result.json"), "w", encoding="utf-8") as file:
+            file.write("{")
+        self.explain(outcome, "exit_status", "failed: process main run 0 ended with exit status 3",
+                     "result.json is missing or damaged")
+
+    def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(self):
+        outcome = self.run_task(document("exit 3"))
+        for name in ("health.json", "result.json"):
+            path = os.path.join(self.host.work, "tasks", outcome.id, name)
+            if os.path.exists(path):
+                os.unlink(path)
+            os.mkfifo(path)
+        self.explain(outcome, "exit_status", "ended with exit status 3")
+        self.assertEqual(self.aurora("status", outcome.id).code, 0)
+        self.assertEqual(self.aurora("ps").code, 0)
 
     def test_an_unknown_task_names_a_near_one(self):
         outcome = self.run_task(document("true"))

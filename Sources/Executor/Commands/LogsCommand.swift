@@ -101,7 +101,7 @@ enum LogsCommand {
   /// How many processes the document has: lines have a prefix from the first one on, also before the second process
   /// writes.
   private static func processCount(_ paths: TaskPaths) -> Int {
-    guard let bytes = try? readFile(paths.document, limit: 5 << 20) else { return 0 }
+    guard let bytes = try? readRegularFile(paths.document, limit: 5 << 20) else { return 0 }
     return TaskDocument.decode(bytes).document?.processNames.count ?? 0
   }
 }

@@ -50,7 +50,7 @@ struct TaskSummary {
 
   init(_ paths: TaskPaths) {
     self.paths = paths
-    if let bytes = try? readFile(paths.result, limit: 64 << 20),
+    if let bytes = try? readRegularFile(paths.result, limit: 64 << 20),
       let json = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20))
     {
       state = json["state"]?.string ?? "?"

@@ -19,11 +19,11 @@ enum RecoverCommand {
     try RunCommand.checkPaths(arguments)
     let paths = try TaskSelection.one(arguments)
     let takeover = try Takeover(paths)
+    let publisher = try StatusPublisher(taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor)
     let rest = TaskRun(
-      paths: paths, settings: takeover.history.settings,
-      publisher: StatusPublisher(taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor),
+      paths: paths, settings: takeover.history.settings, publisher: publisher,
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
-    return try rest.recover(takeover)
+    return publisher.run { () throws(CommandFailure) in try rest.recover(takeover) }
   }
 }

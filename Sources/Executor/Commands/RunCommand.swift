@@ -35,16 +35,18 @@ enum RunCommand {
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)
     if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, settings, taskID: taskID) }
+    let publisher = try StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor)
     var run = TaskRun(
-      paths: paths, settings: settings,
-      publisher: StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor),
+      paths: paths, settings: settings, publisher: publisher,
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     run.assertsClean = arguments.has("--assert-clean")
-    run.publisher.note("task \(taskID)")
-    let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
-    if arguments.has("--rm") { remove(paths) }
-    return code
+    publisher.note("task \(taskID)")
+    return publisher.run { [run] () throws(CommandFailure) in
+      let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
+      if arguments.has("--rm") { remove(paths, publisher) }
+      return code
+    }
   }
 
   private static func exists(_ paths: TaskPaths) -> Bool { (try? status(of: paths.task)) != nil }
@@ -56,7 +58,7 @@ enum RunCommand {
         .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id"
       )
     }
-    guard (try? readFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
+    guard (try? readRegularFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
       throw CommandFailure(
         .cannotCreate, "there is a task \(run.paths.taskID) already, with another document",
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
@@ -79,8 +81,10 @@ enum RunCommand {
     }
   }
 
-  private static func remove(_ paths: TaskPaths) {
-    do throws(Errno) { try removeTree(paths.task) } catch { Console.warning("cannot remove \(paths.task): \(error)") }
+  private static func remove(_ paths: TaskPaths, _ publisher: StatusPublisher) {
+    do throws(Errno) { try removeTree(paths.task) } catch {
+      publisher.warning("cannot remove \(paths.task): \(error)")
+    }
   }
 }
 

@@ -13,7 +13,7 @@ enum StatusCommand {
     let style = try arguments.outputStyle()
     let paths = try TaskSelection.one(arguments)
     var json: JSON
-    if let bytes = try? readFile(paths.result, limit: 64 << 20),
+    if let bytes = try? readRegularFile(paths.result, limit: 64 << 20),
       let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20))
     {
       json = result

@@ -86,7 +86,9 @@ private struct Sweep {
     do throws(DockerEngineError) {
       let filters = ["label": [DockerLabels.workDirectory + "=" + workDirectory]]
       for container in try engine.listContainers(filters: filters) {
-        guard let id = container.labels[DockerLabels.taskID], isOver(id) else { continue }
+        guard let id = DockerOwnership.task(container.labels, container.names), isOver(id),
+          isOwn(container, id)
+        else { continue }
         remove("container \(container.id.short) of \(id)") {
           do throws(DockerEngineError) {
             try engine.removeContainer(container.id, force: true, volumes: true)
@@ -99,6 +101,13 @@ private struct Sweep {
     } catch {
       problems.append("the Docker engine cannot be asked: \(error)")
     }
+  }
+
+  /// A task that is still known knows the word in the labels of its container, and has none without one.
+  private func isOwn(_ container: ContainerSummary, _ id: String) -> Bool {
+    guard (try? status(of: paths(id).task)) != nil else { return true }
+    guard let nonce = try? readFile(paths(id).containerNonce, limit: 64) else { return false }
+    return container.labels[DockerLabels.nonce]?.utf8.elementsEqual(nonce) == true
   }
 
   /// Run directories of ended tasks, and copies of programs that this one is not.

@@ -74,6 +74,10 @@ protocol Container: AnyObject {
   var writableLayer: String? { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
+  /// Its init, as this host numbers it.
+  var initPID: Int32 { get }
+  /// Stops all processes of the task where the kernel can, until `thaw`; false when they go on.
+  func freeze() -> Bool
   /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.
   func thaw()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.

@@ -19,6 +19,9 @@ struct DockerContainerizer: Containerizer {
   private let request: DockerRequest
   private let source: DockerImage
   private let keeps: Bool
+  private let creation: DockerCreation
+  /// An executor before this one may have asked for containers too.
+  private let isTakeover: Bool
   private var details: ImageDetails?
   private(set) var image: ProvisionedImage?
 
@@ -33,6 +36,8 @@ struct DockerContainerizer: Containerizer {
     engine = DockerContainerizer.engine(socket, head: .seconds(30))
     advisor = DockerContainerizer.engine(socket, head: .seconds(5))
     keeps = settings.keepsContainer
+    creation = DockerCreation(engine)
+    isTakeover = (try? status(of: paths.containerNonce)) != nil
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
       container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
@@ -123,7 +128,7 @@ struct DockerContainerizer: Containerizer {
   private func launch(_ nonce: String, until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
-    let handover = paths.run + "/handover"
+    let handover = paths.handover
     let reception: Handover.Reception
     do throws(Errno) {
       // An executor that died in the middle of a launch leaves its sockets.
@@ -139,11 +144,14 @@ struct DockerContainerizer: Containerizer {
       isOwn: request.mayRemount)
     var hostPaths = DockerRequest.HostPaths(
       handover: handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
-    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce) }
+    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce, signals) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
-    let id = try makeContainer(create, nonce: nonce)
+    let id = try makeContainer(create, nonce, signals)
     let started = try DockerStart(id, at: engine, reception, until: signals).run()
-    let (process, identity) = try recognize(started.peer, id)
+    let recognition = DockerRecognition(
+      id: id, program: handover + "/" + DockerRequest.Place.programName,
+      mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
+    let (process, identity) = try recognition.process(started.peer)
     let client = try handOver(plan, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
@@ -173,68 +181,29 @@ struct DockerContainerizer: Containerizer {
   }
 
   /// The role user for a root that cannot be written to.
-  private func accountFiles(_ details: ImageDetails, _ nonce: String) throws(CommandFailure) -> [(
-    target: String, source: String
-  )] {
+  private func accountFiles(
+    _ details: ImageDetails, _ nonce: String, _ signals: SharedDescriptor
+  ) throws(CommandFailure) -> [(target: String, source: String)] {
     let create = request.probe(
       paths.taskID, image: details, nonce: nonce, workDirectory: paths.workDirectory)
-    let id = try atEngine { () throws(DockerEngineError) in try engine.createContainer(create).id }
-    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.run + "/accounts")
+    // Named, so that one which comes late cannot stand beside another.
+    let id = try creation.create(
+      create, name: DockerOwnership.probeName(paths.taskID), for: owner(nonce), until: signals
+    ).id
+    let accounts = DockerAccounts(engine: engine, identity: identity, directory: paths.accounts)
     let files = try accounts.make(in: id)
     try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
     return files
   }
 
-  private func makeContainer(_ create: ContainerCreateRequest, nonce: String) throws(CommandFailure) -> ContainerID {
-    let name = "aurora-" + paths.taskID
-    let made: DockerEngine.CreatedContainer
-    do throws(DockerEngineError) {
-      made = try engine.createContainer(create, name: name)
-    } catch {
-      guard error.status == 409 else {
-        let hint = error.status == 404 ? "the image may have been removed meanwhile; run again" : nil
-        throw CommandFailure(error, hint: hint)
-      }
-      let holder = (try? engine.inspectContainer(named: name))?.id.short ?? "unknown"
-      throw CommandFailure(
-        .failed, "the name \(name) is taken by a container that is not this task's (\(holder))",
-        hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
-    }
+  private func makeContainer(
+    _ create: ContainerCreateRequest, _ nonce: String, _ signals: SharedDescriptor
+  ) throws(CommandFailure) -> ContainerID {
+    let made = try creation.create(
+      create, name: DockerOwnership.name(paths.taskID), for: owner(nonce), until: signals)
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
     if !made.warnings.isEmpty, let shortcoming = shortcoming() { throw shortcoming }
     return made.id
-  }
-
-  /// A handle on the container's init. Only a process that the kernel says is in this container is taken for it.
-  private func recognize(_ peer: UnixSocket.Peer, _ id: ContainerID) throws(CommandFailure) -> (
-    SharedDescriptor, ProcessIdentity
-  ) {
-    do {
-      guard peer.pid > 0 else {
-        throw CommandFailure(
-          .failed, "the container's processes cannot be seen from here",
-          hint: "the executor and the Docker engine must share the host's pid namespace")
-      }
-      let process = SharedDescriptor(try openProcess(peer.pid))
-      let identity = try ProcessIdentity(pid: peer.pid, pidfd: process.rawValue)
-      let cgroups = String(decoding: try readFile("/proc/\(peer.pid)/cgroup"), as: UTF8.self)
-      let map = try readFile("/proc/\(peer.pid)/uid_map").split { $0 == 0x20 || $0 == 0x0a }
-      guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text.utf8) }) else {
-        throw CommandFailure(
-          .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
-          hint: "somebody else has access to \(paths.run)")
-      }
-      guard map.count >= 3, map[0].elementsEqual("0".utf8), map[1].elementsEqual("0".utf8) else {
-        throw CommandFailure(
-          .failed, "the container maps user ids: the role user cannot have the host's uid in it",
-          hint: "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}")
-      }
-      return (process, identity)
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(.failed, "container-init ended at once, or cannot be looked at: \(error)")
-    }
   }
 
   private func handOver(_ plan: LaunchPlan, over connection: SharedDescriptor) throws(CommandFailure) -> InitClient {
@@ -286,7 +255,9 @@ struct DockerContainerizer: Containerizer {
 
   private func removal(_ nonce: String, keeping: Bool? = nil) -> DockerRemoval {
     DockerRemoval(
-      engine: engine, labels: [DockerLabels.taskID + "=" + paths.taskID, DockerLabels.nonce + "=" + nonce],
-      keeps: keeping ?? keeps)
+      engine: engine, owner: owner(nonce), keeps: keeping ?? keeps, isUncertain: creation.isUncertain,
+      looksFurther: isTakeover)
   }
+
+  private func owner(_ nonce: String) -> DockerOwnership { DockerOwnership(taskID: paths.taskID, nonce: nonce) }
 }

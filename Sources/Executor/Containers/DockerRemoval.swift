@@ -4,10 +4,14 @@ import LinuxKernel
 /// Removes containers of ours with their anonymous volumes, as far as the engine lets us, and says what stays.
 struct DockerRemoval {
   let engine: DockerEngine
-  /// What a container must have to be one of those, `name=value`.
-  let labels: [String]
+  /// What tells a container of ours from everybody else's.
+  let owner: DockerOwnership
   /// Only ends them, for somebody to look at what is left.
   let keeps: Bool
+  /// The engine may be making one that it has not told of.
+  let isUncertain: Bool
+  /// There may be more than the one that is known.
+  let looksFurther: Bool
 
   /// What an engine is given for all of it, in nanoseconds: the end of a task waits no longer.
   static let patience: UInt64 = 15_000_000_000
@@ -16,8 +20,11 @@ struct DockerRemoval {
   /// What an engine that works needs for a list many times over.
   private static let listing: UInt64 = 10_000_000_000
 
-  /// Removes every container that has all the labels.
-  /// - Parameter known: the one there is as far as anybody knows; nothing is looked for when it can be removed.
+  /// How long one that may be in the making is looked for.
+  private static let appearance: UInt64 = 3_000_000_000
+
+  /// Removes every container of ours.
+  /// - Parameter known: the one there is as far as anybody knows; mostly nothing is looked for when it can be removed.
   func run(_ known: ContainerID? = nil) -> [String] {
     // The end of a task is not for a further signal to cut short.
     engine.interrupt = nil
@@ -27,11 +34,17 @@ struct DockerRemoval {
     var problem = ""
     while true {
       do throws(DockerEngineError) {
-        if let known { return [try end(known, since: start)].compactMap { $0 } }
         var kept: [String] = []
-        let all = try engine.beginList(filters: ["label": labels]).finish(within: left(start, DockerRemoval.listing))
+        if let known {
+          kept = [try end(known, since: start)].compactMap { $0 }
+          guard looksFurther else { return kept }
+        }
+        let listed = try engine.beginList(filters: ["label": owner.labels])
+        let all = try listed.finish(within: left(start, DockerRemoval.listing))
+          .filter { owner.holds($0) && $0.id != known }
         for container in all { if let note = try end(container.id, since: start) { kept.append(note) } }
-        return kept
+        if !isUncertain || !all.isEmpty { return kept }
+        guard Clock.now < start + DockerRemoval.appearance else { return [DockerRemoval.unseen] }
       } catch {
         problem = error.description
         // A hung engine has had its time.
@@ -47,6 +60,10 @@ struct DockerRemoval {
         + "`aurora-executor sweep` removes it when the engine works again"
     ]
   }
+
+  private static let unseen =
+    "a container of this task may be left at the Docker engine, which has not said whether it made one; "
+    + "`aurora-executor sweep` removes it"
 
   /// What is left of the time, at most `limit`.
   private func left(_ start: UInt64, _ limit: UInt64 = .max) -> Duration {

@@ -8,13 +8,17 @@ import TaskModel
 /// What a task asks of its container, as the engine's create request and the plan that init carries out in it: a value
 /// made of values.
 struct DockerRequest {
-  /// Where things are in the container, outside whatever an image may hold.
+  /// Where things are in the container, outside whatever an image may hold: the directory's name is random, so that no
+  /// image can have a link there which leads the mount below a volume of its own, and runs its own program as ours.
   enum Place {
-    static let directory = "/.aurora-executor"
-    static let program = directory + "/" + programName
     static let programName = "init"
-    static let socket = directory + "/" + socketName
     static let socketName = "start.sock"
+    /// How the directory's name begins.
+    static let prefix = ".aurora-executor"
+
+    static func directory(_ nonce: String) -> String {
+      "/" + prefix + "." + String(decoding: nonce.utf8.prefix(16), as: UTF8.self)
+    }
   }
 
   /// Where things are on the host.
@@ -129,19 +133,34 @@ struct DockerRequest {
     if hasOwnName, create.spec.hostname.isEmpty { create.spec.hostname = HostEnvironment.hostname }
   }
 
-  /// Nothing may be mounted where init and its socket are.
+  /// Nothing may be mounted where something of ours is. What the image makes of a path is looked at after the start.
   private func checkPlaces() throws(CommandFailure) {
     let config = create.hostConfig
     let binds = config.binds.compactMap { bind -> String? in
       let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
       return parts.count > 1 ? String(parts[1]) : nil
     }
+    let sandbox = DockerRequest.cleaned(settings.sandboxMountPoint)
     for target in config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds {
-      let components = Array(target.utf8).pathComponents
-      if components.first == Array(Array(Place.directory.utf8).dropFirst()) {
-        throw CommandFailure(.failed, "\(printable(target.utf8)): \(Place.directory) is the executor's own")
+      let components = DockerRequest.cleaned(target)
+      guard let first = components.first else {
+        throw CommandFailure(.failed, "\(printable(target.utf8)): nothing can be mounted on / of a container")
       }
-      if components.isEmpty { throw CommandFailure(.failed, "nothing can be mounted on / of a container") }
+      if first.starts(with: Place.prefix.utf8) {
+        throw CommandFailure(.failed, "\(printable(target.utf8)): /\(Place.prefix)* is the executor's own")
+      }
+      if components == sandbox || components.starts(with: sandbox + [Array(".logs".utf8)]) {
+        throw CommandFailure(
+          .failed, "\(printable(target.utf8)): nothing can be mounted over the sandbox or its .logs",
+          hint: "other directories in the sandbox are free")
+      }
+    }
+  }
+
+  /// The components of a path as the engine takes it: `..` takes the one before away (Go's path.Clean).
+  private static func cleaned(_ path: String) -> [[UInt8]] {
+    Array(path.utf8).pathComponents.reduce(into: []) { kept, component in
+      if component == Array("..".utf8) { _ = kept.popLast() } else { kept.append(component) }
     }
   }
 
@@ -239,8 +258,8 @@ struct DockerRequest {
     var request = create
     label(&request.spec.labels, taskID, nonce, paths.workDirectory)
     request.spec.image = image.id.text
-    request.spec.entrypoint = [Place.program]
-    request.spec.command = [ContainerInit.handoverCommand, Place.socket]
+    request.spec.entrypoint = [Place.directory(nonce) + "/" + Place.programName]
+    request.spec.command = [ContainerInit.handoverCommand, Place.directory(nonce) + "/" + Place.socketName]
     request.spec.environment = []
     request.spec.user = "0:0"
     request.spec.workingDirectory = "/"
@@ -259,7 +278,7 @@ struct DockerRequest {
       request.hostConfig.addCapabilities =
         bounding == all ? ["ALL"] : bounding.union(DockerRequest.initCapabilities).list.map { String($0.dropFirst(4)) }
     }
-    request.hostConfig.mounts += DockerRequest.mounts(paths, sandbox: settings.sandboxMountPoint)
+    request.hostConfig.mounts += ownMounts(nonce, paths)
     return request
   }
 
@@ -281,14 +300,16 @@ struct DockerRequest {
     labels[DockerLabels.nonce] = nonce
   }
 
-  private static func mounts(_ paths: HostPaths, sandbox: String) -> [MountSpec] {
+  /// What is ours in the container.
+  func ownMounts(_ nonce: String, _ paths: HostPaths) -> [MountSpec] {
+    let sandbox = settings.sandboxMountPoint
     func bind(_ source: String, _ target: String, readOnly: Bool) -> MountSpec {
       var mount = MountSpec(.bind, source: source, target: target)
       mount.readOnly = readOnly
       return mount
     }
     return [
-      bind(paths.handover, Place.directory, readOnly: true), bind(paths.sandbox, sandbox, readOnly: false),
+      bind(paths.handover, Place.directory(nonce), readOnly: true), bind(paths.sandbox, sandbox, readOnly: false),
       bind(paths.logs, sandbox + "/.logs", readOnly: true),
     ] + paths.accounts.map { bind($0.source, $0.target, readOnly: true) }
   }

@@ -67,6 +67,11 @@ final class EngineContainer: Container {
     return lastUsage
   }
 
+  var initPID: Int32 { identity.pid }
+
+  /// Never: its init would be frozen with it, and the engine would know nothing of it.
+  func freeze() -> Bool { false }
+
   func thaw() {
     guard measured?.isFrozen == true else { return }
     // The engine first, so that it knows; the kernel takes it from us all the same. One that did not answer once is not

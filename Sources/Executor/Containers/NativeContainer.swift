@@ -51,8 +51,10 @@ final class NativeContainer: Container {
   var record: [(String, JSON?)] { identity.journalMembers }
   var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
-  /// Nobody else has a hand in it.
-  func thaw() {}
+  var initPID: Int32 { identity.pid }
+  func freeze() -> Bool { launcher.freeze(paths.taskID) }
+  /// Nobody else has a hand in it; an executor that is gone may have.
+  func thaw() { launcher.thaw(paths.taskID) }
   func lastWords() -> LastWords { LastWords() }
   var foreignID: String? { nil }
 

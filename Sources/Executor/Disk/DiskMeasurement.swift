@@ -27,36 +27,45 @@ struct DiskMeasurement: WireValue, Equatable {
   var bytes: UInt64
   /// The paths that say most about where it went, largest first, at most three.
   var largest: [Item]
-  /// A directory too deep to be entered: then `bytes` is less than there is.
-  var deepest: String?
+  /// Why `bytes` may be less than there is: a directory that cannot be read, or too deep to be entered.
+  var obstacle: String?
+  /// Whether directories changed while they were walked, or just before: then something may have been missed.
+  var isChanging: Bool
 
-  init(bytes: UInt64, largest: [Item], deepest: String? = nil) {
+  init(bytes: UInt64, largest: [Item], obstacle: String? = nil, isChanging: Bool = false) {
     self.bytes = bytes
     self.largest = largest
-    self.deepest = deepest
+    self.obstacle = obstacle
+    self.isChanging = isChanging
   }
   init(from reader: inout WireReader) throws(WireError) {
     bytes = try reader.integer()
     largest = try reader.values()
-    deepest = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    obstacle = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    isChanging = try reader.bool()
   }
   func write(to writer: inout WireWriter) {
     writer.put(bytes)
     writer.put(list: largest)
-    writer.put(optional: deepest) { $1.put($0) }
+    writer.put(optional: obstacle) { $1.put($0) }
+    writer.put(isChanging)
   }
 
-  /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: nobody nests
-  /// directories that deep but to hide something.
+  /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way
+  /// to hide something.
   func complaint(limit: UInt64) -> String? {
     if bytes > limit {
-      let paths = largest.map { "\($0.path) \(Quantity.bytes($0.bytes))" }.joined(separator: ", ")
+      // What is less than a hundredth explains nothing.
+      let paths = largest.filter { $0.bytes >= bytes / 100 }.map { "\($0.path) \(Quantity.bytes($0.bytes))" }
+        .joined(separator: ", ")
       return "disk limit exceeded: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(bytes)) used"
         + (paths.isEmpty ? "" : ": " + paths)
     }
-    return deepest.map {
-      "disk limit exceeded: \(Quantity.bytes(limit)) limit, and what is used cannot be measured: "
-        + "directories are nested too deep in \($0)"
-    }
+    return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+  }
+
+  /// What to say when nothing tells how much is used.
+  static func unknown(_ why: String, limit: UInt64) -> String {
+    "disk limit exceeded: \(Quantity.bytes(limit)) limit, and what is used cannot be measured: \(why)"
   }
 }

@@ -9,10 +9,23 @@
 ///     measurement  when the task may be over its limit: after a pause of nine times what the last one took, at most so
 ///                  long that the limit is noticed within 15 s; otherwise after a hundred times what it took, at least
 ///                  every 14 s where it is cheap and at least every 10 min where it is not
+///
+/// A walk over directories that change may miss some of them. While it does not explain what is lost, that is not forgotten
+/// and it is repeated; at last the task is stopped for as long as the walk takes, so that nothing can change.
 struct DiskSchedule {
   enum Step: Equatable {
     case wait(until: UInt64)
     case measure
+  }
+
+  /// How carefully to measure.
+  enum Care {
+    /// There is no sign that it is over its limit.
+    case plain
+    /// The file system has lost more than the task had left: what is open and has no name is counted, too.
+    case thorough
+    /// The same with the task stopped.
+    case still
   }
 
   private static let second: UInt64 = 1_000_000_000
@@ -26,16 +39,29 @@ struct DiskSchedule {
   private var used: UInt64 = 0
   private var cost: UInt64 = 0
   private var measuredAt: UInt64
-  /// What the file systems have lost since the last measurement began; nil before the first one (another executor may
-  /// have begun the task), and when they cannot say.
+  private var hasBegun = false
+  /// What the file systems have lost since the last measurement began; nil when they cannot say.
   private var lost: UInt64?
   private var free: UInt64?
   private var interval = second
+  /// What was lost when the measurement at hand began.
+  private var lostBefore: UInt64?
+  /// Measurements in a row that may have missed something, or that failed, while the task may be over its limit.
+  private var doubts = 0
+  private var failures = 0
+  private var stillNotBefore: UInt64 = 0
 
-  /// - Parameter free: what is free on the file systems of the task's files.
-  init(limit: UInt64, at now: UInt64, free: UInt64?) {
+  private static let doubtsBeforeStill = 3
+  private static let failuresBeforeEnd = 5
+  private static let betweenStills = 10 * second
+
+  /// - Parameters:
+  ///   - free: what is free on the file systems of the task's files.
+  ///   - isNew: whether nothing of the task has run. What it took under another executor may be anything.
+  init(limit: UInt64, at now: UInt64, free: UInt64?, isNew: Bool) {
     self.limit = limit
     self.free = free
+    lost = free.map { _ in isNew ? 0 : 1 << 60 }
     measuredAt = now
   }
 
@@ -46,7 +72,8 @@ struct DiskSchedule {
     self.free = free
     lost = lost.flatMap { sum in loss.map { sum + $0 } }
     let room = limit > used ? limit - used : 0
-    let mayBeOver = lost.map { $0 > room } ?? true
+    // What was there before the first measurement is not known.
+    let mayBeOver = !hasBegun || isSuspected ?? true
     let due = measuredAt + (mayBeOver ? pause : leisure)
     if now >= due { return .measure }
     // What fills fast is looked at more often.
@@ -55,37 +82,71 @@ struct DiskSchedule {
     return .wait(until: min(due, now + interval))
   }
 
+  /// Whether the file systems have lost more than the task had left; nil when that is not known.
+  private var isSuspected: Bool? { lost.map { $0 > (limit > used ? limit - used : 0) } }
+  private var wasSuspected: Bool { lostBefore.map { $0 > (limit > used ? limit - used : 0) } ?? false }
+
   /// A measurement begins: what is lost from here on, it may not have seen.
-  mutating func begin(free: UInt64?) {
+  mutating func begin(at now: UInt64, free: UInt64?) -> Care {
+    hasBegun = true
+    lostBefore = lost
     lost = 0
     self.free = free
+    // Where no file system says anything, everything may be.
+    guard wasSuspected || lostBefore == nil else { return .plain }
+    return doubts >= DiskSchedule.doubtsBeforeStill && now >= stillNotBefore ? .still : .thorough
   }
 
   /// It has ended. Returns when to look next.
-  mutating func measured(_ used: UInt64, at now: UInt64, took cost: UInt64) -> UInt64 {
+  ///
+  /// - Parameter isDoubtful: whether it may have missed something.
+  mutating func measured(_ used: UInt64, isDoubtful: Bool = false, at now: UInt64, took cost: UInt64) -> UInt64 {
+    failures = 0
+    if isDoubtful, wasSuspected {
+      doubts += 1
+      let explained = used > self.used ? used - self.used : 0
+      lost = lostBefore.flatMap { before in lost.map { $0 + (before > explained ? before - explained : 0) } }
+    } else {
+      doubts = 0
+    }
     self.used = used
     self.cost = cost
     measuredAt = now
     return now + interval
   }
 
-  /// It has not worked. Returns when to look next.
-  mutating func failed(at now: UInt64, took cost: UInt64) -> UInt64 {
+  /// It has ended with the task stopped: nothing was missed.
+  mutating func measuredStill(_ used: UInt64, at now: UInt64, took cost: UInt64) -> UInt64 {
+    stillNotBefore = now + max(DiskSchedule.betweenStills, 9 * cost)
+    return measured(used, at: now, took: cost)
+  }
+
+  /// The task could not be stopped, or not for so long. What is missing is looked for again later.
+  mutating func heldOff(at now: UInt64) { stillNotBefore = now + 6 * DiskSchedule.betweenStills }
+
+  /// It was given up, to be done again at once.
+  mutating func abandoned() { lost = lost.map { $0 + (lostBefore ?? 0) } }
+
+  /// It has not worked. Returns when to look next; nil when that has gone on for too long while the task may be over its
+  /// limit.
+  mutating func failed(at now: UInt64, took cost: UInt64) -> UInt64? {
+    // Where no file system says anything, nothing but measuring could tell.
+    failures = wasSuspected || free == nil ? failures + 1 : 0
+    guard failures < DiskSchedule.failuresBeforeEnd else { return nil }
     self.cost = max(self.cost, cost)
     measuredAt = now
-    lost = nil
+    abandoned()
     return now + interval
   }
 
   /// How long after a measurement the next may begin. What was written behind the back of one is seen by the next, so two
-  /// of them and the pause between must fit.
+  /// of them and the pause between must fit; where they do not, nothing is promised and it costs no more than else.
   private var pause: UInt64 {
-    let rest = DiskSchedule.notice > 2 * cost ? DiskSchedule.notice - 2 * cost : 0
+    guard 3 * cost <= DiskSchedule.notice + DiskSchedule.second else { return 9 * cost }
     return max(DiskSchedule.second, min(9 * cost, max(cost, rest)))
   }
 
-  private var leisure: UInt64 {
-    let rest = DiskSchedule.notice > 2 * cost ? DiskSchedule.notice - 2 * cost : 0
-    return max(pause, rest, min(100 * cost, DiskSchedule.rarest))
-  }
+  private var leisure: UInt64 { max(pause, rest, min(100 * cost, DiskSchedule.rarest)) }
+
+  private var rest: UInt64 { DiskSchedule.notice > 2 * cost ? DiskSchedule.notice - 2 * cost : 0 }
 }

@@ -18,31 +18,54 @@ struct DiskTree {
     var entries: Int
     /// Directories below each other: each holds a descriptor.
     var depth: Int
+    /// Directories beside each other that are opened as they are met; for the others the name must do.
+    var held = 64
   }
 
   /// `nil` when there are more entries than `bounds` allows.
-  static func measure(_ roots: [Root], _ bounds: Bounds) -> DiskMeasurement? {
+  ///
+  /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
+  static func measure(_ roots: [Root], _ bounds: Bounds, openFilesBelow process: Int32? = nil) throws(Errno)
+    -> DiskMeasurement?
+  {
     var tree = DiskTree(bounds)
     var largest = Largest()
     var bytes: UInt64 = 0
     for root in roots {
-      guard let found = tree.walk(root) else { return nil }
+      guard let found = try tree.walk(root) else { return nil }
       bytes += found.bytes
       for item in found.largest.items { largest.offer(item.path, item.bytes) }
     }
+    if let process {
+      let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
+      guard
+        let open = OpenFiles.bytes(
+          below: process, devices: devices, countsRoot: roots.count > 1, entries: tree.entriesLeft)
+      else { return nil }
+      bytes += open
+      largest.offer(Array("deleted files that are held open".utf8), open)
+    }
     return DiskMeasurement(
       bytes: bytes, largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
-      deepest: tree.deepest.map { printable($0) })
+      obstacle: tree.obstacle, isChanging: tree.isChanging)
   }
 
   /// The same for directories by path; those that are not there take nothing.
-  static func measure(paths: [String], _ bounds: Bounds) -> DiskMeasurement? {
-    measure(paths.compactMap { path in Root(label: path, path: path) }, bounds)
+  static func measure(paths: [String], _ bounds: Bounds) throws(Errno) -> DiskMeasurement? {
+    var roots: [Root] = []
+    for path in paths {
+      do throws(Errno) { roots.append(try Root(label: path, path: path)) } catch  where error.code == ENOENT {}
+    }
+    return try measure(roots, bounds)
   }
 
   private let bounds: Bounds
   private var entriesLeft: Int
-  private var deepest: [UInt8]?
+  private var heldLeft: Int
+  private var obstacle: String?
+  private var isChanging = false
+  /// What changed later than this may have changed behind our back.
+  private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
   /// Inodes with several names, of the tree at hand.
   private var seen: Set<UInt64> = []
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
@@ -51,6 +74,7 @@ struct DiskTree {
   private init(_ bounds: Bounds) {
     self.bounds = bounds
     entriesLeft = bounds.entries
+    heldLeft = bounds.held
   }
 
   /// A directory that is being walked.
@@ -59,23 +83,28 @@ struct DiskTree {
     let name: [UInt8]
     var bytes: UInt64
     var largest = Largest()
-    /// Directories in it that are still to be walked.
-    var pending: [[UInt8]] = []
+    /// Directories in it that are still to be walked: opened, and by name only.
+    var held: [(name: [UInt8], directory: SharedDescriptor)] = []
+    var names = NameStack()
   }
 
-  private mutating func walk(_ root: Root) -> (bytes: UInt64, largest: Largest)? {
+  private mutating func walk(_ root: Root) throws(Errno) -> (bytes: UInt64, largest: Largest)? {
     seen = []
-    // Opened anew: a descriptor that is shared with another process has one position for both.
-    guard let directory = try? openFile(".", O_RDONLY | O_DIRECTORY, at: root.directory.rawValue),
-      let about = try? status(of: directory.rawValue)
-    else { return (0, Largest()) }
-    var stack = [
-      Frame(directory: SharedDescriptor(directory), name: Array(root.label.utf8), bytes: about.blocks * 512)
-    ]
-    guard scan(&stack[0], mount: about.mountID) else { return nil }
+    var stack: [Frame] = []
+    let mount: UInt64
+    do throws(Errno) {
+      // Opened anew: a descriptor that is shared with another process has one position for both.
+      let directory = try openFile(".", O_RDONLY | O_DIRECTORY, at: root.directory.rawValue)
+      let about = try status(of: directory.rawValue)
+      mount = about.mountID
+      guard try enter(SharedDescriptor(directory), Array(root.label.utf8), about, &stack) else { return nil }
+    } catch {
+      try miss(error, [Array(root.label.utf8)])
+      return (0, Largest())
+    }
     while true {
       let top = stack.count - 1
-      guard let name = stack[top].pending.popLast() else {
+      guard let next = try takeNext(&stack) else {
         let done = stack.removeLast()
         let items = done.largest.under(done.name)
         if stack.isEmpty { return (done.bytes, items) }
@@ -88,46 +117,99 @@ struct DiskTree {
         }
         continue
       }
+      guard let directory = next.directory else { continue }
       guard stack.count < bounds.depth else {
-        deepest = stack.prefix(3).map(\.name).reduce(into: []) { $0 += ($0.isEmpty ? [] : [0x2f]) + $1 }
+        obstacle = "directories are nested too deep in " + DiskTree.path(stack.prefix(3).map(\.name))
         continue
       }
-      // One that vanished or was swapped for something else meanwhile takes nothing here.
-      guard let child = try? DiskTree.open(name, in: stack[top].directory) else { continue }
-      guard let about = try? status(of: child.rawValue), about.mountID == mountID(stack[0]) else { continue }
-      var frame = Frame(directory: child, name: name, bytes: about.blocks * 512)
-      guard scan(&frame, mount: about.mountID) else { return nil }
-      stack.append(frame)
+      do throws(Errno) {
+        let about = try status(of: directory.rawValue)
+        guard about.mountID == mount else { continue }
+        guard try enter(directory, next.name, about, &stack) else { return nil }
+      } catch {
+        try miss(error, stack.map(\.name) + [next.name])
+      }
     }
   }
 
-  private func mountID(_ frame: Frame) -> UInt64? { try? status(of: frame.directory.rawValue).mountID }
+  /// The next directory in it that is to be walked, without a descriptor where there is nothing to walk any more.
+  private mutating func takeNext(_ stack: inout [Frame]) throws(Errno) -> (
+    name: [UInt8], directory: SharedDescriptor?
+  )? {
+    let top = stack.count - 1
+    if let held = stack[top].held.popLast() {
+      heldLeft += 1
+      return (held.name, held.directory)
+    }
+    guard let name = stack[top].names.pop() else { return nil }
+    do throws(Errno) { return (name, try DiskTree.open(name, in: stack[top].directory)) } catch {
+      try miss(error, stack.map(\.name) + [name])
+      return (name, nil)
+    }
+  }
 
   /// Counts what is in a directory, all but other directories. False when that is more than may be looked at.
-  private mutating func scan(_ frame: inout Frame, mount: UInt64) -> Bool {
-    let directory = frame.directory
+  private mutating func enter(
+    _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame]
+  ) throws(Errno) -> Bool {
+    var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
+    if about.changed >= calmBefore { isChanging = true }
     var isWhole = true
-    try? forEachEntry(of: directory.rawValue) { name, type in
-      entriesLeft -= 1
-      guard entriesLeft >= 0 else {
-        isWhole = false
-        return false
+    var failure: Errno?
+    func above() -> [[UInt8]] { stack.map(\.name) + [name] }
+    do throws(Errno) {
+      try forEachEntry(of: directory.rawValue, directoriesFirst: true) { entry, type in
+        entriesLeft -= 1
+        guard entriesLeft >= 0 else {
+          isWhole = false
+          return false
+        }
+        do throws(Errno) {
+          if type != UInt8(DT_DIR) {
+            let found = try status(of: entry, at: directory.rawValue)
+            guard found.mountID == about.mountID else { return true }
+            guard found.isDirectory else {
+              let bytes = size(found)
+              frame.bytes += bytes
+              if bytes > frame.largest.least { frame.largest.offer(entry.bytes, bytes) }
+              return true
+            }
+          }
+          guard heldLeft > 0 else {
+            frame.names.push(entry)
+            return true
+          }
+          frame.held.append((entry.bytes, try DiskTree.open(entry, in: directory)))
+          heldLeft -= 1
+          return true
+        } catch {
+          do throws(Errno) { try miss(error, above() + [entry.bytes]) } catch { failure = error }
+          return failure == nil
+        }
       }
-      if type == UInt8(DT_DIR) {
-        frame.pending.append(name.bytes)
-        return true
-      }
-      guard let about = try? status(of: name, at: directory.rawValue), about.mountID == mount else { return true }
-      if about.isDirectory {
-        frame.pending.append(name.bytes)
-        return true
-      }
-      let bytes = size(about)
-      frame.bytes += bytes
-      if bytes > frame.largest.least { frame.largest.offer(name.bytes, bytes) }
-      return true
+    } catch {
+      try miss(error, above())
     }
+    if let failure { throw failure }
+    stack.append(frame)
     return isWhole
+  }
+
+  /// What could not be looked at: it has gone or is another thing meanwhile, or is another mount, and takes nothing here; or
+  /// this process lacks something, and there is no measurement; or it is closed to us, and what it takes is not known.
+  private mutating func miss(_ error: Errno, _ path: @autoclosure () -> [[UInt8]]) throws(Errno) {
+    switch error.code {
+    case EXDEV: return
+    case ENOENT, ENOTDIR, ELOOP, ESTALE: isChanging = true
+    case EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN: throw error
+    default: obstacle = obstacle ?? "\(DiskTree.path(path())) cannot be read: \(error)"
+    }
+  }
+
+  /// The beginning and the end of a path, for people.
+  private static func path(_ names: [[UInt8]]) -> String {
+    let shown = names.count > 4 ? names.prefix(2) + [Array("…".utf8)] + names.suffix(1) : names
+    return printable(shown.reduce(into: []) { $0 += ($0.isEmpty ? [] : [0x2f]) + $1 })
   }
 
   private mutating func size(_ about: FileStatus) -> UInt64 {
@@ -138,7 +220,7 @@ struct DiskTree {
     return bytes
   }
 
-  private static func open(_ name: [UInt8], in directory: SharedDescriptor) throws(Errno) -> SharedDescriptor {
+  private static func open(_ name: some KernelPath, in directory: SharedDescriptor) throws(Errno) -> SharedDescriptor {
     SharedDescriptor(
       try openBelow(
         directory.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
@@ -147,9 +229,10 @@ struct DiskTree {
 }
 
 extension DiskTree.Root {
-  /// A directory of ours by path; `nil` when it cannot be opened.
-  init?(label: String, path: String) {
-    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { return nil }
+  /// A directory of ours by path.
+  init(label: String, path: String) throws(Errno) {
+    // For its descriptor alone: the task may have closed its own sandbox to a user that is not root.
+    let directory = try openFile(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
     self.init(label: label, directory: SharedDescriptor(directory))
   }
 }

@@ -2,12 +2,15 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 
-/// The hidden mode of the binary that measures large trees: `aurora-executor __measure LABEL …`, beside a supervisor that
+/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID LABEL …`, beside a supervisor that
 /// must go on answering.
 ///
 ///     0, 2   /dev/null        1   a pipe for the result        3 …   the directories, one for each label
 ///
-/// All that it can do is read: it keeps no capability but the one to look into any directory, and it ends with its parent.
+/// PID is the init of the processes whose open files are counted, too; 0 is none.
+///
+/// All that it can do is read: it keeps no capability but those to look into any directory and to see what a process has
+/// open, and it ends with its parent.
 final class DiskWorker {
   static let mode = "__measure"
 
@@ -16,11 +19,12 @@ final class DiskWorker {
   private var received: [UInt8] = []
   private var isReaped = false
 
-  init(_ roots: [DiskTree.Root]) throws {
+  init(_ roots: [DiskTree.Root], openFilesBelow process: Int32?) throws {
     let pipe = try makePipe()
     let null = try openFile("/dev/null", O_RDWR)
     var spawn = SpawnRequest(
-      executable: .path("/proc/self/exe"), arguments: ["aurora-executor", DiskWorker.mode] + roots.map(\.label),
+      executable: .path("/proc/self/exe"),
+      arguments: ["aurora-executor", DiskWorker.mode, String(process ?? 0)] + roots.map(\.label),
       descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
     spawn.newSession = true
     spawn.owners = [pipe.first, pipe.second] + roots.map(\.directory)
@@ -34,6 +38,12 @@ final class DiskWorker {
     guard !isReaped else { return }
     try? child.signal(SIGKILL)
     _ = try? child.wait()
+  }
+
+  /// Gives it up. It is not waited for: the file system that it hangs on may never answer.
+  func abandon() {
+    try? child.signal(SIGKILL)
+    isReaped = true
   }
 
   enum State {
@@ -63,15 +73,17 @@ final class DiskWorker {
 
   // MARK: In the worker
 
-  static func main(_ labels: [String]) -> Never {
+  static func main(_ arguments: [String]) -> Never {
     do throws(Errno) {
       CurrentProcess.setName("aurora-measure")
       let depth = raiseDepth()
       try restrict()
-      let roots = labels.enumerated().map { index, label in
+      let process = arguments.first.flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
+      let roots = arguments.dropFirst().enumerated().map { index, label in
         DiskTree.Root(label: label, directory: SharedDescriptor(FileDescriptor(owning: Int32(3 + index))))
       }
-      guard let found = DiskTree.measure(roots, .init(entries: .max, depth: depth)) else { leave(1) }
+      let bounds = DiskTree.Bounds(entries: .max, depth: depth - depth / 8, held: depth / 8)
+      guard let found = try DiskTree.measure(roots, bounds, openFilesBelow: process) else { leave(1) }
       try FileDescriptor(owning: 1).writeAll(found.encoded)
     } catch {
       leave(2)
@@ -91,9 +103,11 @@ final class DiskWorker {
     try OwnLimit.coreSize.set(0)
     try OwnLimit.addressSpace.set(1 << 30)
     try Credentials.setDumpable(false)
-    if CurrentProcess.effectiveUser == 0, let read = Capabilities(name: "DAC_READ_SEARCH") {
-      try Credentials.limitBoundingSet(to: read)
-      try Credentials.setCapabilities(read)
+    if CurrentProcess.effectiveUser == 0, let read = Capabilities(name: "DAC_READ_SEARCH"),
+      let see = Capabilities(name: "SYS_PTRACE")
+    {
+      try Credentials.limitBoundingSet(to: [read, see])
+      try Credentials.setCapabilities([read, see])
     }
     try Credentials.setNoNewPrivileges()
   }

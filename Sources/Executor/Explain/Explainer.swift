@@ -7,10 +7,18 @@ enum Explainer {
   static func explain(_ known: TaskEvidence) -> Explanation {
     guard let verdict = known.verdict else { return notDecided(known) }
     var explanation = known.hasEnded ? decided(known, verdict) : ending(known, verdict)
-    explanation.evidence += verdict.notes.map { "Also: \($0)" }
+    explanation.evidence += verdict.notes.prefix(mostNotes).map { "Also: \(printable($0.utf8))" }
+    if verdict.notes.count > mostNotes {
+      explanation.evidence.append("\(verdict.notes.count - mostNotes) more notes are in its result")
+    }
+    if known.lacksResult {
+      explanation.evidence.append("Its result.json is missing or damaged: this is from its journal")
+    }
     explanation.others = OtherProcesses.sentences(known)
     return explanation
   }
+
+  private static let mostNotes = 8
 
   private static func decided(_ known: TaskEvidence, _ verdict: Verdict) -> Explanation {
     var explanation = Explanation(
@@ -43,7 +51,7 @@ enum Explainer {
         ])
     case (_, Reason.health?) where verdict.decider == nil: health(known, &explanation)
     case (_, Reason.maxCompletionTime?):
-      say(.timeLimit, nil, next: ["raise max_completion_time, or see what took so long"] + [logs(known, nil)])
+      say(.timeLimit, nil, next: ["raise max_completion_time, or see what took so long"] + logs(known, nil))
     case (_, Reason.launchFailed?):
       let (_, hint) = parts(verdict.message)
       say(.launchFailed, nil, ["No process of it was started"] + initWords(known), next: hint.map { [$0] } ?? [])
@@ -68,13 +76,13 @@ enum Explainer {
     explanation.evidence = evidence
     explanation.next = cause.next
     guard !isSilent else { return }
-    explanation.next.append(logs(known, decider))
+    explanation.next += logs(known, decider)
   }
 
   private static func health(_ known: TaskEvidence, _ explanation: inout Explanation) {
     explanation.kind = .health
     explanation.evidence = known.checkWords(of: nil)
-    explanation.next = known.checkAdvice(known.task.healthCheck) + [logs(known, nil)]
+    explanation.next = known.checkAdvice(known.task.healthCheck) + logs(known, nil)
   }
 
   /// The end of what the run wrote to stderr.
@@ -125,7 +133,8 @@ enum Explainer {
     let live = known.processes.filter { $0.state == .running || $0.state == .forked }
     if known.phase == .starting {
       explanation.cause =
-        known.state == TaskState.staging.rawValue ? "its image is made ready" : "its container is set up"
+        known.state == TaskState.staging.rawValue && known.image != nil
+        ? "its image is made ready" : "its container is set up"
     } else if live.isEmpty {
       explanation.cause = "no process runs at the moment"
     } else {
@@ -138,30 +147,39 @@ enum Explainer {
 
   private static func abandon(_ known: TaskEvidence, _ explanation: inout Explanation) {
     explanation.kind = .abandoned
-    explanation.evidence.append("Its executor is gone; its processes go on without it")
-    explanation.next = ["`\(command(known, "recover"))` goes on with it"]
+    switch known.hasContainer {
+    case true?: explanation.evidence.append("Its executor is gone; its processes go on without it")
+    case false?: explanation.evidence.append("Its executor is gone, and so is its container")
+    case nil: explanation.evidence.append("Its executor is gone")
+    }
+    explanation.next = command(known, "recover").map { ["`\($0)` goes on with it"] } ?? []
   }
 
   // MARK: Small things
 
-  /// The command that shows everything a run wrote.
-  private static func logs(_ known: TaskEvidence, _ run: RunReference?) -> String {
-    guard let run else { return "`\(command(known, "logs"))` shows what its processes wrote" }
+  /// The command that shows everything a run wrote, where a terminal can show it as it is to be typed.
+  private static func logs(_ known: TaskEvidence, _ run: RunReference?) -> [String] {
+    guard let command = command(known, "logs") else { return [] }
+    guard let run else { return ["`\(command)` shows what its processes wrote"] }
+    guard let process = quoted(run.process) else { return [] }
     let stream = known.stderr.isEmpty && known.hasOutput ? "" : " --stderr"
-    return
-      "`\(command(known, "logs")) --process \(quoted(run.process)) --run \(run.run)\(stream)` shows all that it wrote"
+    return ["`\(command) --process \(process) --run \(run.run)\(stream)` shows all that it wrote"]
   }
 
-  private static func command(_ known: TaskEvidence, _ name: String) -> String {
-    "aurora-executor \(name) \(known.taskID)" + (known.workDirectory.map { " --work-dir \(quoted($0))" } ?? "")
+  private static func command(_ known: TaskEvidence, _ name: String) -> String? {
+    guard let directory = known.workDirectory else { return "aurora-executor \(name) \(known.taskID)" }
+    return quoted(directory).map { "aurora-executor \(name) \(known.taskID) --work-dir \($0)" }
   }
 
-  /// As a shell takes it for one word.
-  private static func quoted(_ word: String) -> String {
+  /// As a shell takes it for one word; `nil` when it cannot be shown as it is.
+  private static func quoted(_ word: String) -> String? {
     let isPlain = word.utf8.allSatisfy {
       (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || "_.-/".utf8.contains($0)
     }
-    return isPlain && !word.isEmpty ? word : "'" + printable(word.utf8) + "'"
+    if isPlain, !word.isEmpty { return word }
+    guard printable(word.utf8).utf8.elementsEqual(word.utf8) else { return nil }
+    let parts = word.utf8.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
+    return "'" + parts.map { String(decoding: Array($0), as: UTF8.self) }.joined(separator: #"'\''"#) + "'"
   }
 
   private static func parts(_ message: String) -> (first: String, hint: String?) {

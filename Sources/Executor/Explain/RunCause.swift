@@ -67,6 +67,10 @@ struct RunCause {
     let place = evidence.image.map { "in the image \(printable($0.utf8))" } ?? "on this host"
     switch complaint {
     case .notFound(let name):
+      // env(1) escapes the carriage return of a `#!/usr/bin/env bash` line.
+      if let interpreter = RunCause.windowsName(name) {
+        return windows("the interpreter `\(printable(interpreter))` of a script is not there", ended)
+      }
       guard name.contains(UInt8(ascii: "/")) else {
         return RunCause(
           .commandNotFound, "\(ended): the shell did not find the command \(path)", searched(evidence),
@@ -78,6 +82,7 @@ struct RunCause {
         return RunCause(
           .commandNotFound, "\(ended): there is no \(path)",
           next: ["correct the path, or put the file there (\(place), or in the sandbox)"])
+      case .directory: return directory(path, ended)
       case .present(let head): return missing(path, head, ended, place)
       case nil:
         return RunCause(
@@ -87,16 +92,11 @@ struct RunCause {
       }
     case .needsMissingFile: return missing(path, evidence.programHead, ended, place)
     case .badInterpreter(_, let interpreter):
+      let cause = "the interpreter `\(printable(interpreter))` of the script \(path) is not there"
+      if windowsName(interpreter) != nil { return windows(cause, ended) }
       return RunCause(
-        .missingInterpreter,
-        "\(ended): the interpreter `\(printable(interpreter))` of the script \(path) is not there",
-        interpreter.last == 0x0d
-          ? ["The carriage return at its end is part of the name: the script has lines as Windows ends them"] : [],
-        next: [
-          interpreter.last == 0x0d
-            ? "write the script with plain newlines"
-            : "install `\(printable(interpreter))` \(place), or start the script with an interpreter that is there"
-        ])
+        .missingInterpreter, "\(ended): \(cause)",
+        next: ["install `\(printable(interpreter))` \(place), or start the script with an interpreter that is there"])
     case .wrongFormat:
       if let head = evidence.programHead, let machine = head.machine, head.isForeign {
         return RunCause(
@@ -108,12 +108,30 @@ struct RunCause {
         ["It is built for another architecture, damaged, or a script without a `#!` line"],
         next: ["look at it with file(1)"])
     case .notPermitted:
+      if evidence.program == .directory { return directory(path, ended) }
       return RunCause(
         .notExecutable, "\(ended): \(path) may not be executed",
         ["It or a directory on the way is closed to the role, or its file system is mounted noexec"],
         next: ["`chmod +x` it where it is made, or start it with its interpreter"])
-    case .directory: return RunCause(.notExecutable, "\(ended): \(path) is a directory", next: ["correct the path"])
+    case .directory: return directory(path, ended)
     }
+  }
+
+  private static func directory(_ path: String, _ ended: String) -> RunCause {
+    RunCause(.notExecutable, "\(ended): \(path) is a directory", next: ["correct the path"])
+  }
+
+  /// A name that ends with a carriage return, as it is or as env(1) shows it; without it.
+  private static func windowsName(_ name: [UInt8]) -> [UInt8]? {
+    if name.last == 0x0d { return Array(name.dropLast()) }
+    return name.suffix(2).elementsEqual(#"\r"#.utf8) ? Array(name.dropLast(2)) : nil
+  }
+
+  private static func windows(_ cause: String, _ ended: String) -> RunCause {
+    RunCause(
+      .missingInterpreter, "\(ended): \(cause)",
+      ["The carriage return at its end is part of the name: the script has lines as Windows ends them"],
+      next: ["write the script with plain newlines"])
   }
 
   private static func missing(_ path: String, _ head: ProgramHead?, _ ended: String, _ place: String) -> RunCause {
@@ -124,6 +142,9 @@ struct RunCause {
     }
     let name = "`\(printable(interpreter))`"
     if head?.isScript == true {
+      if windowsName(interpreter) != nil {
+        return windows("the script \(path) is there, and its interpreter \(name) is not", ended)
+      }
       return RunCause(
         .missingInterpreter, "\(ended): the script \(path) is there, and its interpreter \(name) is not",
         next: ["install \(name) \(place), or start the script with an interpreter that is there"])

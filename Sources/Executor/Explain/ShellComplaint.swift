@@ -49,7 +49,9 @@ enum ShellComplaint: Equatable {
     } else if exitStatus == 126, let found = parts(before: ": Permission denied")?.first {
       self = .notPermitted(found)
     } else if exitStatus == 126,
-      let found = (parts(before: ": Is a directory") ?? parts(before: ": is a directory"))?.first
+      let found =
+        (parts(before: ": cannot execute: Is a directory") ?? parts(before: ": Is a directory")
+        ?? parts(before: ": is a directory"))?.first
     {
       self = .directory(found)
     } else {

@@ -13,12 +13,28 @@ extension TaskEvidence {
       task: history.task, taskID: paths.taskID, state: history.lastUpdate.state, verdict: machine.verdict,
       hasEnded: false, hasExecutor: TaskLock.isHeld(paths), phase: machine.phase, processes: machine.processes)
     // The result has the last word: a launch that failed is no event, and notes are added at the very end.
-    if let bytes = try? readFile(paths.result, limit: 64 << 20),
+    if let bytes = try? readRegularFile(paths.result, limit: 64 << 20),
       let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20)), let ended = Verdict(result: result)
     {
       hasEnded = true
       state = ended.state.rawValue
       verdict = ended
+    } else if machine.phase == .terminal, !hasExecutor {
+      hasEnded = true
+      lacksResult = true
+    }
+    // By number and start time: the number alone may be another's by now.
+    if let identity = history.launched.flatMap(ProcessIdentity.init(json:)) {
+      do throws(Errno) {
+        // One that has ended and that nobody has waited for still has its number.
+        if let handle = try identity.open() {
+          hasContainer = !ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 1)
+        } else {
+          hasContainer = false
+        }
+      } catch {
+        hasContainer = nil
+      }
     }
     initLog = TaskEvidence.tail(paths.initLog)
     health = TaskEvidence.health(paths.health)

@@ -13,6 +13,7 @@ struct TaskEvidence {
   /// A file that a shell could not run, looked at afterwards.
   enum Program: Equatable {
     case absent
+    case directory
     case present(ProgramHead)
   }
 
@@ -24,6 +25,10 @@ struct TaskEvidence {
   var verdict: Verdict?
   var hasEnded = true
   var hasExecutor = false
+  /// Whether its container is there; `nil` when none was launched, or it cannot be found out.
+  var hasContainer: Bool?
+  /// Whether it has ended and there is no result that can be read.
+  var lacksResult = false
   var phase = TaskMachine.Phase.terminal
   var processes: [ProcessRecord]
   /// The last words of the deciding run, at most 4 KiB of them, by lines.

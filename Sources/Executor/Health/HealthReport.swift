@@ -14,7 +14,7 @@ enum HealthReport {
 
   /// One object a subject; `nil` when nothing was ever checked, or the file is not ours to read.
   static func read(_ path: String) -> [JSON]? {
-    guard let bytes = try? readFile(path, limit: limit),
+    guard let bytes = try? readRegularFile(path, limit: limit),
       let json = try? JSON(parsing: bytes, limits: .init(bytes: limit))
     else { return nil }
     return json["health"]?.array

@@ -62,7 +62,7 @@ struct JournalContents {
   private static let limit = 256 << 20
 
   init(reading path: String) throws(Errno) {
-    self.init(parsing: try readFile(path, limit: JournalContents.limit))
+    self.init(parsing: try readRegularFile(path, limit: JournalContents.limit))
   }
 
   init(parsing bytes: [UInt8]) {

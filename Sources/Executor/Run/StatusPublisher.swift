@@ -2,7 +2,7 @@ import LinuxKernel
 import StrictJSON
 import TaskModel
 
-/// Tells people and programs how the task fares.
+/// Tells people and programs how the task fares. It waits for none of them before the end.
 struct StatusPublisher {
   enum Style: String, Sendable {
     case plain, json
@@ -10,8 +10,17 @@ struct StatusPublisher {
 
   let taskID: String
   let style: Style
-  /// `--status-fd`: one JSON object a line, whatever the style.
-  let statusDescriptor: SharedDescriptor?
+  let output: ExecutorOutput
+
+  /// - Parameter statusDescriptor: `--status-fd`, which gets one JSON object a line, whatever the style.
+  init(taskID: String, style: Style, statusDescriptor: SharedDescriptor?) throws(CommandFailure) {
+    (self.taskID, self.style) = (taskID, style)
+    do throws(Errno) {
+      output = try ExecutorOutput(status: statusDescriptor?.rawValue, updatesOnOutput: style == .json)
+    } catch {
+      throw CommandFailure(.internalError, "cannot write to standard output and standard error: \(error)")
+    }
+  }
 
   /// The descriptor of `--status-fd`, taken before anything else is opened: a number that the caller did not open would
   /// come to mean a file of ours.
@@ -25,18 +34,32 @@ struct StatusPublisher {
   /// One status update, as Mesos' agents send them.
   func update(_ state: TaskState, reason: String?, message: String?, wall: UInt64 = Clock.wall) {
     let line = Self.json(taskID: taskID, state, reason: reason, message: message, wall: wall).compact
-    if let statusDescriptor { Console.raw(Array((line + "\n").utf8), to: statusDescriptor.rawValue) }
+    output.status?.update(line)
     switch style {
-    case .json: Console.output(line)
+    case .json: output.output.update(line)
     case .plain:
       let text = [state.rawValue, message].compactMap { $0 }.joined(separator: "  ")
-      Console.noteInPassing(text + (reason.map { "  (\($0))" } ?? ""))
+      output.errors.update(text + (reason.map { "  (\($0))" } ?? ""))
     }
   }
 
   /// Something a person wants to know that is no update.
   func note(_ text: String) {
-    if style == .plain { Console.noteInPassing(text) }
+    if style == .plain { output.errors.note(text) }
+  }
+
+  /// Something that a person should know whatever the style.
+  func warning(_ text: String) { output.errors.note("warning: " + text) }
+
+  /// Runs a task, says why when that fails, and sees to it that what was said gets out, to who reads.
+  func run(_ body: () throws(CommandFailure) -> ExitCode) -> ExitCode {
+    let code: ExitCode
+    do throws(CommandFailure) { code = try body() } catch {
+      output.errors.update(Console.text(of: error))
+      code = error.exitCode
+    }
+    output.finish()
+    return code
   }
 
   static func json(taskID: String, _ state: TaskState, reason: String?, message: String?, wall: UInt64) -> JSON {

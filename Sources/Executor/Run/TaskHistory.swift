@@ -24,7 +24,7 @@ struct TaskHistory {
     let bytes: [UInt8]
     do throws(Errno) {
       journal = try JournalContents(reading: paths.journal)
-      bytes = try readFile(paths.document, limit: 5 << 20)
+      bytes = try readRegularFile(paths.document, limit: 5 << 20)
     } catch {
       if error.code == ENOENT {
         throw CommandFailure(

@@ -47,7 +47,24 @@ struct TaskLock {
   }
 
   /// What the run directory holds is for a live task only.
-  static func removeRunDirectory(_ paths: TaskPaths) {
-    try? removeTree(paths.run)
+  /// - Parameter keepsMounts: what a container that is kept has mounted stays, without the program and the socket: an
+  ///   engine mounts everything once more to copy out of it.
+  static func removeRunDirectory(_ paths: TaskPaths, keepsMounts: Bool = false) {
+    var isMounted = false
+    if keepsMounts {
+      for entry in (try? entries(of: paths.run)) ?? [] {
+        let path = paths.run + "/" + String(decoding: entry.name, as: UTF8.self)
+        switch path {
+        case paths.accounts: break
+        case paths.handover:
+          isMounted = true
+          for file in (try? entries(of: path)) ?? [] {
+            try? removeTree(path + "/" + String(decoding: file.name, as: UTF8.self))
+          }
+        default: try? removeTree(path)
+        }
+      }
+    }
+    if !isMounted { try? removeTree(paths.run) }
   }
 }

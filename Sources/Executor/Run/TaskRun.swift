@@ -203,13 +203,13 @@ struct TaskRun {
       hasImage: containerizer.imageName != nil, outcome: outcome)
     let supervisor: TaskSupervisor
     do throws(Errno) {
-      let follower = try ConsoleFollower(context.task.processes, paths: paths, showsAll: follows)
+      let follower = follower(context.task.processes)
       supervisor = try TaskSupervisor(
         machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
-        monitors: try monitors(context.task, machine, container), signals: signals)
+        monitors: try monitors(context.task, machine, container, isNew: !resuming), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -226,12 +226,22 @@ struct TaskRun {
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
   }
 
+  /// What shows the processes' output. A task runs without it, too, where it cannot be had.
+  private func follower(_ processes: [ProcessDefinition]) -> ConsoleFollower? {
+    do throws(Errno) {
+      return try ConsoleFollower(processes, paths: paths, output: publisher.output, showsAll: follows)
+    } catch {
+      publisher.warning("the processes' output cannot be shown: \(error)")
+      return nil
+    }
+  }
+
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
-  private func monitors(_ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container) throws(Errno)
-    -> [any TaskMonitor]
-  {
+  private func monitors(
+    _ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container, isNew: Bool
+  ) throws(Errno) -> [any TaskMonitor] {
     guard machine.verdict == nil else { return [] }
-    let disk = try DiskMonitor.make(task, settings, paths, container, warn: publisher.note)
+    let disk = try DiskMonitor.make(task, settings, paths, container, isNew: isNew, warn: publisher.note)
     return [disk].compactMap { $0 }
   }
 
@@ -253,8 +263,12 @@ struct TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
-    let diskBytes = DiskTree.measure(
-      paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500))?.bytes
+    let disk =
+      (try? DiskTree.measure(
+        paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500)))
+      .flatMap { $0 }
+    // Less than there is would be no figure.
+    let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
     var verdict = verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
@@ -279,7 +293,7 @@ struct TaskRun {
     } else if let containerizer {
       remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
     }
-    TaskLock.removeRunDirectory(paths)
+    TaskLock.removeRunDirectory(paths, keepsMounts: settings.keepsContainer)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }

@@ -11,7 +11,7 @@ import TaskModel
 /// Nothing here decides anything about the task.
 final class TaskSupervisor {
   private enum Source: UInt64 {
-    case signals = 1, timer, initProcess, containerEnd, logs
+    case signals = 1, timer, initProcess, containerEnd, logs, output
     /// The first of the monitors; the others follow.
     case monitors
   }
@@ -90,6 +90,7 @@ final class TaskSupervisor {
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
     if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
+    try poller.add(publisher.output.descriptor, token: Source.output.rawValue)
     for (index, monitor) in self.monitors.enumerated() {
       try poller.add(monitor.descriptor, token: Source.monitors.rawValue + UInt64(index))
     }
@@ -99,7 +100,8 @@ final class TaskSupervisor {
   func run() throws(CommandFailure) -> Verdict {
     do {
       while verdict == nil {
-        // Output that waits for its turn or for the terminal is gone on with in between.
+        // Output that waits for its turn, or for a second at most for who reads it, is gone on with in between.
+        publisher.output.watch()
         let timeout = follower?.timeout
         let events = try poller.wait(timeoutMilliseconds: timeout)
         if timeout != nil { follower?.goOn() }
@@ -118,6 +120,9 @@ final class TaskSupervisor {
             while verdict == nil, try takeInitEvents() {}
             try lose("container-init ended unexpectedly")
           case .logs: follower?.takeEvents()
+          case .output:
+            publisher.output.goOn()
+            follower?.goOn()
           case .monitors: pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
           case nil: break
           }
@@ -285,7 +290,8 @@ final class TaskSupervisor {
         signal: nil, exitCode: nil, limitBytes: limit, peakBytes: usage.memoryPeakBytes ?? limit)
       pending.append(
         .limitation(
-          reason: Reason.memory, message: outcome.text + "; the kernel ended container-init, and the container with it"))
+          reason: Reason.memory, message: outcome.text + "; the kernel ended container-init, and the container with it")
+      )
     }
     pending.append(.containerLost(why + lastWords(words.text)))
     try settle()
@@ -393,7 +399,7 @@ final class TaskSupervisor {
 
   /// What init wrote before it ended, and what others know of the end, for the message.
   private func lastWords(_ others: String) -> String {
-    let bytes = (try? readFile(paths.initLog, limit: 65536)) ?? []
+    let bytes = (try? readRegularFile(paths.initLog, limit: 65536)) ?? []
     let words = [
       printable(bytes.split(separator: UInt8(ascii: "\n")).last ?? []), others,
     ].filter { !$0.isEmpty }

@@ -6,7 +6,7 @@ import TaskModel
 enum UnreportedEnds {
   /// In the order in which they happened; only of runs that have not ended as far as the machine knows.
   static func of(_ paths: TaskPaths, _ machine: TaskMachine) -> [ExitRecord] {
-    let bytes = (try? readFile(paths.exits, limit: 64 << 20)) ?? []
+    let bytes = (try? readRegularFile(paths.exits, limit: 64 << 20)) ?? []
     return ExitRecord.records(in: bytes).filter { record in
       machine.record(of: record.key.process)?.runs.contains {
         $0.number == Int(record.key.run) && !$0.state.isTerminal

@@ -1,0 +1,76 @@
+import Glibc
+import LinuxKernel
+
+/// Files that processes hold open and that have no name any more: no walk over directories finds them, and they take their
+/// room until they are closed (proc(5), `/proc/PID/fd`).
+struct OpenFiles {
+  /// The file systems that count.
+  private var devices: Set<UInt64>
+  private let countsRoot: Bool
+  private var entriesLeft: Int
+  private var seen: Set<Key> = []
+  private var bytes: UInt64 = 0
+
+  private struct Key: Hashable {
+    let device: UInt64
+    let inode: UInt64
+  }
+
+  /// What they take, of all processes below `pid`; `nil` when there is more to look at than `entries`.
+  ///
+  /// A process that comes or goes meanwhile may be missed: this is done again as long as something is missing.
+  ///
+  /// - Parameter countsRoot: whether the root of the processes counts as well; an overlay is a file system of its own.
+  static func bytes(below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int) -> UInt64? {
+    var files = OpenFiles(devices: devices, countsRoot: countsRoot, entriesLeft: entries)
+    var known: Set<Int32> = [pid]
+    var pending = files.threads(of: pid).flatMap { OpenFiles.children($0) }
+    while let process = pending.popLast() {
+      guard known.insert(process).inserted else { continue }
+      if countsRoot, let root = try? status(of: "/proc/\(process)/root", followLinks: true) {
+        files.devices.insert(root.device)
+      }
+      // Every thread may have a table of its own, and the first may have ended before the others.
+      for thread in files.threads(of: process) {
+        pending += children(thread)
+        files.look(thread + "/fd")
+        guard files.entriesLeft >= 0 else { return nil }
+      }
+    }
+    return files.bytes
+  }
+
+  private init(devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
+    self.devices = devices
+    self.countsRoot = countsRoot
+    self.entriesLeft = entriesLeft
+  }
+
+  private mutating func threads(of pid: Int32) -> [String] {
+    let found = (try? entries(of: "/proc/\(pid)/task")) ?? []
+    entriesLeft -= found.count
+    return found.map { "/proc/\(pid)/task/" + String(decoding: $0.name, as: UTF8.self) }
+  }
+
+  private static func children(_ thread: String) -> [Int32] {
+    ((try? readFile(thread + "/children", limit: 64 << 20)) ?? []).split(separator: UInt8(ascii: " "))
+      .compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  private mutating func look(_ path: String) {
+    let mark = Array(" (deleted)".utf8)
+    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY) else { return }
+    let number = directory.rawValue
+    try? forEachEntry(of: number) { name, _ in
+      entriesLeft -= 1
+      guard entriesLeft >= 0 else { return false }
+      // The kernel's own word first: asking the file itself may mean to ask another host.
+      guard let target = try? readSymbolicLink(name, at: number), target.suffix(mark.count).elementsEqual(mark),
+        let about = try? status(of: name, at: number, followLinks: true), about.isRegularFile, about.links == 0,
+        devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
+      else { return true }
+      bytes += about.blocks * 512
+      return true
+    }
+  }
+}
