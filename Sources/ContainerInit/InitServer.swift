@@ -326,13 +326,15 @@ final class InitServer {
     run.end = record
     if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
     let end = Clock.now + InitServer.turnNanoseconds
+    var held: [SharedDescriptor] = []
     for pump in run.pumps {
-      pump.drain(through: buffer, until: end)
+      if pump.drain(through: buffer, until: end) { held.append(pump.pipe) }
       tellTrouble(of: pump, run)
     }
     if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
-    // A process that left the group still holds the log: it goes with the run.
-    tree.killHolders(of: run.pumps.map(\.pipe))
+    // A process that left the group still holds the log: it goes with the run. A pipe that only was not emptied in this
+    // turn says nothing of anybody.
+    if !held.isEmpty { tree.killHolders(of: held) }
     run.cutAt = Clock.now + InitServer.drainNanoseconds
     draining.append(run)
     // Each run has its own second: an end after it must not put it off.
@@ -358,7 +360,8 @@ final class InitServer {
     while let run = draining.first, run.isRecorded || run.cutAt <= Clock.now {
       draining.removeFirst()
       // What many rotations have kept waiting.
-      for pump in run.pumps { pump.drain(through: buffer, until: nil) }
+      let held = run.pumps.filter { $0.drain(through: buffer, until: nil) }
+      if !held.isEmpty { tree.killHolders(of: held.map(\.pipe)) }
       conclude(run)
     }
     try? drainTimer.set(draining.first?.cutAt)

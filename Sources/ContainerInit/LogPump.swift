@@ -78,12 +78,17 @@ final class LogPump {
   }
 
   /// Takes what is there now, at most as much as a pipe can hold, and until `end` at the longest.
-  func drain(through buffer: TransferBuffer, until end: UInt64?) {
+  ///
+  /// - Returns: whether nothing is left in the pipe and somebody has it open all the same.
+  @discardableResult func drain(through buffer: TransferBuffer, until end: UInt64?) -> Bool {
     var taken = 0
-    while taken <= 16 * Self.chunk, let count = move(through: buffer), count > 0 {
+    while taken <= 16 * Self.chunk {
+      guard let count = move(through: buffer) else { return true }
+      if count == 0 { return false }
       taken += count
-      if let end, Clock.now >= end { return }
+      if let end, Clock.now >= end { return false }
     }
+    return false
   }
 
   /// One read, and what came into the file. Nil when there was nothing. What cannot be written is lost: the process must

@@ -48,7 +48,7 @@ struct ProcessTree {
     pids().filter { pid in groupAndParent(of: pid).map { !groups.contains($0.group) } ?? false }
   }
 
-  /// SIGKILL to every process that has one of the pipes open.
+  /// SIGKILL to every process that can write into one of the pipes.
   func killHolders(of pipes: [SharedDescriptor]) {
     let wanted = Set(pipes.compactMap { try? status(of: $0.rawValue).inode }.map { Array("pipe:[\($0)]".utf8) })
     for pid in pids() {
@@ -58,7 +58,11 @@ struct ProcessTree {
         // By the link's own text (proc(5)). To follow it would ask the file system of whatever else a task has open, and
         // one of its own (FUSE) need never answer: init would stand still.
         guard let name = String(validating: entry.name, as: UTF8.self) else { return false }
-        return (try? readSymbolicLink("\(folder)/\(name)")).map(wanted.contains) ?? false
+        let link = "\(folder)/\(name)"
+        guard (try? readSymbolicLink(link)).map(wanted.contains) ?? false else { return false }
+        // Who can write. A child of ours that is about to be let go has every reading end, as init has (proc(5): the
+        // link's own mode says how the file was opened).
+        return (try? status(of: link)).map { $0.permissions & 0o200 != 0 } ?? false
       }
       if holds { Children.signal(pid, SIGKILL) }
     }

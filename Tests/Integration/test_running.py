@@ -65,6 +65,15 @@ class Endings(ExecutorTestCase):
         self.assertEqual([outcome.out(f"p{index}") for index in range(200)], [f"{index}\n" for index in range(200)])
 
 
+    def test_who_holds_a_log_takes_nobody_with_it(self):
+        # Runs that leave a holder of their log behind, while others are being started beside them.
+        processes = [
+            process(f"p{index}", "setsid sleep 1000 & exit 0" if index % 10 == 0 else f"echo {index}")
+            for index in range(200)]
+        for _ in range(3):
+            self.assert_finished(self.run_task(document(*processes)))
+
+
 class Planning(ExecutorTestCase):
     def test_an_order_is_kept(self):
         names = ["c", "a", "d", "b"]
