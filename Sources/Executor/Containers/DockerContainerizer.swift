@@ -81,9 +81,9 @@ struct DockerContainerizer: Containerizer {
   /// What an engine must be able to do. It takes ten milliseconds to describe itself, so it is asked when something has
   /// gone wrong, or when it has warned that it does otherwise than asked.
   ///
-  /// - Returns: what it cannot do and the task needs. An engine that does not answer this adds nothing to what it has said.
-  private func shortcoming() -> CommandFailure? {
-    guard let info = try? advisor.info() else { return nil }
+  /// - Returns: what it cannot do and the task needs.
+  private func shortcoming() throws(DockerEngineError) -> CommandFailure? {
+    let info = try advisor.info()
     guard info.osType == "linux" else {
       return CommandFailure(.configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
     }
@@ -120,7 +120,8 @@ struct DockerContainerizer: Containerizer {
     engine.interrupt = signals.rawValue
     do throws(CommandFailure) { return try launch(try nonce(), until: signals) } catch {
       // What the engine is may be the reason behind what it said.
-      if error.exitCode == .failed, let shortcoming = shortcoming() { throw shortcoming }
+      // An engine that does not answer this adds nothing to what it has said.
+      if error.exitCode == .failed, let shortcoming = (try? shortcoming()) ?? nil { throw shortcoming }
       throw error
     }
   }
@@ -202,7 +203,11 @@ struct DockerContainerizer: Containerizer {
     let made = try creation.create(
       create, name: DockerOwnership.name(paths.taskID), for: owner(nonce), until: signals)
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
-    if !made.warnings.isEmpty, let shortcoming = shortcoming() { throw shortcoming }
+    // A limit that may have been left out is no matter of luck: without an answer the task is not run.
+    if !made.warnings.isEmpty {
+      let found = try atEngine { () throws(DockerEngineError) in try shortcoming() }
+      if let found { throw found }
+    }
     return made.id
   }
 
