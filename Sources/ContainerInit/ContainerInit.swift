@@ -59,6 +59,7 @@ package enum ContainerInit {
   package static func main(handover path: String) -> Never {
     do {
       try prepare()
+      let inherited = InheritedLimits.read()
       let received = try Handover.receive(path)
       let files = received.files
       // Last words go to the task's init.log from here on.
@@ -73,8 +74,10 @@ package enum ContainerInit {
       // Pid 1 of the container, unless it was asked to share another pid namespace.
       let isNamespace = CurrentProcess.pid == 1
       if !isNamespace { try CurrentProcess.adoptOrphans() }
+      var restrictions = received.plan.restrictions
+      restrictions.limits = InheritedLimits.completed(restrictions.limits, inherited)
       let server = try InitServer(
-        starter: ProcessStarter(restrictions: received.plan.restrictions, cgroupTasks: [], cgroup: nil),
+        starter: ProcessStarter(restrictions: restrictions, cgroupTasks: [], cgroup: nil),
         tree: ProcessTree(cgroup: nil, isNamespace: isNamespace), listener: files.listener, exits: files.exits)
       try server.run()
     } catch {

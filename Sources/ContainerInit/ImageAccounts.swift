@@ -119,7 +119,7 @@ package struct ImageAccounts {
       switch error.code {
       case EINVAL: "it is not a regular file"
       case ENOENT: "it is a link that leads nowhere in the image"
-      case EXDEV: "it is a link that leads into a volume"
+      case EXDEV: "it is a mount, or a link that leads into one"
       case EFBIG: "it is larger than \(ImageAccounts.limit) bytes"
       case EILSEQ: "it contains a NUL byte"
       default: error.description

@@ -102,7 +102,7 @@ struct ProcessStarter {
     try stage("leave the session keyring") { () throws(Errno) in try Child.leaveKeyring() }
     for limit in restrictions.limits {
       try stage("set resource limit \(limit.resource) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
-        try Child.setLimit(limit.resource, soft: limit.soft, hard: limit.hard)
+        try ProcessLimits.set(limit.resource, soft: limit.soft, hard: limit.hard)
       }
     }
     let bounding = restrictions.boundingCapabilities

@@ -85,6 +85,10 @@ final class RootDirectory {
     case ENOTDIR:
       SetupError(
         "\(path) in the image is not a directory (\(error.name))", hint: "rebuild the image with a directory there")
+    case EXDEV:
+      SetupError(
+        "\(path) of the container is a mount, or a link leads into one (\(error.name))",
+        hint: "mount what is needed below \(path), or run the task with a role that needs nothing there")
     default: SetupError(path, error)
     }
   }

@@ -71,11 +71,6 @@ package enum Child {
     }
   }
 
-  package static func setLimit(_ resource: Int32, soft: UInt64, hard: UInt64) throws(Errno) {
-    var limit = rlimit(rlim_cur: rlim_t(soft), rlim_max: rlim_t(hard))
-    try check("prlimit") { prlimit(0, __rlimit_resource(UInt32(resource)), &limit, nil) }
-  }
-
   /// Signals as a fresh process has them: default dispositions, nothing blocked.
   package static func resetSignals() throws(Errno) { try check("sigprocmask") { ax_reset_signals() } }
 

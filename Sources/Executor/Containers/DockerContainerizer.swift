@@ -22,6 +22,8 @@ struct DockerContainerizer: Containerizer {
   private let creation: DockerCreation
   /// An executor before this one may have asked for containers too.
   private let isTakeover: Bool
+  /// The container that the journal names.
+  private var recorded: ContainerID?
   private var details: ImageDetails?
   private(set) var image: ProvisionedImage?
 
@@ -117,7 +119,9 @@ struct DockerContainerizer: Containerizer {
   // MARK: Launch
 
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
-    engine.interrupt = signals.rawValue
+    (engine.interrupt, advisor.interrupt) = (signals.rawValue, signals.rawValue)
+    // What it is asked about a container that runs is not for a signal to cut short.
+    defer { advisor.interrupt = nil }
     do throws(CommandFailure) { return try launch(try nonce(), until: signals) } catch {
       // What the engine is may be the reason behind what it said.
       // An engine that does not answer this adds nothing to what it has said.
@@ -154,9 +158,10 @@ struct DockerContainerizer: Containerizer {
     let files = try filesForInit(plan)
     let started = try start.finish()
     let recognition = DockerRecognition(
-      id: id, program: handover + "/" + DockerRequest.Place.programName,
+      id: id, identity: plan.restrictions.identity, program: handover + "/" + DockerRequest.Place.programName,
       mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
     let (process, identity) = try recognition.process(started.peer)
+    InitLimits.raise(of: identity.pid, for: plan.restrictions.limits)
     let client = try handOver(plan, files, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
@@ -247,9 +252,11 @@ struct DockerContainerizer: Containerizer {
       let id = record["container_id"]?.string.flatMap(ContainerID.init),
       let image = record["image"].flatMap({ ProvisionedImage(json: $0) })
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
+    recorded = id
     guard let nonce = knownNonce else {
       throw CommandFailure(
-        .internalError, "\(paths.containerNonce) is gone: nothing says which container is the task's")
+        .internalError, "\(paths.containerNonce) is gone: nothing says that the container \(id.short) is the task's",
+        hint: "`docker inspect \(id.short)` shows whose it is, and `docker rm -f -v \(id.short)` ends and removes it")
     }
     self.image = image
     guard let found = try LivingInit.find(identity, paths) else { return nil }
@@ -266,8 +273,12 @@ struct DockerContainerizer: Containerizer {
   func abandon() -> [String] { removeRemains(keeping: keeps) }
 
   func removeRemains(keeping: Bool) -> [String] {
-    // Without a nonce no container was ever asked for.
-    guard let nonce = knownNonce else { return [] }
+    guard let nonce = knownNonce else {
+      // None was ever asked for, unless the journal names one.
+      return recorded.map {
+        ["the container \($0.short) may be left: \(paths.containerNonce) is gone; `docker rm -f -v \($0.short)` removes it"]
+      } ?? []
+    }
     return removal(nonce, keeping: keeping).run()
   }
 

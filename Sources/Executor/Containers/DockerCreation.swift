@@ -32,8 +32,7 @@ final class DockerCreation {
       } catch {
         guard error.status == 409, Clock.now < deadline else {
           isUncertain = isUncertain || isWaiting
-          let hint = error.status == 404 ? "the image may have been removed meanwhile; run again" : nil
-          throw CommandFailure(error, hint: hint)
+          throw CommandFailure(error, hint: DockerCreation.hint(error.status, error.engineMessage ?? ""))
         }
       }
       isWaiting = try !giveWay(name, owner)
@@ -41,6 +40,19 @@ final class DockerCreation {
     }
     isUncertain = isUncertain || isWaiting
     throw CommandFailure(.killed, "stopped while the Docker engine was asked to create container \(name)")
+  }
+
+  /// What may help, by the engine's words: what it has not found may be the image, one for a platform, a network, another
+  /// container.
+  static func hint(_ status: Int?, _ message: String) -> String? {
+    guard status == 404 else { return nil }
+    let words = message.lowercased().utf8
+    if words.holds("no such image".utf8) { return "the image may have been removed meanwhile; run again" }
+    if words.holds("does not match the specified platform".utf8) {
+      return "the engine has the image for another platform; the parameter {\"name\": \"pull\", \"value\": \"always\"} "
+        + "gets the one that is asked for, where there is one"
+    }
+    return nil
   }
 
   /// The engine's answer; `nil` when there was none and the task is to be stopped.

@@ -1,5 +1,6 @@
 import DockerEngineClient
 import Glibc
+import LaunchModel
 import LinuxKernel
 
 /// Who is at the other end of a container's connection, and whether the container is what was asked for.
@@ -9,6 +10,8 @@ import LinuxKernel
 /// program we mounted, in this container, and that each path of ours leads to what we mounted there.
 struct DockerRecognition {
   let id: ContainerID
+  /// Whom its processes run as.
+  let identity: Identity
   /// The program, on the host.
   let program: String
   /// What is ours in the container.
@@ -27,15 +30,20 @@ struct DockerRecognition {
       let process = SharedDescriptor(try openProcess(peer.pid))
       let identity = try ProcessIdentity(pid: peer.pid, pidfd: process.rawValue)
       let cgroups = String(decoding: try readFile("/proc/\(peer.pid)/cgroup"), as: UTF8.self)
-      let map = try readFile("/proc/\(peer.pid)/uid_map").split { $0 == 0x20 || $0 == 0x0a }
+      let users = IDMap(try readFile("/proc/\(peer.pid)/uid_map"))
+      let groups = IDMap(try readFile("/proc/\(peer.pid)/gid_map"))
       guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text.utf8) }) else {
         throw CommandFailure(
           .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
           hint: "somebody else has access to \(directory)")
       }
-      guard map.count >= 3, map[0].elementsEqual("0".utf8), map[1].elementsEqual("0".utf8) else {
+      let wantedUsers = [0, self.identity.uid]
+      let wantedGroups = [0, self.identity.gid] + self.identity.supplementaryGroups
+      guard wantedUsers.allSatisfy(users.keeps), wantedGroups.allSatisfy(groups.keeps) else {
         throw CommandFailure(
-          .failed, "the container maps user ids: the role user cannot have the host's uid in it",
+          .failed,
+          "the container maps user ids: the role user \(self.identity.name) cannot have the host's uid "
+            + "\(self.identity.uid) and groups in it",
           hint: "give the task the parameter {\"name\": \"userns\", \"value\": \"host\"}")
       }
       let own = try LinuxKernel.status(of: program)

@@ -135,13 +135,8 @@ struct DockerRequest {
 
   /// Nothing may be mounted where something of ours is. What the image makes of a path is looked at after the start.
   private func checkPlaces() throws(CommandFailure) {
-    let config = create.hostConfig
-    let binds = config.binds.compactMap { bind -> String? in
-      let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
-      return parts.count > 1 ? String(parts[1]) : nil
-    }
     let sandbox = DockerRequest.cleaned(settings.sandboxMountPoint)
-    for target in config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds {
+    for target in targets {
       let components = DockerRequest.cleaned(target)
       guard let first = components.first else {
         throw CommandFailure(.failed, "\(printable(target.utf8)): nothing can be mounted on / of a container")
@@ -155,6 +150,30 @@ struct DockerRequest {
           hint: "other directories in the sandbox are free")
       }
     }
+  }
+
+  /// Where the parameters mount something.
+  private var targets: [String] {
+    let config = create.hostConfig
+    let binds = config.binds.compactMap { bind -> String? in
+      let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
+      return parts.count > 1 ? String(parts[1]) : nil
+    }
+    return config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds
+  }
+
+  /// Account files are written in the image's own /etc, never in a volume: that may be a directory of the host.
+  private func checkAccounts(_ image: ImageDetails) throws(CommandFailure) {
+    let etc = [Array("etc".utf8)]
+    func covers(_ target: String) -> Bool { DockerRequest.cleaned(target) == etc }
+    let isParameters = targets.contains(where: covers)
+    guard isParameters || image.spec.volumes.contains(where: covers) else { return }
+    throw CommandFailure(
+      .failed,
+      "cannot provide the role user: "
+        + (isParameters ? "the parameters mount something on /etc" : "the image has a VOLUME at /etc"),
+      hint: "with the parameter {\"name\": \"read-only\", \"value\": \"true\"} the account files are mounted over "
+        + "its own; or --no-create-user")
   }
 
   /// The components of a path as the engine takes it: `..` takes the one before away (Go's path.Clean).
@@ -204,6 +223,19 @@ struct DockerRequest {
     names.reduce(into: Capabilities()) { set, name in Capabilities(name: name).map { set.formUnion($0) } }
   }
 
+  /// The limits of setrlimit(2), which are the processes' alone: init, which has the engine's, writes their logs. Core
+  /// dumps are off, as natively, unless somebody asks for them.
+  private var limits: [ResourceLimit] {
+    let asked = create.hostConfig.ulimits.compactMap { limit in
+      PosixResourceLimits.resources[limit.name.uppercased()].map { number in
+        ResourceLimit(
+          resource: number, soft: UInt64(exactly: limit.soft) ?? .max, hard: UInt64(exactly: limit.hard) ?? .max)
+      }
+    }
+    let core: Int32 = 4
+    return (asked.contains { $0.resource == core } ? [] : [ResourceLimit(resource: core, soft: 0, hard: 0)]) + asked
+  }
+
   // MARK: With an image
 
   /// The plan that init carries out in a container of `image`.
@@ -217,11 +249,11 @@ struct DockerRequest {
     plan.restrictions.boundingCapabilities = try boundingSet()?.rawValue
     plan.restrictions.noNewPrivileges =
       settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
-    // Core dumps are off, as natively, unless somebody asks for them.
-    if !create.hostConfig.ulimits.contains(where: { $0.name == "core" }) {
-      plan.restrictions.limits = [ResourceLimit(resource: 4, soft: 0, hard: 0)]
+    plan.restrictions.limits = limits
+    if settings.createsUser, !create.hostConfig.readOnlyRoot {
+      try checkAccounts(image)
+      plan.steps.append(.account(identity))
     }
-    if settings.createsUser, !create.hostConfig.readOnlyRoot { plan.steps.append(.account(identity)) }
     guard task.runsImageCommand else { return plan }
     let directory = [create.spec.workingDirectory, image.spec.workingDirectory, "/"].first { !$0.isEmpty } ?? "/"
     guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
@@ -231,8 +263,9 @@ struct DockerRequest {
     let isReplaced = !(create.spec.entrypoint ?? []).isEmpty
     plan.imageCommand =
       isReplaced ? create.spec.entrypoint ?? [] : (image.spec.entrypoint ?? []) + (image.spec.command ?? [])
-    plan.imageWorkingDirectory = directory
-    plan.steps.append(.directory(target: directory, mode: 0o755))
+    let cleaned = DockerRequest.cleaned(directory).map { "/" + String(decoding: $0, as: UTF8.self) }.joined()
+    plan.imageWorkingDirectory = cleaned.isEmpty ? "/" : cleaned
+    plan.steps.append(.directory(target: plan.imageWorkingDirectory ?? "/", mode: 0o755))
     return plan
   }
 
@@ -267,6 +300,8 @@ struct DockerRequest {
     request.spec.stopSignal = "SIGTERM"
     request.spec.stopTimeout = Int64(min(task.finalizationWait, 86_400)) + 10
     request.hostConfig.groups = []
+    // The plan has them: what an engine is given here holds for init too.
+    request.hostConfig.ulimits = []
     request.hostConfig.initProcess = false
     request.hostConfig.autoRemove = false
     request.hostConfig.restartPolicy = RestartPolicy(name: "no")
