@@ -26,11 +26,14 @@ struct CommandFailure: Error, CustomStringConvertible {
   let exitCode: ExitCode
   let message: String
   let hint: String?
+  /// The Docker parameter of the document that it is about.
+  let parameter: Int?
 
-  init(_ exitCode: ExitCode, _ message: String, hint: String? = nil) {
+  init(_ exitCode: ExitCode, _ message: String, hint: String? = nil, parameter: Int? = nil) {
     self.exitCode = exitCode
     self.message = message
     self.hint = hint
+    self.parameter = parameter
   }
 
   var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }

@@ -1,5 +1,6 @@
 import Glibc
 import LaunchModel
+import LinuxKernel
 
 /// `docker/runtime`: an image's ENV, below the task's own; its ENTRYPOINT and CMD, for a task that has no processes;
 /// and its WORKDIR, for that command. Its USER never overrides the role.
@@ -22,8 +23,10 @@ package struct DockerRuntime: Isolator {
         throw IsolationError(Self.name, "the image's WORKDIR \"\(directory)\" is not an absolute path")
       }
       fragment.imageCommand = image.entrypoint + image.command
-      fragment.imageWorkingDirectory = directory
-      fragment.afterPivot = [.directory(target: directory, mode: 0o755)]
+      // As the Docker engine starts in it: links on the way do not count.
+      let cleaned = directory.cleanedAbsolutePath
+      fragment.imageWorkingDirectory = cleaned
+      fragment.afterPivot = [.directory(target: cleaned, mode: 0o755)]
     }
     return fragment
   }

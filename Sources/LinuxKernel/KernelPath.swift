@@ -36,6 +36,20 @@ extension Array where Element == UInt8 {
   package var pathComponents: [[UInt8]] {
     split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [UInt8(ascii: ".")] }
   }
+
+  /// The same where `..` takes the one before away, links or not, and is nothing at the root (Go's path.Clean).
+  package var cleanedPathComponents: [[UInt8]] {
+    pathComponents.reduce(into: []) { kept, component in
+      if component == Array("..".utf8) { _ = kept.popLast() } else { kept.append(component) }
+    }
+  }
+}
+
+extension String {
+  /// An absolute path without `.`, `..`, and slashes too many.
+  package var cleanedAbsolutePath: String {
+    "/" + Array(utf8).cleanedPathComponents.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
+  }
 }
 
 /// Text for people: bytes as UTF-8 where they are, with control characters, invalid bytes and what turns the direction of text

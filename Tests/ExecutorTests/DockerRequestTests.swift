@@ -139,7 +139,88 @@ struct DockerRequestTests {
     let plan = try request().plan("t-1", image: try image(#"{"WorkingDir":"/d"}"#))
     #expect(plan.imageCommand.isEmpty && plan.imageWorkingDirectory == nil && plan.sandbox == "/mnt/mesos/sandbox")
     #expect(plan.restrictions.limits == [ResourceLimit(resource: 4, soft: 0, hard: 0)])
-    #expect(try request([("ulimit", "core=-1")]).plan("t-1", image: try image()).restrictions.limits.isEmpty)
+    let core = try request([("ulimit", "core=-1")]).plan("t-1", image: try image())
+    #expect(core.restrictions.limits == [ResourceLimit(resource: 4, soft: .max, hard: .max)])
+  }
+
+  @Test func resourceLimitsAreTheProcessesAndNotInits() throws {
+    let request = try request([("ulimit", "fsize=512:-1"), ("ulimit", "nofile=12"), ("ulimit", "core=0")])
+    #expect(try finished(request).hostConfig.ulimits.isEmpty)
+    #expect(
+      try request.plan("t-1", image: try image()).restrictions.limits == [
+        ResourceLimit(resource: 1, soft: 512, hard: .max), ResourceLimit(resource: 7, soft: 12, hard: 12),
+        ResourceLimit(resource: 4, soft: 0, hard: 0),
+      ])
+  }
+
+  @Test func initIsNeverGivenLessThanItHas() {
+    func attempts(_ present: InitLimits.Pair, _ own: InitLimits.Pair, _ asked: UInt64? = nil) -> [[UInt64]] {
+      InitLimits.attempts(present, own, asked: asked).map { [$0.soft, $0.hard] }
+    }
+    #expect(attempts((10, 20), (10, 20)).isEmpty && attempts((10, 20), (5, 8), 12).isEmpty)
+    #expect(attempts((.max, .max), (10, 20), 5).isEmpty)
+    #expect(attempts((10, 20), (15, 15)) == [[15, 20], [15, 20], [15, 20]])
+    #expect(attempts((10, 20), (40, 40)) == [[40, 40], [40, 40], [20, 20]])
+    #expect(attempts((10, 20), (10, 20), .max) == [[10, .max]])
+    #expect(attempts((10, 20), (30, 30), .max) == [[30, .max], [30, 30], [20, 20]])
+  }
+
+  @Test func aWorkingDirectoryIsCleanedAsTheEngineDoes() throws {
+    let own = [ProcessDefinition(name: "t", command: nil)]
+    for (given, cleaned) in [("/a/b/../c", "/a/c"), ("//a/./b/", "/a/b"), ("/..", "/"), ("/../x", "/x")] {
+      let plan = try request(processes: own).plan("t-1", image: try image(#"{"WorkingDir":"\#(given)"}"#))
+      #expect(plan.imageWorkingDirectory == cleaned)
+      #expect(plan.steps.last == .directory(target: cleaned, mode: 0o755))
+    }
+    #expect(
+      refusal { _ = try request(processes: own).plan("t-1", image: try image(#"{"WorkingDir":"a/../b"}"#)) } != nil)
+  }
+
+  @Test func aMountOverTheAccountFilesIsRefusedBeforeAnythingRuns() throws {
+    let volume = try image(#"{"Volumes":{"/x/../etc/":{}}}"#)
+    #expect(refusal { _ = try request().plan("t-1", image: volume) }?.contains("VOLUME at /etc") == true)
+    for parameter in [("tmpfs", "/etc"), ("v", "/a:/etc"), ("mount", "type=tmpfs,target=/etc")] {
+      let failure = refusal { _ = try request([parameter]).plan("t-1", image: try image()) }
+      #expect(failure?.contains("parameters mount something on /etc") == true)
+    }
+    _ = try request([("read-only", "true"), ("tmpfs", "/etc")]).plan("t-1", image: volume)
+    _ = try request([("tmpfs", "/etc/x")]).plan("t-1", image: try image())
+  }
+
+  @Test func onlyAnImageThatIsGoneMayHaveBeenRemoved() {
+    #expect(DockerCreation.hint(404, "No such image: sha256:0")?.contains("removed meanwhile") == true)
+    let platform = "image with reference x was found but does not match the specified platform: wanted linux/arm64"
+    #expect(DockerCreation.hint(404, platform)?.contains("another platform") == true)
+    for (status, text) in [(404, "No such container: x"), (404, "network x not found"), (409, "No such image"), (nil, "")] {
+      #expect(DockerCreation.hint(status, text) == nil)
+    }
+  }
+
+  @Test(arguments: [
+    ("         0          0 4294967295\n", true), ("0 0 34\n", true), ("0 0 33\n", false), ("0 100000 65536\n", false),
+    ("0 0 1\n1 100001 65535\n", false), ("0 0 1\n1 100001 32\n33 33 1\n34 100034 9\n", true),
+    ("33 33 1\n0 0 1\n", true), ("33 33 1\n0 5 1\n", false), ("", false), ("0 0\n", false), ("0 0 x\n", false),
+  ])
+  func mapsOfIdsAreReadWhole(_ text: String, keeps: Bool) {
+    let map = IDMap(Array(text.utf8))
+    #expect((map.keeps(0) && map.keeps(33)) == keeps)
+  }
+
+  @Test func faultsOfTheDocumentHaveTheirPlace() throws {
+    let text = #"""
+      {"processes": [{"name": "p", "cmdline": "true"}], "container": {"docker": {"image": "A:b", "parameters": [
+        {"name": "env", "value": "A=b"}, {"name": "user", "value": "33:33"},
+        {"name": "volum", "value": "x"},
+        {"name": "rm", "value": "true"}, {"name": "cpus", "value": "many"}]}}}
+      """#
+    let document = try #require(TaskDocument.decode(Array(text.utf8)).document)
+    let task = try #require(document.standIn().task)
+    var settings = settings()
+    settings.role = "nobody-of-this-host"
+    let found = DockerFaults.of(task, document, settings)
+    #expect(found.map(\.path) == ["container.docker"] + [2, 3, 4].map { "container.docker.parameters[\($0)]" })
+    #expect(found.map(\.position.line) == [1, 3, 4, 4] && found.map(\.position.column)[1] == 3)
+    #expect(found[1].hint?.contains("volume") == true && found.allSatisfy { !$0.message.contains("parameters[") })
   }
 
   @Test func furtherGroupsAreTheProcesses() throws {

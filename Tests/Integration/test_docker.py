@@ -144,6 +144,61 @@ class Parameters(DockerTestCase):
                         "cap-drop=ALL", "cap-add=NET_RAW")))
         self.assertEqual(outcome.out(), "shared\nb\n99\ntmpfs\nCapBnd:\t0000000000002000\n")
 
+    def test_a_mount_over_etc_is_named_with_the_way_out(self):
+        volume = self.with_engine_image(name="etc:test", config={"Volumes": {"/etc": {}}})
+        for image, parameters, words in ((volume, (), "VOLUME at /etc"), (None, ("tmpfs=/etc",), "parameters mount something on /etc")):
+            with self.subTest(words):
+                outcome = self.run_docker("id -un", image=image, parameters=parameters)
+                self.assert_failed(outcome, words)
+                self.assertIn('"read-only"', outcome.said)
+                self.assertFalse(outcome.has_record("launched"), outcome)
+                outcome = self.run_docker("id -un", image=image, parameters=(*parameters, "read-only=true"))
+                self.assertEqual(self.assert_finished(outcome).out(), "www-data\n")
+
+        def link(tar):
+            tar.symlink("config", "/etc")
+        image = self.with_engine_image(name="etclink:test", extra=link, config={"Volumes": {"/config": {}}})
+        self.assert_failed(self.run_docker("true", image=image), "/etc of the container is a mount, or a link leads into one")
+
+    def test_validate_says_what_a_run_would_refuse_with_its_place(self):
+        made = self.docker_document(
+            "true", image="app:1", parameters=("env=A=b", "volum=/a:/b", "rm=true", "memory=lots", "cap-add=NET_RAW"))
+        path = self.host.write("t.json", json.dumps(made, indent=1))
+        done = self.aurora("validate", path)
+        self.assertEqual(done.code, 65, done)
+        for index, word in ((1, "volume"), (2, "removed once"), (3, "lots")):
+            line = next(text for text in done.err.splitlines() if f"container.docker.parameters[{index}]: " in text)
+            self.assertIn(word, line)
+            self.assertRegex(line, r"t.json:\d+:\d+: container")
+        self.assertIn("3 errors", done.err)
+        good = self.docker_document("true", image="app:1", parameters=("env=A=b", "publish={{thermos.ports[http]}}:80"),
+                                    docker={"network": "BRIDGE"})
+        path = self.host.write("good.json", json.dumps(good))
+        self.assertEqual(self.aurora("validate", path, "--role", "nosuchrole").code, 0)
+        self.assertEqual(self.aurora("validate", path, "--allow-docker-parameters", "env").code, 65)
+        for name, value in (("cap-add", "NOPE"), ("tmpfs", "/mnt/mesos/sandbox")):
+            bad = self.docker_document("true", image="app:1", parameters=(f"{name}={value}",))
+            done = self.aurora("validate", self.host.write("bad.json", json.dumps(bad)))
+            self.assertEqual(done.code, 65, done)
+            self.assertIn(value, done.err)
+
+    def test_plan_shows_what_the_engine_would_be_asked(self):
+        made = self.docker_document(
+            "true", parameters=("volume=/tmp:/shared:ro", "ulimit=nofile=64:128", "network=none", "label=a=b"), ram=64 << 20)
+        path = self.host.write("t.json", json.dumps(made))
+        options = (path, "--role", "www-data", "--docker-socket", self.engine.socket, "--task-id", "planned-1")
+        text = self.aurora("plan", *options)
+        self.assertEqual(text.code, 0, text)
+        for words in ("busybox:test", "aurora-planned-1", "HostConfig.NetworkMode = none", "HostConfig.Memory = 67108864",
+                      "/tmp:/shared:ro", '"Target":"/mnt/mesos/sandbox"', "/.aurora-executor.<random>", "nofile 64:128"):
+            self.assertIn(words, text.out)
+        self.assertNotIn("namespaces none", text.out)
+        shown = json.loads(self.aurora("plan", *options, "--output", "json").out)["docker"]
+        self.assertEqual((shown["name"], shown["image"]), ("aurora-planned-1", "busybox:test"))
+        host = shown["create"]["HostConfig"]
+        self.assertEqual((host["NetworkMode"], host["Memory"], host["Binds"]), ("none", 64 << 20, ["/tmp:/shared:ro"]))
+        self.assertEqual(shown["create"]["Labels"]["a"], "b")
+
     def test_a_parameter_of_the_role_is_no_contradiction(self):
         self.assert_finished(self.run_docker("true", parameters=("user=www-data",)))
 
@@ -339,6 +394,22 @@ class Recovery(DockerTestCase):
         self.engine.docker("rm", "--force", self.engine.containers()[0])
         outcome = self.host.recover(task.id)
         self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+
+
+class LostWord(DockerTestCase):
+    def test_a_container_that_nothing_says_is_the_tasks_is_named_with_the_way_out(self):
+        task = self.start_docker(FOREVER).wait_log("up").kill()
+        os.unlink(os.path.join(task.directory, "container.nonce"))
+        container = self.engine.containers()[0]
+        done = self.aurora("recover", task.id)
+        self.assertEqual(done.code, 70, done)
+        self.assertIn(f"docker rm -f -v {container[:12]}", done.err)
+        # It may be somebody else's.
+        self.assertEqual(self.engine.containers(), [container])
+        self.engine.docker("rm", "-f", "-v", container)
+        outcome = self.host.recover(task.id)
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+        self.assertIn(f"docker rm -f -v {container[:12]}", outcome.result["notes"][0])
 
 
 class EngineEnds(DockerTestCase):

@@ -53,6 +53,31 @@ class Hung(ProxyTestCase):
                 else:
                     self.assertNotIn("notes", outcome.result)
 
+    def test_a_task_can_be_stopped_while_a_warning_is_looked_into(self):
+        def before(request):
+            if request.is_("POST", "/containers/create"):
+                warned.append(request)
+            return "hang" if warned and request.is_("GET", "/info") else None
+
+        def warn(connection, request, forward):
+            if not request.is_("POST", "/containers/create"):
+                return forward(connection, request)
+            answer = _Kept()
+            forward(answer, request)
+            body = json.loads(answer.received.partition(b"\r\n\r\n")[2])
+            return proxy._reply(connection, 201, {**body, "Warnings": ["something was left out"]})
+        warned = []
+        proxy = self.proxy(before=before)
+        forward = proxy._forward
+        proxy._forward = lambda connection, request: warn(connection, request, forward)
+        task = self.through(proxy, "true", start=True)
+        wait_until(lambda: proxy.seen("GET", "/info"), "the engine is asked what it is")
+        began = time.monotonic()
+        outcome = task.signal(signal.SIGTERM).wait(15)
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertNotIn("notes", outcome.result)
+
     def test_an_engine_that_never_answers_is_given_up_soon(self):
         proxy = self.proxy(before=lambda request: "hang")
         outcome = self.through(proxy, "true")
@@ -190,6 +215,16 @@ class Lost(ProxyTestCase):
         self.assertIn("the engine closed the connection", outcome.result["message"])
         self.assertEqual(self.engine.containers(), [])
 
+    def test_other_things_that_are_not_found_are_no_image(self):
+        image = self.with_engine_image()
+        outcome = self.run_docker("true", image=image, parameters=("platform=linux/arm64",))
+        self.assert_failed(outcome, "platform")
+        self.assertNotIn("meanwhile", outcome.said)
+        self.assertIn("for another platform", outcome.said)
+        outcome = self.run_docker("true", image=image, parameters=("volumes-from=nosuch",))
+        self.assert_failed(outcome, "nosuch")
+        self.assertNotIn("meanwhile", outcome.said)
+
     def test_an_engine_that_is_away_while_it_removes_is_asked_again(self):
         lost = []
 
@@ -246,6 +281,16 @@ class _Nowhere:
 
     def sendall(self, data):
         pass
+
+
+class _Kept:
+    """A connection that keeps what it is sent."""
+
+    def __init__(self):
+        self.received = b""
+
+    def sendall(self, data):
+        self.received += data
 
 
 class Versions(ProxyTestCase):

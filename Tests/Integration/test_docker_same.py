@@ -93,6 +93,93 @@ class Commands(SameTestCase):
         self.assertEqual(sorted(map(int, docker.out().split())), sorted(groups))
 
 
+class ResourceLimits(SameTestCase):
+    """`ulimit` parameters: what `docker run` gives a process, and nothing of it for container-init."""
+
+    VALUES = {
+        "core": "0:-1", "cpu": "50:60", "data": "400000000", "fsize": "4096:8192", "locks": "7:8", "memlock": "65536",
+        "msgqueue": "5000:6000", "nice": "5:6", "nofile": "64:128", "nproc": "500:600", "rss": "300000000",
+        "rtprio": "3:4", "rttime": "2000000", "sigpending": "99:100", "stack": "8388608:16777216",
+    }
+    SHOW = "cat /proc/self/limits"
+
+    def docker_run(self, *options):
+        """What the same program sees in a container of Docker's own; None when it does not start."""
+        return self.engine.try_docker(
+            "run", "--rm", "--network", "none", "--user", "33:33", *options, self.with_engine_image(), "sh", "-c", self.SHOW)
+
+    @staticmethod
+    def may_raise():
+        """Whether root has CAP_SYS_RESOURCE here."""
+        with open("/proc/self/status", encoding="ascii") as file:
+            return any(line.startswith("CapEff:") and int(line.split()[1], 16) >> 24 & 1 for line in file)
+
+    def test_each_is_what_docker_run_gives(self):
+        for chosen in [[name] for name in self.VALUES] + [list(self.VALUES)]:
+            given = [f"ulimit={name}={self.VALUES[name]}" for name in chosen]
+            options = [word for text in given for word in ("--ulimit", text.split("=", 1)[1])]
+            # Core dumps are off here unless somebody asks for them.
+            seen = self.docker_run(*([] if "core" in chosen else ["--ulimit", "core=0"]), *options)
+            with self.subTest(chosen):
+                outcome = self.run_docker(self.SHOW, parameters=given)
+                if seen is None:
+                    # Above the hard limit of everybody, without the right to raise it: the engine cannot either.
+                    self.assertFalse(self.may_raise(), outcome)
+                    self.assert_failed(outcome, "cannot set resource limit", "EPERM")
+                else:
+                    self.assertEqual(self.assert_finished(outcome).out(), seen)
+
+    def test_the_engines_own_are_the_processes_and_not_inits(self):
+        self.own_engine("--default-ulimit", "nofile=50:60", "--default-ulimit", "nproc=70:80")
+        show = [process(f"p{index}", self.SHOW) for index in range(5)]
+        for parameters, options in (((), ()), (("ulimit=nofile=51",), ("--ulimit", "nofile=51"))):
+            outcome = self.assert_finished(self.run_docker(*show, parameters=parameters))
+            self.assertEqual({outcome.out(f"p{index}") for index in range(5)},
+                             {self.docker_run("--ulimit", "core=0", *options)})
+
+    def test_a_file_size_of_the_engines_own_never_cuts_a_log(self):
+        self.own_engine("--default-ulimit", "fsize=4096:4096")
+        outcome = self.run_docker(process("show", self.SHOW), process("much", "seq 1 100000"))
+        if not self.may_raise():
+            self.assert_failed(outcome, "4096 bytes, logs included")
+            self.assertIn("CAP_SYS_RESOURCE", outcome.said)
+            return
+        self.assert_finished(outcome)
+        self.assertEqual(outcome.out("show"), self.docker_run("--ulimit", "core=0"))
+        self.assertEqual(len(outcome.out("much").splitlines()), 100_000)
+
+    def test_logs_and_the_record_of_ends_have_no_limit(self):
+        for limit in (4096, 512, 0):
+            with self.subTest(limit):
+                outcome = self.assert_finished(self.run_docker("seq 1 100000", parameters=(f"ulimit=fsize={limit}",)))
+                self.assertEqual(outcome.out(), "".join(f"{number}\n" for number in range(1, 100_001)))
+
+    def test_a_file_over_the_limit_is_the_processes_own_failure(self):
+        outcome = self.run_docker("dd if=/dev/zero of=big bs=1k count=100", parameters=("ulimit=fsize=4096",))
+        self.assertEqual(outcome.result["state"], "TASK_FAILED", outcome)
+        self.assertEqual(os.path.getsize(os.path.join(outcome.sandbox, "big")), 4096)
+
+    def test_few_files_are_few_for_each_process_and_not_for_all(self):
+        processes = [process(f"p{index}", "ulimit -n") for index in range(30)]
+        for limit in (64, 12):
+            with self.subTest(limit):
+                outcome = self.assert_finished(self.run_docker(*processes, parameters=(f"ulimit=nofile={limit}",)))
+                self.assertEqual({outcome.out(f"p{index}") for index in range(30)}, {f"{limit}\n"})
+
+    def test_more_than_the_kernel_gives_is_said_so(self):
+        outcome = self.run_docker("true", parameters=("ulimit=nofile=-1",))
+        self.assert_failed(outcome, "resource limit", "EPERM")
+
+    def test_a_task_that_was_taken_over_is_held_to_them_too(self):
+        task = self.start_docker(
+            "echo up; while ! test -e go; do sleep 0.05; done", process("last", self.SHOW, final=True),
+            parameters=("ulimit=nofile=64:128",)).wait_log("up").kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assertEqual(outcome.out("last"), self.docker_run("--ulimit", "core=0", "--ulimit", "nofile=64:128"))
+
+
 class Limits(SameTestCase):
     FILES = {
         "memory": ("memory.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.memsw.limit_in_bytes"),
@@ -206,6 +293,7 @@ class ImageCommands(SameTestCase):
     FORMS = {
         "command": {"Cmd": ["sh", "-c", "echo $0 $PWD"]},
         "entry point": {"Entrypoint": ["/bin/echo", "entry"]},
+        "its directory is cleaned": {"Cmd": ["/bin/sh", "-c", "pwd"], "WorkingDir": "/a/b/../c/./d"},
         "both": {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["command", "and more"]},
         "a shell's form": {"Entrypoint": ["/bin/sh", "-c", "echo $#:$*"], "Cmd": ["ignored", "a b"]},
         "by PATH": {"Cmd": ["pwd"], "WorkingDir": "/tmp/made/by/nobody", "Env": ["PATH=/bin"]},

@@ -15,7 +15,7 @@ public struct ContainerCreateRequest: Sendable, Equatable {
   public init(image: String) { spec = ContainerSpec(image: image) }
 
   /// The body of the request to an engine that speaks `version`.
-  func json(for version: APIVersion) -> JSON {
+  package func json(for version: APIVersion) -> JSON {
     var members = spec.members
     var networks = networks
     if !spec.macAddress.isEmpty {

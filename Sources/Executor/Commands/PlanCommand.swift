@@ -1,3 +1,4 @@
+import Isolators
 import LaunchModel
 import LinuxKernel
 import StrictJSON
@@ -17,7 +18,7 @@ enum PlanCommand {
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     var containerizer = try ContainerizerChoice.make(task, try Role.identity(settings.role), settings, paths)
     if containerizer.imageName != nil { try containerizer.locate() }
-    let report = PlanReport(try containerizer.plan(), task: task)
+    let report = PlanReport(try containerizer.plan(), task: task, engine: try containerizer.engineRequest())
     if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
     return .finished
   }
@@ -27,10 +28,12 @@ enum PlanCommand {
 struct PlanReport {
   private let plan: LaunchPlan
   private let task: TaskSpecification?
+  private let engine: EngineRequest?
 
-  init(_ plan: LaunchPlan, task: TaskSpecification? = nil) {
+  init(_ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil) {
     self.plan = plan
     self.task = task
+    self.engine = engine
   }
 
   private var namespaces: [String] {
@@ -40,12 +43,22 @@ struct PlanReport {
     return all.filter { Namespaces(rawValue: plan.namespaces).contains($0.0) }.map(\.1)
   }
 
+  /// `core 0, nofile 64:128`.
+  private var limits: String {
+    func number(_ value: UInt64) -> String { value == .max ? "unlimited" : String(value) }
+    return plan.restrictions.limits.map { limit in
+      let name = PosixResourceLimits.resources.first { $0.value == limit.resource }?.key.lowercased()
+      return (name ?? "\(limit.resource)") + " " + number(limit.soft)
+        + (limit.soft == limit.hard ? "" : ":" + number(limit.hard))
+    }.joined(separator: ", ")
+  }
+
   private var bounding: [String]? { plan.restrictions.boundingCapabilities.map { Capabilities(rawValue: $0).list } }
 
   var json: JSON {
     let identity = plan.restrictions.identity
     return JSON(object: [
-      ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("namespaces", JSON(namespaces.map { JSON($0) })),
+      ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("docker", engine?.json), ("namespaces", JSON(namespaces.map { JSON($0) })),
       (
         "cgroups",
         JSON(
@@ -97,7 +110,12 @@ struct PlanReport {
     var lines = ["task \(plan.taskID)"]
     lines.append(
       "role       \(identity.name) (\(identity.uid):\(identity.gid)), groups \(identity.supplementaryGroups)")
-    lines.append("namespaces \(namespaces.isEmpty ? "none" : namespaces.joined(separator: " "))")
+    if let engine {
+      // Namespaces and cgroups are the engine's to make.
+      lines += engine.lines
+    } else {
+      lines.append("namespaces \(namespaces.isEmpty ? "none" : namespaces.joined(separator: " "))")
+    }
     for cgroup in plan.cgroups {
       lines.append("cgroup     \(cgroup.directory)")
       for setting in cgroup.settings { lines.append("             \(setting.file) = \(setting.value)") }
@@ -105,7 +123,7 @@ struct PlanReport {
     if let directory = plan.cgroupDirectory { lines.append("cgroup2    \(directory)") }
     lines.append("steps")
     for (index, step) in plan.steps.enumerated() { lines.append("  \(index + 1). \(step.summary)") }
-    lines.append("limits     core 0" + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
+    lines.append("limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
       if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }

@@ -12,8 +12,10 @@ enum ValidateCommand {
     let loader = try TaskOptions.loader(arguments)
     let document = try loader.document(strict: true)
     // What only a run knows, such as ports, is stood in for; what nothing would bind is still an error.
-    let custom = try TaskOptions.settings(arguments, document).0.bindings.map { ($0[0], $0[1]) }
-    let fatal = loader.report(document.check(custom: custom), strict: true)
+    let settings = try TaskOptions.settings(arguments, document).0
+    let (task, diagnostics) = document.standIn(custom: settings.bindings.map { ($0[0], $0[1]) })
+    let found = task.map { DockerFaults.of($0.withImageCommand, document, settings) } ?? []
+    let fatal = loader.report(diagnostics + found, strict: true)
     guard fatal == 0 else { throw loader.invalid(fatal) }
     let count = document.processNames.count
     Console.output("\(loader.name): valid: task \(document.name), \(count) process\(count == 1 ? "" : "es")")

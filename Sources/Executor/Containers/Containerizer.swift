@@ -25,6 +25,9 @@ protocol Containerizer {
   /// What a launch would do.
   func plan() throws(CommandFailure) -> LaunchPlan
 
+  /// What it would ask an engine for; `nil` when it asks none.
+  func engineRequest() throws(CommandFailure) -> EngineRequest?
+
   /// Starts the container; its init answers on `Container.client`. Where that may last it is given up when something can
   /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container

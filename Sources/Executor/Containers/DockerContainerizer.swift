@@ -116,6 +116,17 @@ struct DockerContainerizer: Containerizer {
     return try request.plan(paths.taskID, image: details)
   }
 
+  func engineRequest() throws(CommandFailure) -> EngineRequest? {
+    guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
+    let hostPaths = DockerRequest.HostPaths(
+      handover: paths.handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
+    let create = try request.finished(paths.taskID, image: details, nonce: EngineRequest.unknown, paths: hostPaths)
+    let version = try atEngine { () throws(DockerEngineError) in try engine.apiVersion() }
+    return EngineRequest(
+      name: DockerOwnership.name(paths.taskID), image: image.reference, platform: request.platform,
+      body: create.json(for: version), mountsAccounts: request.needsAccountFiles)
+  }
+
   // MARK: Launch
 
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
@@ -161,7 +172,7 @@ struct DockerContainerizer: Containerizer {
       id: id, identity: plan.restrictions.identity, program: handover + "/" + DockerRequest.Place.programName,
       mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
     let (process, identity) = try recognition.process(started.peer)
-    InitLimits.raise(of: identity.pid, for: plan.restrictions.limits)
+    try InitLimits.raise(of: identity.pid, for: plan.restrictions.limits)
     let client = try handOver(plan, files, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
@@ -253,13 +264,14 @@ struct DockerContainerizer: Containerizer {
       let image = record["image"].flatMap({ ProvisionedImage(json: $0) })
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
     recorded = id
+    self.image = image
+    guard let found = try LivingInit.find(identity, paths) else { return nil }
     guard let nonce = knownNonce else {
       throw CommandFailure(
         .internalError, "\(paths.containerNonce) is gone: nothing says that the container \(id.short) is the task's",
-        hint: "`docker inspect \(id.short)` shows whose it is, and `docker rm -f -v \(id.short)` ends and removes it")
+        hint: "`docker inspect \(id.short)` shows whose it is; `docker rm -f -v \(id.short)` ends and removes it, and "
+          + "`recover` then says how the task ended")
     }
-    self.image = image
-    guard let found = try LivingInit.find(identity, paths) else { return nil }
     let plan: LaunchPlan
     do {
       plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))

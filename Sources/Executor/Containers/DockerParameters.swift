@@ -81,19 +81,21 @@ enum DockerParameters {
     "workdir": "command lines start in the sandbox",
   ]
 
-  /// The options that go to the library, after what the contract takes out.
+  /// The options that go to the library, after what the contract takes out, and which ones of the document they are.
   static func usable(
     _ parameters: [DockerContainer.Parameter], allowed: Allowed, identity: (name: String, uid: UInt32, gid: UInt32),
     runsImageCommand: Bool
-  ) throws(CommandFailure) -> (parameters: [(name: String, value: String)], warnings: [String]) {
+  ) throws(CommandFailure) -> (parameters: [(name: String, value: String)], indices: [Int], warnings: [String]) {
     var kept: [(name: String, value: String)] = []
+    var indices: [Int] = []
     var warnings: [String] = []
     for (index, parameter) in parameters.enumerated() {
       // An unknown name goes on: the library says so, with near names.
       let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
       func refusal(_ reason: String, hint: String? = nil) -> CommandFailure {
         CommandFailure(
-          .failed, "container.docker.parameters[\(index)]: \(printable(name.utf8)): \(reason)", hint: hint)
+          .failed, "container.docker.parameters[\(index)]: \(printable(name.utf8)): \(reason)", hint: hint,
+          parameter: index)
       }
       if case .only(let names) = allowed, DockerRunOptions.canonicalName(name) != nil, !names.contains(name) {
         throw refusal(
@@ -128,10 +130,12 @@ enum DockerParameters {
           "a group is needed by its number here", hint: "a name may mean another number in the image than on the host")
       case "label" where parameter.value.utf8.starts(with: DockerLabels.prefix.utf8):
         throw refusal("labels that begin with \(DockerLabels.prefix) say whose container it is")
-      default: kept.append((parameter.name, parameter.value))
+      default:
+        kept.append((parameter.name, parameter.value))
+        indices.append(index)
       }
     }
-    return (kept, warnings)
+    return (kept, indices, warnings)
   }
 }
 

@@ -73,7 +73,9 @@ struct DockerRequest {
       warnings = usable.warnings + applied.warnings
     } catch {
       let hint = error.suggestions.isEmpty ? nil : "did you mean \(error.suggestions.joined(separator: " or "))?"
-      throw CommandFailure(.failed, "container.docker.parameters: \(error)", hint: hint)
+      let index = usable.indices.indices.contains(error.index) ? usable.indices[error.index] : nil
+      throw CommandFailure(
+        .failed, "container.docker.parameters\(index.map { "[\($0)]" } ?? ""): \(error)", hint: hint, parameter: index)
     }
     if container.network == .user, create.hostConfig.networkMode.isEmpty {
       throw CommandFailure(
@@ -176,12 +178,8 @@ struct DockerRequest {
         + "its own; or --no-create-user")
   }
 
-  /// The components of a path as the engine takes it: `..` takes the one before away (Go's path.Clean).
-  private static func cleaned(_ path: String) -> [[UInt8]] {
-    Array(path.utf8).pathComponents.reduce(into: []) { kept, component in
-      if component == Array("..".utf8) { _ = kept.popLast() } else { kept.append(component) }
-    }
-  }
+  /// The components of a path as the engine takes it.
+  private static func cleaned(_ path: String) -> [[UInt8]] { Array(path.utf8).cleanedPathComponents }
 
   // MARK: Limits on power
 
@@ -263,9 +261,10 @@ struct DockerRequest {
     let isReplaced = !(create.spec.entrypoint ?? []).isEmpty
     plan.imageCommand =
       isReplaced ? create.spec.entrypoint ?? [] : (image.spec.entrypoint ?? []) + (image.spec.command ?? [])
-    let cleaned = DockerRequest.cleaned(directory).map { "/" + String(decoding: $0, as: UTF8.self) }.joined()
-    plan.imageWorkingDirectory = cleaned.isEmpty ? "/" : cleaned
-    plan.steps.append(.directory(target: plan.imageWorkingDirectory ?? "/", mode: 0o755))
+    // As the engine starts in it: links on the way do not count.
+    let cleaned = directory.cleanedAbsolutePath
+    plan.imageWorkingDirectory = cleaned
+    plan.steps.append(.directory(target: cleaned, mode: 0o755))
     return plan
   }
 

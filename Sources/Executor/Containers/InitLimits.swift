@@ -3,23 +3,38 @@ import LinuxKernel
 
 /// What container-init may use, in a container of the engine's.
 enum InitLimits {
+  typealias Pair = (soft: UInt64, hard: UInt64)
+  private static let fileSize: Int32 = 1
+
   /// Gives it what it has natively, which is what the executor has: a `fsize` that the engine gives its containers would
   /// cut the logs, a `nofile` their number. And hard limits no lower than the processes are to have: in the container
   /// it has no CAP_SYS_RESOURCE to raise theirs by.
   ///
-  /// Without that capability on the host it is left with what the engine gave it, and a process that is to have more
-  /// fails to start and says so.
-  static func raise(of pid: Int32, for limits: [ResourceLimit]) {
+  /// An executor without that capability leaves it the engine's hard limits. A process that is to have more then fails to
+  /// start and says so; logs would be cut without a word, so that is refused.
+  static func raise(of pid: Int32, for limits: [ResourceLimit]) throws(CommandFailure) {
     for resource in ProcessLimits.resources {
-      guard let present = try? ProcessLimits.get(resource, of: pid), let own = try? ProcessLimits.get(resource)
+      guard var present = try? ProcessLimits.get(resource, of: pid), let own = try? ProcessLimits.get(resource)
       else { continue }
-      let soft = max(present.soft, own.soft)
-      let wanted = limits.first { $0.resource == resource }?.hard ?? 0
-      // What is asked for may be more than the kernel gives anybody (fs.nr_open).
-      for hard in [max(present.hard, own.hard, wanted), max(present.hard, own.hard), present.hard] {
-        guard min(soft, hard) != present.soft || hard != present.hard else { break }
-        if (try? ProcessLimits.set(resource, of: pid, soft: min(soft, hard), hard: hard)) != nil { break }
+      for wanted in attempts(present, own, asked: limits.first { $0.resource == resource }?.hard) {
+        guard (try? ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)) != nil else { continue }
+        present = wanted
+        break
+      }
+      guard resource != fileSize || present.soft >= own.soft else {
+        throw CommandFailure(
+          .failed, "the engine lets no process of a container write files above \(present.soft) bytes, logs included",
+          hint: "the executor lacks CAP_SYS_RESOURCE to lift that for the logs; see `dockerd --default-ulimit`")
       }
     }
+  }
+
+  /// What to set, best first; nothing that takes from what is there. What is asked for may be more than the kernel gives
+  /// anybody (fs.nr_open), and another hard limit more than it gives us.
+  static func attempts(_ present: Pair, _ own: Pair, asked: UInt64?) -> [Pair] {
+    let soft = max(present.soft, own.soft)
+    let standard = max(present.hard, own.hard)
+    return [max(standard, asked ?? 0), standard, present.hard].map { hard in (min(soft, hard), hard) }
+      .filter { $0 != present }
   }
 }

@@ -174,6 +174,8 @@ struct NativeContainerizer: Containerizer {
     do throws(LaunchError) { return try launcher.plan(config()) } catch { throw CommandFailure(error) }
   }
 
+  func engineRequest() -> EngineRequest? { nil }
+
   /// A launch waits for nobody.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     let files = ContainerFiles(

@@ -108,7 +108,10 @@ package struct TaskDocument: Sendable {
   /// Binds the templates to stand-ins for what only a run knows, and says what would be wrong with any.
   ///
   /// - Parameter custom: as in `Bindings`.
-  package func check(custom: [(String, String)] = []) -> [Diagnostic] {
+  package func check(custom: [(String, String)] = []) -> [Diagnostic] { standIn(custom: custom).diagnostics }
+
+  /// The task with such stand-ins, when nothing is wrong.
+  package func standIn(custom: [(String, String)] = []) -> (task: TaskSpecification?, diagnostics: [Diagnostic]) {
     var ports: [String: Int] = [:]
     for (index, name) in referencedPorts.enumerated() { ports[name] = 31_000 + index }
     let digest = "@sha256:" + String(repeating: "0", count: 64)
@@ -118,8 +121,18 @@ package struct TaskDocument: Sendable {
     return bind(
       Bindings(
         taskID: "task-0", role: role ?? "nobody", hostname: "localhost", cluster: cluster ?? "cluster", ports: ports,
-        custom: custom, dockerImages: images)
-    ).diagnostics
+        custom: custom, dockerImages: images))
+  }
+
+  /// Where a Docker task has its parameter of this number, or its container.
+  package func dockerPlace(parameter: Int? = nil) -> (position: JSON.Position, path: String) {
+    guard let container = JobFields.container.object(in: json),
+      let (option, inner, isWrapped) = ContainerFields.choice.unwrap(container)
+    else { return (json.position, "") }
+    let path = isWrapped ? "container.\(option.key)" : "container"
+    let parameters = DockerFields.parameters.list(in: inner)
+    guard let parameter, parameters.indices.contains(parameter) else { return (inner.position, path) }
+    return (parameters[parameter].position, "\(path).parameters[\(parameter)]")
   }
 
   /// The document with its templates bound, as JSON.

@@ -1,0 +1,61 @@
+import LinuxKernel
+import StrictJSON
+
+/// The request to create a task's container, for people and for programs.
+struct EngineRequest {
+  /// Stands for the random word that a launch makes.
+  static let unknown = "<random>"
+
+  /// The container's name.
+  let name: String
+  /// As the document names it.
+  let image: String
+  let platform: String?
+  /// What the engine gets.
+  let body: JSON
+  /// A launch reads the image's account files and mounts them with the role user in them.
+  let mountsAccounts: Bool
+
+  var json: JSON {
+    JSON(object: [
+      ("name", JSON(name)), ("image", JSON(image)), ("platform", platform.map { JSON($0) }),
+      ("mounts_account_files", JSON(mountsAccounts)), ("create", shown),
+    ])
+  }
+
+  var lines: [String] {
+    var lines = ["image      \(printable(image.utf8))" + (platform.map { " for \(printable($0.utf8))" } ?? "")]
+    lines.append("container  \(name), created with")
+    for member in shown.members ?? [] {
+      guard member.key.utf8.elementsEqual("HostConfig".utf8) else {
+        lines += EngineRequest.lines(member.key, member.value)
+        continue
+      }
+      for member in member.value.members ?? [] { lines += EngineRequest.lines("HostConfig." + member.key, member.value) }
+    }
+    if mountsAccounts { lines.append("             and the image's account files, with the role user in them, over its own") }
+    return lines
+  }
+
+  /// One line a member, and one an element of a list of objects, such as mounts.
+  private static func lines(_ name: String, _ value: JSON) -> [String] {
+    if let elements = value.array, elements.contains(where: { $0.members != nil }) {
+      return elements.enumerated().flatMap { lines("\(name)[\($0)]", $1) }
+    }
+    return ["             \(name) = \(printable((value.string ?? value.compact).utf8))"]
+  }
+
+  /// Values of variables may be secrets; names are enough to see what is set.
+  private var shown: JSON {
+    JSON(
+      object: (body.members ?? []).map { member in
+        guard member.key.utf8.elementsEqual("Env".utf8), let variables = member.value.array else {
+          return (member.key, member.value)
+        }
+        let names = variables.map { variable -> JSON in
+          JSON(String(decoding: (variable.string ?? "").utf8.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self))
+        }
+        return (member.key, JSON(names))
+      })
+  }
+}
