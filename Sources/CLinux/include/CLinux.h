@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/dqblk_xfs.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/quota.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -54,6 +56,7 @@ int ax_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 int ax_ioctl_int(int fd, unsigned long request, int argument);
 int ax_ioctl_pointer(int fd, unsigned long request, void *argument);
 ssize_t ax_getdents64(int fd, void *buffer, size_t size);
+int ax_quotactl(int fd, unsigned command, unsigned id, void *argument);
 
 // Mounts by descriptor (fsopen(2) family, Linux 5.2; mount_setattr, Linux 5.12).
 int ax_pivot_root(const char *new_root, const char *put_old);
@@ -153,5 +156,7 @@ pid_t ax_fork_into(int cgroup, int *pidfd);
 
 /// Lets this process do nothing any more but read, compute and make files; see file_work_filter.c.
 int ax_filter_file_work(void);
+/// Keeps the project ids of files as they are; see project_filter.c.
+int ax_filter_project_changes(void);
 
 extern char **environ;

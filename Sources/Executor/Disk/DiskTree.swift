@@ -29,7 +29,7 @@ struct DiskTree {
     -> DiskMeasurement?
   {
     var tree = DiskTree(bounds)
-    var largest = Largest()
+    var largest = LargestPaths()
     var bytes: UInt64 = 0
     for root in roots {
       guard let found = try tree.walk(root) else { return nil }
@@ -82,13 +82,13 @@ struct DiskTree {
     let directory: SharedDescriptor
     let name: [UInt8]
     var bytes: UInt64
-    var largest = Largest()
+    var largest = LargestPaths()
     /// Directories in it that are still to be walked: opened, and by name only.
     var held: [(name: [UInt8], directory: SharedDescriptor)] = []
     var names = NameStack()
   }
 
-  private mutating func walk(_ root: Root) throws(Errno) -> (bytes: UInt64, largest: Largest)? {
+  private mutating func walk(_ root: Root) throws(Errno) -> (bytes: UInt64, largest: LargestPaths)? {
     seen = []
     var stack: [Frame] = []
     let mount: UInt64
@@ -100,7 +100,7 @@ struct DiskTree {
       guard try enter(SharedDescriptor(directory), Array(root.label.utf8), about, &stack) else { return nil }
     } catch {
       try miss(error, [Array(root.label.utf8)])
-      return (0, Largest())
+      return (0, LargestPaths())
     }
     while true {
       let top = stack.count - 1
@@ -234,32 +234,5 @@ extension DiskTree.Root {
     // For its descriptor alone: the task may have closed its own sandbox to a user that is not root.
     let directory = try openFile(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
     self.init(label: label, directory: SharedDescriptor(directory))
-  }
-}
-
-/// The largest three of what is offered.
-private struct Largest {
-  private(set) var items: [(path: [UInt8], bytes: UInt64)] = []
-  private static let count = 3
-  /// A longer path is not carried on: the directory above it is named instead.
-  private static let pathLimit = 200
-
-  /// What must be exceeded to get in.
-  var least: UInt64 { items.count < Largest.count ? 0 : items[Largest.count - 1].bytes }
-  var bytes: UInt64 { items.reduce(0) { $0 + $1.bytes } }
-  var isShort: Bool { items.allSatisfy { $0.path.count <= Largest.pathLimit } }
-
-  mutating func offer(_ path: [UInt8], _ bytes: UInt64) {
-    guard bytes > least else { return }
-    let index = items.firstIndex { $0.bytes < bytes } ?? items.count
-    items.insert((path, bytes), at: index)
-    if items.count > Largest.count { items.removeLast() }
-  }
-
-  /// The same, seen from the directory above.
-  func under(_ name: [UInt8]) -> Largest {
-    var result = self
-    for index in items.indices { result.items[index].path = name + [0x2f] + items[index].path }
-    return result
   }
 }
