@@ -120,6 +120,13 @@ ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const 
 ssize_t ax_receive_descriptors(
     int socket, void *bytes, size_t length, int *descriptors, int capacity, int *count, int *truncated, int flags);
 
+/// Generic netlink, without blocking. What is received from anyone but the kernel is 0 bytes long.
+int ax_open_generic_netlink(void);
+int ax_join_netlink_group(int socket, unsigned group);
+ssize_t ax_receive_netlink(int socket, void *buffer, size_t size);
+/// From now on the socket gets nothing but warnings of this project's quota.
+int ax_receive_warnings_of_project(int socket, unsigned project);
+
 /// What the child of `ax_spawn` shall be. Everything is prepared before the call: between clone and exec only
 /// async-signal-safe calls run.
 struct ax_spawn_request {

@@ -37,9 +37,10 @@ final class DiskMonitor: TaskMonitor {
   var descriptor: Int32 { scale.descriptor }
 
   func takeEvents() -> [TaskEvent] {
-    scale.takeEvents().flatMap { event in
+    scale.takeEvents().flatMap { (event) -> [TaskEvent] in
       switch event {
       case .timer: look()
+      case .watched: []
       case .ended(.success(let found)): judge(found)
       case .ended(.failure(let failure)): fail(failure.reason)
       }

@@ -13,6 +13,9 @@ struct DiskQuota {
   let project: UInt32
   let limit: UInt64
   private let directory: SharedDescriptor
+  /// The file system.
+  let device: UInt64
+  var hardLimit: UInt64 { limit + DiskQuota.headroom }
 
   /// What may be written beyond the limit: so that it is seen that it was exceeded, and not much more (Mesos' disk/xfs
   /// leaves as much).
@@ -45,14 +48,16 @@ struct DiskQuota {
     let devices = try Set(opened.map { (directory) throws(Errno) in try status(of: directory.rawValue).device })
     let projects = try Set(opened.map { (directory) throws(Errno) in try ProjectQuota.project(of: directory.rawValue) })
     // Whoever has charged the directory above to a project of his counts on it.
-    guard devices.count == 1, projects.subtracting([0]).allSatisfy(ProjectIDs.range.contains) else { return nil }
+    guard let device = devices.first, devices.count == 1,
+      projects.subtracting([0]).allSatisfy(ProjectIDs.range.contains)
+    else { return nil }
     let directory = opened[0]
     // A launch that did not come to its end has chosen already.
     let begun = try ProjectQuota.project(of: directory.rawValue)
     let chosen = begun == 0 ? try choose(opened) : try charge(begun, opened)
     guard let chosen else { return nil }
-    let quota = DiskQuota(project: chosen, limit: limit, directory: directory)
-    try ProjectQuota.setLimits(soft: limit, hard: limit + headroom, of: chosen, on: directory.rawValue)
+    let quota = DiskQuota(project: chosen, limit: limit, directory: directory, device: device)
+    try ProjectQuota.setLimits(soft: limit, hard: quota.hardLimit, of: chosen, on: directory.rawValue)
     return quota
   }
 
@@ -61,9 +66,9 @@ struct DiskQuota {
   /// - Parameter project: what that one wrote down. The directory itself is not asked: it may be the task's own.
   static func adopt(_ project: UInt32, limit: UInt64, sandbox: String) -> DiskQuota? {
     guard ProjectIDs.range.contains(project), let directory = try? openFile(sandbox, O_PATH | O_DIRECTORY | O_NOFOLLOW),
-      ProjectQuota.isEnforced(on: directory.rawValue)
+      ProjectQuota.isEnforced(on: directory.rawValue), let about = try? status(of: directory.rawValue)
     else { return nil }
-    return DiskQuota(project: project, limit: limit, directory: SharedDescriptor(directory))
+    return DiskQuota(project: project, limit: limit, directory: SharedDescriptor(directory), device: about.device)
   }
 
   private static func choose(_ directories: [SharedDescriptor]) throws(Errno) -> UInt32? {

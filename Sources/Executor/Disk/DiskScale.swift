@@ -6,13 +6,15 @@ import LinuxKernel
 final class DiskScale {
   enum Event {
     case timer
+    /// What `watch` was given is readable.
+    case watched
     /// What became of a measurement that a worker had.
     case ended(Result<DiskMeasurement, WorkerFailure>)
   }
 
   struct WorkerFailure: Error { let reason: String }
 
-  private enum Source: UInt64 { case timer, worker }
+  private enum Source: UInt64 { case timer, worker, watched }
 
   private let roots: [DiskTree.Root]
   /// One root of each file system.
@@ -42,6 +44,9 @@ final class DiskScale {
   /// Readable when there is something for `takeEvents`.
   var descriptor: Int32 { poller.number }
 
+  /// Another descriptor to watch.
+  func watch(_ descriptor: Int32) throws(Errno) { try poller.add(descriptor, token: Source.watched.rawValue) }
+
   func setTimer(_ instant: UInt64?) { try? timer.set(instant) }
 
   func takeEvents() -> [Event] {
@@ -52,6 +57,7 @@ final class DiskScale {
         timer.acknowledge()
         events.append(.timer)
       case .worker: if let ended = take() { events.append(.ended(ended)) }
+      case .watched: events.append(.watched)
       case nil: break
       }
     }

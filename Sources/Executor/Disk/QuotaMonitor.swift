@@ -4,20 +4,28 @@ import TaskModel
 
 /// Ends a task that takes more than its limit of disk, where a project quota counts it and keeps it from taking much more.
 ///
-/// The quota says how much; the files are measured to say where it is. What the quota cannot see is looked for as well, see
-/// `QuotaSchedule`.
+/// The kernel warns when the limit is passed, and when something is refused; where it cannot be heard the quota is asked now
+/// and then. The quota says how much; the files are measured to say where it is. What the quota cannot see is looked for as
+/// well, see `QuotaSchedule`.
 final class QuotaMonitor: TaskMonitor {
   private enum Work {
     case none
     /// For what is not charged.
     case measuring
     /// It is over its limit, and what takes most is looked for.
-    case naming(charged: UInt64)
+    case naming(Excess)
     /// It has been said: what comes now is the end of the task.
     case done
   }
 
+  private enum Excess {
+    case charged(UInt64)
+    /// What is there now is within the limit, and a run has failed after something was refused: it has cleaned up behind it.
+    case refused
+  }
+
   private let quota: DiskQuota
+  private let warnings: QuotaWarnings?
   private let container: any Container
   private let warn: (String) -> Void
   private let scale: DiskScale
@@ -26,6 +34,8 @@ final class QuotaMonitor: TaskMonitor {
   private var began: UInt64 = 0
   private var hasWarned = false
   private var isLifted = false
+  /// Something was refused since the last run ended.
+  private var wasRefused = false
 
   /// How long a measurement may last, and one that the end of the task waits for.
   private static let patience: UInt64 = 300_000_000_000
@@ -40,18 +50,23 @@ final class QuotaMonitor: TaskMonitor {
     self.container = container
     self.warn = warn
     scale = try DiskScale(paths, container)
+    warnings = try? QuotaWarnings(project: quota.project)
+    if let warnings { try scale.watch(warnings.descriptor) }
     let now = Clock.now
     schedule = QuotaSchedule(
-      limit: quota.limit, at: now, free: scale.free, charged: (try? quota.used()) ?? 0, isNew: isNew)
-    scale.setTimer(now + (isNew ? 1_000_000_000 : 0))
+      limit: quota.limit, at: now, free: scale.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
+      isWarned: warnings != nil)
+    // What another executor has not seen is looked at at once.
+    scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
   }
 
   var descriptor: Int32 { scale.descriptor }
 
   func takeEvents() -> [TaskEvent] {
-    scale.takeEvents().flatMap { event in
+    scale.takeEvents().flatMap { (event) -> [TaskEvent] in
       switch event {
       case .timer: look()
+      case .watched: heed()
       case .ended(let result): collect(result)
       }
     }
@@ -59,13 +74,34 @@ final class QuotaMonitor: TaskMonitor {
 
   var isExplaining: Bool { if case .naming = work { true } else { false } }
 
-  /// What failed may have failed because nothing more could be written.
-  func explainFailure() -> [TaskEvent] {
+  /// What failed may have failed because nothing more could be written. What it survived is not the reason of a later failure.
+  func explainEnd(isFailure: Bool) -> [TaskEvent] {
+    var events = heed()
     switch work {
     case .none, .measuring:
-      guard let charged = used(), charged > quota.limit else { return [] }
-      return name(charged)
-    case .naming, .done: return []
+      if isFailure, let charged = used(), charged > quota.limit {
+        events += name(.charged(charged))
+      } else if isFailure, wasRefused {
+        events += name(.refused)
+      }
+    case .naming, .done: break
+    }
+    wasRefused = false
+    return events
+  }
+
+  /// Takes the kernel's warnings. A soft limit that was passed, and is not any more, is no reason for anything.
+  private func heed() -> [TaskEvent] {
+    let found = warnings?.take(device: quota.device) ?? []
+    if found.contains(where: \.isRefusal) { wasRefused = true }
+    guard !found.isEmpty, !isOver, let charged = used(), charged > quota.limit else { return [] }
+    return name(.charged(charged))
+  }
+
+  private var isOver: Bool {
+    switch work {
+    case .none, .measuring: false
+    case .naming, .done: true
     }
   }
 
@@ -87,14 +123,14 @@ final class QuotaMonitor: TaskMonitor {
     case .measuring:
       scale.abandon()
       return fail("it takes too long")
-    case .naming(let charged):
+    case .naming(let excess):
       scale.abandon()
-      return say(DiskMeasurement(bytes: charged, largest: []))
+      return say(excess, [])
     case .done: return []
     }
     let charged = used()
     switch schedule.look(at: Clock.now, free: scale.free, charged: charged) {
-    case .over: return name(charged ?? 0)
+    case .over: return name(.charged(charged ?? 0))
     case .measure: return measure()
     case .wait(let instant):
       scale.setTimer(instant)
@@ -125,22 +161,22 @@ final class QuotaMonitor: TaskMonitor {
   }
 
   /// Looks for what takes most, and says that the limit is exceeded.
-  private func name(_ charged: UInt64) -> [TaskEvent] {
+  private func name(_ excess: Excess) -> [TaskEvent] {
     if case .measuring = work { scale.abandon() }
-    work = .naming(charged: charged)
+    work = .naming(excess)
     do {
-      if let found = try scale.begin(openFilesBelow: container.initPID) { return say(found, charged) }
+      if let found = try scale.begin(openFilesBelow: container.initPID) { return say(excess, found.largest) }
       scale.setTimer(Clock.now + QuotaMonitor.patienceForNames)
       return []
     } catch {
-      return say(DiskMeasurement(bytes: charged, largest: []))
+      return say(excess, [])
     }
   }
 
   private func collect(_ result: Result<DiskMeasurement, DiskScale.WorkerFailure>) -> [TaskEvent] {
     switch (work, result) {
-    case (.naming(let charged), .success(let found)): say(found, charged)
-    case (.naming(let charged), .failure): say(DiskMeasurement(bytes: charged, largest: []))
+    case (.naming(let excess), .success(let found)): say(excess, found.largest)
+    case (.naming(let excess), .failure): say(excess, [])
     case (.measuring, .success(let found)): judge(found)
     case (.measuring, .failure(let failure)): fail(failure.reason)
     // Given up while it was ending.
@@ -149,7 +185,7 @@ final class QuotaMonitor: TaskMonitor {
   }
 
   private func judge(_ found: DiskMeasurement) -> [TaskEvent] {
-    if found.complaint(limit: quota.limit) != nil { return say(found) }
+    if let complaint = found.complaint(limit: quota.limit) { return say(complaint) }
     work = .none
     let now = Clock.now
     scale.setTimer(schedule.measured(found.bytes, isDoubtful: found.isChanging, at: now, took: now - began))
@@ -165,12 +201,16 @@ final class QuotaMonitor: TaskMonitor {
     return []
   }
 
-  private func say(_ found: DiskMeasurement, _ charged: UInt64? = nil) -> [TaskEvent] {
+  private func say(_ excess: Excess, _ largest: [DiskMeasurement.Item]) -> [TaskEvent] {
+    switch excess {
+    case .charged(let bytes): say(DiskMeasurement(bytes: bytes, largest: largest).excess(quota.limit))
+    case .refused: say(DiskMeasurement.refused(quota.limit, quota.hardLimit, largest))
+    }
+  }
+
+  private func say(_ message: String) -> [TaskEvent] {
     work = .done
     scale.setTimer(nil)
-    var found = found
-    found.bytes = charged ?? found.bytes
-    guard let complaint = found.complaint(limit: quota.limit) else { return [] }
-    return [.limitation(reason: Reason.disk, message: complaint)]
+    return [.limitation(reason: Reason.disk, message: message)]
   }
 }

@@ -4,7 +4,8 @@
 /// system has lost beyond the growth of what is charged is added up, and when the task could be over its limit by it,
 /// the files are measured. On a busy host others lose much; so that must be cheap.
 ///
-///     asks         every second while the task fills its quota fast, else up to every 14 s
+///     asks         every minute where the kernel tells when the limit is passed; elsewhere every second while the task fills its
+///                  quota fast, else up to every 14 s
 ///     measurement  while the task may be over its limit by what is not charged: every 14 s, or a hundred times what the last
 ///                  one took; otherwise every 10 min
 struct QuotaSchedule {
@@ -18,9 +19,11 @@ struct QuotaSchedule {
   private static let second: UInt64 = 1_000_000_000
   /// Within which a limit is noticed, less a second for everything else.
   private static let notice = 14 * second
+  private static let rest = 60 * second
   private static let rarest = 600 * second
 
   private let limit: UInt64
+  private let isWarned: Bool
   private var charged: UInt64
   private var free: UInt64?
   /// What the last measurement found beyond what was charged then.
@@ -29,17 +32,26 @@ struct QuotaSchedule {
   private var unexplained: UInt64
   private var unexplainedBefore: UInt64 = 0
   private var measuredAt: UInt64
+  /// What it did under another executor has not been looked at.
+  private var isUnseen: Bool
   private var cost: UInt64 = 0
-  private var interval = second
+  private var interval: UInt64
 
-  /// - Parameter isNew: whether nothing of the task has run. What it did under another executor may be anything.
-  init(limit: UInt64, at now: UInt64, free: UInt64?, charged: UInt64, isNew: Bool) {
+  /// - Parameters:
+  ///   - isNew: whether nothing of the task has run. What it did under another executor may be anything.
+  ///   - isWarned: whether the kernel tells when the limit is passed.
+  init(limit: UInt64, at now: UInt64, free: UInt64?, charged: UInt64, isNew: Bool, isWarned: Bool) {
     self.limit = limit
+    self.isWarned = isWarned
+    interval = isWarned ? QuotaSchedule.rest : QuotaSchedule.second
     self.free = free
     self.charged = charged
-    unexplained = isNew ? 0 : 1 << 60
-    measuredAt = isNew ? now : 0
+    unexplained = 0
+    isUnseen = !isNew
+    measuredAt = now
   }
+
+  func firstLook(at now: UInt64) -> UInt64 { now + interval }
 
   /// What to do now that so much is free, and so much charged; `nil` when that cannot be told.
   mutating func look(at now: UInt64, free: UInt64?, charged: UInt64?) -> Step {
@@ -55,9 +67,9 @@ struct QuotaSchedule {
     let mayBeOver = charged + uncharged + unexplained > limit
     let dearest = min(100 * cost, QuotaSchedule.rarest)
     let due = measuredAt + (mayBeOver ? max(QuotaSchedule.notice, dearest) : QuotaSchedule.rarest)
-    if now >= due { return .measure }
-    interval =
-      growth < (limit - charged) / 8 ? min(interval * 2, QuotaSchedule.notice) : QuotaSchedule.second
+    if now >= due || isUnseen { return .measure }
+    let isCalm = growth < (limit - charged) / 8
+    if !isWarned { interval = isCalm ? min(interval * 2, QuotaSchedule.notice) : QuotaSchedule.second }
     return .wait(until: min(due, now + interval))
   }
 
@@ -85,6 +97,7 @@ struct QuotaSchedule {
   private mutating func ended(at now: UInt64, took cost: UInt64) -> UInt64 {
     self.cost = cost
     measuredAt = now
+    isUnseen = false
     return now + interval
   }
 }

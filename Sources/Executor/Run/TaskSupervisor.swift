@@ -345,8 +345,8 @@ final class TaskSupervisor {
     let outcome = outcome(of: record)
     follower?.drain(process: record.key.process, run: Int(record.key.run))
     let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
-    guard machine.phase == .active, outcome != .exited(0) else { return pending.append(event) }
-    for monitor in monitors { pending += monitor.explainFailure() }
+    guard machine.phase == .active else { return pending.append(event) }
+    for monitor in monitors { pending += monitor.explainEnd(isFailure: outcome != .exited(0)) }
     if monitors.contains(where: \.isExplaining) { heldEnds.append(event) } else { pending.append(event) }
   }
 
