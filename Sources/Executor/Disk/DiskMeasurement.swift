@@ -59,15 +59,16 @@ struct DiskMeasurement: WireValue, Equatable {
 
   /// The same when that is known.
   func excess(_ limit: UInt64) -> String {
+    let (most, used) = (Quantity.bytes(limit), Quantity.bytes(bytes))
     // What is less than a hundredth explains nothing.
-    "disk limit exceeded: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(bytes)) used"
+    return "disk limit exceeded: \(most) limit, \(most == used ? "more than " : "")\(used) used"
       + DiskMeasurement.list(largest.filter { $0.bytes >= bytes / 100 })
   }
 
   /// What to say when a quota refused something, and what is there now is less.
-  static func refused(_ limit: UInt64, _ hardLimit: UInt64, _ largest: [Item]) -> String {
+  func refusal(_ limit: UInt64, _ hardLimit: UInt64) -> String {
     "disk limit exceeded: \(Quantity.bytes(limit)) limit, and more than \(Quantity.bytes(hardLimit)) was refused"
-      + (largest.isEmpty ? "" : "; what is left") + list(largest)
+      + (largest.isEmpty ? "" : "; what is left") + DiskMeasurement.list(largest)
   }
 
   private static func list(_ items: [Item]) -> String {

@@ -15,6 +15,9 @@ struct DiskQuota {
   private let directory: SharedDescriptor
   /// The file system.
   let device: UInt64
+  /// Whether what is charged is what the task has written. XFS charges what it sets aside for files that grow, too, and gives that
+  /// back only when it would have to refuse something.
+  let isExact: Bool
   var hardLimit: UInt64 { limit + DiskQuota.headroom }
 
   /// What may be written beyond the limit: so that it is seen that it was exceeded, and not much more (Mesos' disk/xfs
@@ -56,7 +59,8 @@ struct DiskQuota {
     let begun = try ProjectQuota.project(of: directory.rawValue)
     let chosen = begun == 0 ? try choose(opened) : try charge(begun, opened)
     guard let chosen else { return nil }
-    let quota = DiskQuota(project: chosen, limit: limit, directory: directory, device: device)
+    let quota = DiskQuota(
+      project: chosen, limit: limit, directory: directory, device: device, isExact: try isExact(directory))
     try ProjectQuota.setLimits(soft: limit, hard: quota.hardLimit, of: chosen, on: directory.rawValue)
     return quota
   }
@@ -68,7 +72,13 @@ struct DiskQuota {
     guard ProjectIDs.range.contains(project), let directory = try? openFile(sandbox, O_PATH | O_DIRECTORY | O_NOFOLLOW),
       ProjectQuota.isEnforced(on: directory.rawValue), let about = try? status(of: directory.rawValue)
     else { return nil }
-    return DiskQuota(project: project, limit: limit, directory: SharedDescriptor(directory), device: about.device)
+    let shared = SharedDescriptor(directory)
+    return DiskQuota(
+      project: project, limit: limit, directory: shared, device: about.device, isExact: (try? isExact(shared)) ?? false)
+  }
+
+  private static func isExact(_ directory: SharedDescriptor) throws(Errno) -> Bool {
+    try fileSystemMagic(of: directory.rawValue) != 0x5846_5342  // XFS_SUPER_MAGIC
   }
 
   private static func choose(_ directories: [SharedDescriptor]) throws(Errno) -> UInt32? {

@@ -17,6 +17,7 @@ final class DiskScale {
   private enum Source: UInt64 { case timer, worker, watched }
 
   private let roots: [DiskTree.Root]
+  private let counted: DiskTree.Counted
   /// One root of each file system.
   private let places: [SharedDescriptor]
   private let poller: Poller
@@ -26,7 +27,8 @@ final class DiskScale {
   /// What takes a few milliseconds is not worth a process.
   private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
 
-  init(_ paths: TaskPaths, _ container: any Container) throws(Errno) {
+  init(_ paths: TaskPaths, _ container: any Container, counting counted: DiskTree.Counted = .blocks) throws(Errno) {
+    self.counted = counted
     // Paths of the sandbox are shown as such, those of the writable layer as the container sees them.
     var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
     // An engine's may be where this host does not see it.
@@ -46,6 +48,8 @@ final class DiskScale {
 
   /// Another descriptor to watch.
   func watch(_ descriptor: Int32) throws(Errno) { try poller.add(descriptor, token: Source.watched.rawValue) }
+
+  func unwatch(_ descriptor: Int32) { try? poller.remove(descriptor) }
 
   func setTimer(_ instant: UInt64?) { try? timer.set(instant) }
 
@@ -81,10 +85,13 @@ final class DiskScale {
   ///
   /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
   func begin(openFilesBelow process: Int32?) throws -> DiskMeasurement? {
-    if let found = try DiskTree.measure(roots, DiskScale.small, openFilesBelow: process), found.obstacle == nil {
+    let bounds = DiskScale.small
+    if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process),
+      found.obstacle == nil
+    {
       return found
     }
-    let worker = try DiskWorker(roots, openFilesBelow: process)
+    let worker = try DiskWorker(roots, counting: counted, openFilesBelow: process)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
     self.worker = worker
     return nil

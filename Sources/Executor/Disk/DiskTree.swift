@@ -22,13 +22,27 @@ struct DiskTree {
     var held = 64
   }
 
+  /// What of a file counts.
+  enum Counted: String {
+    /// All blocks, as du(1) counts.
+    case blocks
+    /// None that lie beyond its end: XFS sets many aside for a file that grows, and takes them back later.
+    case content
+
+    func bytes(_ about: FileStatus) -> UInt64 {
+      guard self == .content, about.isRegularFile else { return about.blocks * 512 }
+      // Whatever the size of a block is.
+      return min(about.blocks * 512, min(about.size, 1 << 60) / 65536 * 65536 + 65536)
+    }
+  }
+
   /// `nil` when there are more entries than `bounds` allows.
   ///
   /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
-  static func measure(_ roots: [Root], _ bounds: Bounds, openFilesBelow process: Int32? = nil) throws(Errno)
-    -> DiskMeasurement?
-  {
-    var tree = DiskTree(bounds)
+  static func measure(
+    _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil
+  ) throws(Errno) -> DiskMeasurement? {
+    var tree = DiskTree(bounds, counted)
     var largest = LargestPaths()
     var bytes: UInt64 = 0
     for root in roots {
@@ -40,7 +54,7 @@ struct DiskTree {
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       guard
         let open = OpenFiles.bytes(
-          below: process, devices: devices, countsRoot: roots.count > 1, entries: tree.entriesLeft)
+          counted, below: process, devices: devices, countsRoot: roots.count > 1, entries: tree.entriesLeft)
       else { return nil }
       bytes += open
       largest.offer(Array("deleted files that are held open".utf8), open)
@@ -60,6 +74,7 @@ struct DiskTree {
   }
 
   private let bounds: Bounds
+  private let counted: Counted
   private var entriesLeft: Int
   private var heldLeft: Int
   private var obstacle: String?
@@ -71,8 +86,9 @@ struct DiskTree {
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
   private static let seenLimit = 1 << 20
 
-  private init(_ bounds: Bounds) {
+  private init(_ bounds: Bounds, _ counted: Counted) {
     self.bounds = bounds
+    self.counted = counted
     entriesLeft = bounds.entries
     heldLeft = bounds.held
   }
@@ -213,7 +229,7 @@ struct DiskTree {
   }
 
   private mutating func size(_ about: FileStatus) -> UInt64 {
-    let bytes = about.blocks * 512
+    let bytes = counted.bytes(about)
     guard about.links > 1, !seen.contains(about.inode) else { return about.links > 1 ? 0 : bytes }
     guard seen.count < DiskTree.seenLimit else { return bytes / UInt64(about.links) + 1 }
     seen.insert(about.inode)

@@ -5,23 +5,26 @@ import TaskModel
 /// Ends a task that takes more than its limit of disk, where a project quota counts it and keeps it from taking much more.
 ///
 /// The kernel warns when the limit is passed, and when something is refused; where it cannot be heard the quota is asked now
-/// and then. The quota says how much; the files are measured to say where it is. What the quota cannot see is looked for as
-/// well, see `QuotaSchedule`.
+/// and then. The quota says how much; the files are measured to say where it is, and on XFS whether it is theirs
+/// (`DiskQuota.isExact`). What the quota cannot see is looked for as well, see `QuotaSchedule`.
 final class QuotaMonitor: TaskMonitor {
   private enum Work {
-    case none
+    case waiting
     /// For what is not charged.
     case measuring
-    /// It is over its limit, and what takes most is looked for.
+    /// For what takes most.
     case naming(Excess)
-    /// It has been said: what comes now is the end of the task.
+    /// The task ends, and is not limited any more.
     case done
   }
 
-  private enum Excess {
-    case charged(UInt64)
-    /// What is there now is within the limit, and a run has failed after something was refused: it has cleaned up behind it.
-    case refused
+  /// Why the task may be over its limit.
+  private struct Excess {
+    var charged: UInt64
+    /// A run has failed just after something was refused to it. It may have cleaned up behind it.
+    var wasRefused = false
+    /// The end of a run waits for it.
+    var isAwaited = false
   }
 
   private let quota: DiskQuota
@@ -30,34 +33,36 @@ final class QuotaMonitor: TaskMonitor {
   private let warn: (String) -> Void
   private let scale: DiskScale
   private var schedule: QuotaSchedule
-  private var work = Work.none
+  private var work = Work.waiting
   private var began: UInt64 = 0
+  private var refusedAt: UInt64?
+  private var isListening = false
+  private var alarmPause = QuotaMonitor.second
   private var hasWarned = false
-  private var isLifted = false
-  /// Something was refused since the last run ended.
-  private var wasRefused = false
 
+  private static let second: UInt64 = 1_000_000_000
   /// How long a measurement may last, and one that the end of the task waits for.
-  private static let patience: UInt64 = 300_000_000_000
-  private static let patienceForNames: UInt64 = 10_000_000_000
+  private static let patience = 300 * second
+  private static let patienceOfEnds = 10 * second
+  /// A failure so long after something was refused has another reason.
+  private static let refusalMatters = 10 * second
+  private static let longestAlarmPause = 14 * second
 
   init(
     _ quota: DiskQuota, _ paths: TaskPaths, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
-  )
-    throws(Errno)
-  {
+  ) throws(Errno) {
     self.quota = quota
     self.container = container
     self.warn = warn
-    scale = try DiskScale(paths, container)
+    scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
     warnings = try? QuotaWarnings(project: quota.project)
-    if let warnings { try scale.watch(warnings.descriptor) }
     let now = Clock.now
     schedule = QuotaSchedule(
       limit: quota.limit, at: now, free: scale.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
       isWarned: warnings != nil)
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
+    listen(true)
   }
 
   var descriptor: Int32 { scale.descriptor }
@@ -74,78 +79,89 @@ final class QuotaMonitor: TaskMonitor {
 
   var isExplaining: Bool { if case .naming = work { true } else { false } }
 
-  /// What failed may have failed because nothing more could be written. What it survived is not the reason of a later failure.
+  /// What failed may have failed because nothing more could be written.
   func explainEnd(isFailure: Bool) -> [TaskEvent] {
-    var events = heed()
+    let events = heed()
+    guard events.isEmpty else { return events }
+    let wasRefused = isFailure && refusedAt.map { Clock.now - $0 < QuotaMonitor.refusalMatters } ?? false
+    refusedAt = nil
     switch work {
-    case .none, .measuring:
-      if isFailure, let charged = used(), charged > quota.limit {
-        events += name(.charged(charged))
-      } else if isFailure, wasRefused {
-        events += name(.refused)
-      }
-    case .naming, .done: break
-    }
-    wasRefused = false
-    return events
-  }
-
-  /// Takes the kernel's warnings. A soft limit that was passed, and is not any more, is no reason for anything.
-  private func heed() -> [TaskEvent] {
-    let found = warnings?.take(device: quota.device) ?? []
-    if found.contains(where: \.isRefusal) { wasRefused = true }
-    guard !found.isEmpty, !isOver, let charged = used(), charged > quota.limit else { return [] }
-    return name(.charged(charged))
-  }
-
-  private var isOver: Bool {
-    switch work {
-    case .none, .measuring: false
-    case .naming, .done: true
+    case .waiting, .measuring:
+      guard isFailure, let charged = used(), charged > quota.limit || wasRefused else { return [] }
+      return name(Excess(charged: charged, wasRefused: wasRefused, isAwaited: true))
+    case .naming(var excess):
+      excess.wasRefused = excess.wasRefused || wasRefused
+      if !excess.isAwaited { scale.setTimer(Clock.now + QuotaMonitor.patienceOfEnds) }
+      excess.isAwaited = true
+      work = .naming(excess)
+      return []
+    case .done: return []
     }
   }
 
   /// Final processes are not limited any more.
   func follow(_ phase: TaskMachine.Phase) {
-    guard !isLifted, phase == .finalizing || phase == .terminal else { return }
-    isLifted = true
-    work = .done
-    scale.abandon()
-    scale.setTimer(nil)
+    guard phase == .finalizing || phase == .terminal else { return }
+    stop()
     do throws(Errno) { try quota.lift() } catch {
       warn("warning: the disk limit stays while final processes run: \(error)")
     }
   }
 
+  // MARK: What happens
+
   private func look() -> [TaskEvent] {
     switch work {
-    case .none: break
+    case .waiting: break
     case .measuring:
       scale.abandon()
       return fail("it takes too long")
     case .naming(let excess):
       scale.abandon()
-      return say(excess, [])
+      return decide(excess, nil)
     case .done: return []
     }
+    listen(true)
     let charged = used()
     switch schedule.look(at: Clock.now, free: scale.free, charged: charged) {
-    case .over: return name(.charged(charged ?? 0))
+    case .over: return name(Excess(charged: charged ?? 0))
     case .measure: return measure()
     case .wait(let instant):
+      alarmPause = QuotaMonitor.second
       scale.setTimer(instant)
       return []
     }
   }
 
-  /// What is charged; `nil` when that cannot be told any more, somebody may have switched the quotas off.
+  /// Takes the kernel's warnings. A limit that was passed, and is not any more, is no reason for anything.
+  private func heed() -> [TaskEvent] {
+    let found = warnings?.take(device: quota.device) ?? []
+    if found.contains(where: \.isRefusal) { refusedAt = Clock.now }
+    guard isListening, !found.isEmpty, let charged = used(), charged > quota.limit else { return [] }
+    return name(Excess(charged: charged))
+  }
+
+  /// XFS warns each time that something is written beyond the limit: not while nothing would follow from it.
+  private func listen(_ on: Bool) {
+    guard let warnings, isListening != on else { return }
+    isListening = on
+    if on { try? scale.watch(warnings.descriptor) } else { scale.unwatch(warnings.descriptor) }
+  }
+
+  /// What is charged; `nil` when that cannot be told any more: somebody may have switched the quotas off.
   private func used() -> UInt64? {
     do throws(Errno) { return try quota.used() } catch {
-      if !hasWarned { warn("warning: the task's disk quota cannot be asked, its files are measured: \(error)") }
-      hasWarned = true
+      warnOnce("the task's disk quota cannot be asked, its files are measured: \(error)")
       return nil
     }
   }
+
+  private func warnOnce(_ what: String) {
+    if !hasWarned { warn("warning: " + what) }
+    hasWarned = true
+  }
+
+  // MARK: Measuring
 
   private func measure() -> [TaskEvent] {
     began = Clock.now
@@ -160,57 +176,73 @@ final class QuotaMonitor: TaskMonitor {
     }
   }
 
-  /// Looks for what takes most, and says that the limit is exceeded.
   private func name(_ excess: Excess) -> [TaskEvent] {
     if case .measuring = work { scale.abandon() }
+    began = Clock.now
     work = .naming(excess)
+    listen(false)
     do {
-      if let found = try scale.begin(openFilesBelow: container.initPID) { return say(excess, found.largest) }
-      scale.setTimer(Clock.now + QuotaMonitor.patienceForNames)
+      if let found = try scale.begin(openFilesBelow: container.initPID) { return decide(excess, found) }
+      let isEnd = quota.isExact || excess.isAwaited
+      scale.setTimer(began + (isEnd ? QuotaMonitor.patienceOfEnds : QuotaMonitor.patience))
       return []
     } catch {
-      return say(excess, [])
+      return decide(excess, nil)
     }
   }
 
   private func collect(_ result: Result<DiskMeasurement, DiskScale.WorkerFailure>) -> [TaskEvent] {
     switch (work, result) {
-    case (.naming(let excess), .success(let found)): say(excess, found.largest)
-    case (.naming(let excess), .failure): say(excess, [])
+    case (.naming(let excess), .success(let found)): decide(excess, found)
+    case (.naming(let excess), .failure): decide(excess, nil)
     case (.measuring, .success(let found)): judge(found)
     case (.measuring, .failure(let failure)): fail(failure.reason)
     // Given up while it was ending.
-    case (.none, _), (.done, _): []
+    case (.waiting, _), (.done, _): []
     }
   }
 
+  /// Whether there is more than is charged.
   private func judge(_ found: DiskMeasurement) -> [TaskEvent] {
     if let complaint = found.complaint(limit: quota.limit) { return say(complaint) }
-    work = .none
+    work = .waiting
     let now = Clock.now
     scale.setTimer(schedule.measured(found.bytes, isDoubtful: found.isChanging, at: now, took: now - began))
     return []
   }
 
   private func fail(_ why: String) -> [TaskEvent] {
-    if !hasWarned { warn("warning: the task's use of disk cannot be measured, it is tried again: \(why)") }
-    hasWarned = true
-    work = .none
+    warnOnce("the task's use of disk cannot be measured, it is tried again: \(why)")
+    work = .waiting
     let now = Clock.now
     scale.setTimer(schedule.failed(at: now, took: now - began))
     return []
   }
 
-  private func say(_ excess: Excess, _ largest: [DiskMeasurement.Item]) -> [TaskEvent] {
-    switch excess {
-    case .charged(let bytes): say(DiskMeasurement(bytes: bytes, largest: largest).excess(quota.limit))
-    case .refused: say(DiskMeasurement.refused(quota.limit, quota.hardLimit, largest))
-    }
+  /// Whether the task is over its limit, with what was found of its files in time.
+  private func decide(_ excess: Excess, _ found: DiskMeasurement?) -> [TaskEvent] {
+    var measured = found ?? DiskMeasurement(bytes: excess.charged, largest: [])
+    if quota.isExact { measured.bytes = excess.charged }
+    let isCertain = quota.isExact || found != nil || excess.isAwaited
+    if isCertain, measured.bytes > quota.limit { return say(measured.excess(quota.limit)) }
+    if excess.wasRefused { return say(measured.refusal(quota.limit, quota.hardLimit)) }
+    // What is set aside will be given back, and the hard limit holds meanwhile.
+    work = .waiting
+    let now = Clock.now
+    scale.setTimer(now + max(alarmPause, 10 * (now - began)))
+    alarmPause = min(2 * alarmPause, QuotaMonitor.longestAlarmPause)
+    return []
   }
 
   private func say(_ message: String) -> [TaskEvent] {
-    work = .done
-    scale.setTimer(nil)
+    stop()
     return [.limitation(reason: Reason.disk, message: message)]
+  }
+
+  private func stop() {
+    if scale.isBusy { scale.abandon() }
+    work = .done
+    listen(false)
+    scale.setTimer(nil)
   }
 }

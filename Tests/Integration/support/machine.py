@@ -61,7 +61,7 @@ class Machine:
 
     CONTROLLERS = ("cpu,cpuacct", "memory", "pids", "devices", "freezer")
 
-    def __init__(self, memory=768, processors=2):
+    def __init__(self, memory=768, processors=1):
         need_command("qemu-system-x86_64")
         need_command("cpio")
         kernels = sorted(glob.glob("/boot/vmlinuz-*-cloud-amd64"))
@@ -99,7 +99,7 @@ class Machine:
         self._disks.append(path)
         return self
 
-    def run(self, script, seconds=60):
+    def run(self, script, seconds=80):
         """Boots, runs the shell script and returns its exit status and what it wrote."""
         directory = tempfile.mkdtemp(prefix="aurora-machine-", dir=os.environ.get("AURORA_TEST_DIR", "/var/tmp"))
         try:
