@@ -82,7 +82,7 @@ struct DiskQuota {
   }
 
   private static func choose(_ directories: [SharedDescriptor]) throws(Errno) -> UInt32? {
-    let ids = ProjectIDs(projid: (try? readFile("/etc/projid")) ?? [])
+    let ids = ProjectIDs(projid: (try? readFile("/etc/projid", limit: 16 << 20)) ?? [])
     do {
       return try ids.first(from: .random(in: 0 ... .max)) { id in
         // A limit without anything charged is what a task has left whose directories are gone; it is set anew.

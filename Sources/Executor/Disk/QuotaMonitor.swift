@@ -204,7 +204,8 @@ final class QuotaMonitor: TaskMonitor {
 
   /// Whether there is more than is charged.
   private func judge(_ found: DiskMeasurement) -> [TaskEvent] {
-    if let complaint = found.complaint(limit: quota.limit) { return say(complaint) }
+    // What cannot be measured is charged all the same.
+    if found.bytes > quota.limit { return say(found.excess(quota.limit)) }
     work = .waiting
     let now = Clock.now
     scale.setTimer(schedule.measured(found.bytes, isDoubtful: found.isChanging, at: now, took: now - began))
@@ -222,7 +223,7 @@ final class QuotaMonitor: TaskMonitor {
   /// Whether the task is over its limit, with what was found of its files in time.
   private func decide(_ excess: Excess, _ found: DiskMeasurement?) -> [TaskEvent] {
     var measured = found ?? DiskMeasurement(bytes: excess.charged, largest: [])
-    if quota.isExact { measured.bytes = excess.charged }
+    if quota.isExact { measured = complete(measured, excess.charged, isWhole: found != nil) }
     let isCertain = quota.isExact || found != nil || excess.isAwaited
     if isCertain, measured.bytes > quota.limit { return say(measured.excess(quota.limit)) }
     if excess.wasRefused { return say(measured.refusal(quota.limit, quota.hardLimit)) }
@@ -232,6 +233,21 @@ final class QuotaMonitor: TaskMonitor {
     scale.setTimer(now + max(alarmPause, 10 * (now - began)))
     alarmPause = min(2 * alarmPause, QuotaMonitor.longestAlarmPause)
     return []
+  }
+
+  /// The same with what is charged as what is used. What the task's directories do not explain of it has been moved out of
+  /// them, or is mapped and has no name; or somebody who is not of the task has its project charged.
+  private func complete(_ found: DiskMeasurement, _ charged: UInt64, isWhole: Bool) -> DiskMeasurement {
+    var found = found
+    let still = min(charged, used() ?? 0)
+    let elsewhere = still > found.bytes ? still - found.bytes : 0
+    // Of directories that change something may have been missed.
+    if isWhole, elsewhere >= (found.isChanging ? max(1 << 20, still / 4) : 1 << 20) {
+      found.largest.append(.init(path: "files elsewhere", bytes: elsewhere))
+      found.largest = Array(found.largest.sorted { $0.bytes > $1.bytes }.prefix(3))
+    }
+    found.bytes = charged
+    return found
   }
 
   private func say(_ message: String) -> [TaskEvent] {
