@@ -50,11 +50,12 @@ struct DiskQuota {
     }
     let devices = try Set(opened.map { (directory) throws(Errno) in try status(of: directory.rawValue).device })
     let projects = try Set(opened.map { (directory) throws(Errno) in try ProjectQuota.project(of: directory.rawValue) })
-    // Whoever has charged the directory above to a project of his counts on it.
-    guard let device = devices.first, devices.count == 1,
+    let directory = opened[0]
+    let above = try openFile("..", O_RDONLY | O_DIRECTORY, at: directory.rawValue)
+    // Whoever has charged the directory above to a project of his counts on it; that may be a task that runs this one.
+    guard let device = devices.first, devices.count == 1, try ProjectQuota.project(of: above.rawValue) == 0,
       projects.subtracting([0]).allSatisfy(ProjectIDs.range.contains)
     else { return nil }
-    let directory = opened[0]
     // A launch that did not come to its end has chosen already.
     let begun = try ProjectQuota.project(of: directory.rawValue)
     let chosen = begun == 0 ? try choose(opened) : try charge(begun, opened)

@@ -78,7 +78,7 @@ struct DiskSchedule {
     if now >= due { return .measure }
     // What fills fast is looked at more often.
     let isCalm = loss.map { $0 < room / 8 } ?? false
-    interval = isCalm ? min(interval * 2, longestLook) : DiskSchedule.second
+    interval = isCalm ? min(interval * 4, longestLook) : DiskSchedule.second
     return .wait(until: min(due, now + interval))
   }
 
