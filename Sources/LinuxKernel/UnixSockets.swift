@@ -117,20 +117,25 @@ package enum UnixSocket {
 
   /// Receives one message. `nil` when a non-blocking socket has none; empty bytes mean that the peer is gone.
   package static func receive(upTo limit: Int, over socket: borrowing FileDescriptor) throws(Errno) -> Message? {
-    var bytes = [UInt8](repeating: 0, count: limit)
     var numbers = [Int32](repeating: -1, count: 64)
     var count: Int32 = 0
     var truncated: Int32 = 0
     let number = socket.rawValue
-    let received: Int
-    do throws(Errno) {
-      received = try retrying("recvmsg") {
-        ax_receive_descriptors(number, &bytes, bytes.count, &numbers, 64, &count, &truncated, 0)
+    var failure: Errno?
+    // Not filled beforehand: most messages touch a page of it.
+    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
+      do throws(Errno) {
+        filled = try retrying("recvmsg") {
+          ax_receive_descriptors(number, buffer.baseAddress, limit, &numbers, 64, &count, &truncated, 0)
+        }
+      } catch {
+        failure = error
       }
-    } catch  where error.code == EAGAIN {
-      return nil
     }
-    bytes.removeLast(limit - received)
+    if let failure {
+      if failure.code == EAGAIN { return nil }
+      throw failure
+    }
     return Message(
       bytes: bytes, descriptors: numbers[..<Int(count)].map { SharedDescriptor(FileDescriptor(owning: $0)) },
       truncated: truncated != 0)

@@ -41,10 +41,11 @@ enum RunCommand {
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     run.assertsClean = arguments.has("--assert-clean")
+    run.removesRecord = arguments.has("--rm")
     publisher.note("task \(taskID)")
     return publisher.run { [run] () throws(CommandFailure) in
       let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
-      if arguments.has("--rm") { remove(paths, publisher) }
+      if run.removesRecord { remove(paths, publisher) }
       return code
     }
   }
@@ -66,7 +67,7 @@ enum RunCommand {
     let takeover = try Takeover(run.paths)
     let rest = TaskRun(
       paths: run.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
-      follows: run.follows, signals: run.signals)
+      follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord, signals: run.signals)
     return try rest.recover(takeover)
   }
 

@@ -150,12 +150,16 @@ struct DockerContainerizer: Containerizer {
     if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce, signals) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce, signals)
-    let started = try DockerStart(id, at: engine, reception, until: signals).run()
+    let start = try DockerStart(id, at: engine, reception, until: signals)
+    try start.begin()
+    // While the engine is at it.
+    let files = try filesForInit(plan)
+    let started = try start.finish()
     let recognition = DockerRecognition(
       id: id, program: handover + "/" + DockerRequest.Place.programName,
       mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
     let (process, identity) = try recognition.process(started.peer)
-    let client = try handOver(plan, over: started.connection)
+    let client = try handOver(plan, files, over: started.connection)
     // Nobody else shall connect there.
     try? removeFile(handover + "/" + DockerRequest.Place.socketName)
     return EngineContainer(
@@ -213,15 +217,24 @@ struct DockerContainerizer: Containerizer {
     return made.id
   }
 
-  private func handOver(_ plan: LaunchPlan, over connection: SharedDescriptor) throws(CommandFailure) -> InitClient {
+  private func filesForInit(_ plan: LaunchPlan) throws(CommandFailure) -> Handover.Files {
     do throws(Errno) {
       let log = try openFile(paths.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(paths.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let listener = try UnixSocket.listen(paths.controlSocket, kind: .sequencedPackets)
-      let files = Handover.Files(
-        log: SharedDescriptor(log), exits: SharedDescriptor(exits), listener: SharedDescriptor(listener))
       // For an executor that takes over.
       try writeFileAtomically(paths.launchPlan, plan.encoded, mode: 0o600)
+      return Handover.Files(
+        log: SharedDescriptor(log), exits: SharedDescriptor(exits), listener: SharedDescriptor(listener))
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot make what container-init needs in \(paths.run): \(error)")
+    }
+  }
+
+  private func handOver(
+    _ plan: LaunchPlan, _ files: Handover.Files, over connection: SharedDescriptor
+  ) throws(CommandFailure) -> InitClient {
+    do throws(Errno) {
       try Handover.send(plan, files, over: connection)
       return try InitClient(connectingTo: paths.controlSocket)
     } catch {

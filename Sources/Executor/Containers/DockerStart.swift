@@ -47,11 +47,18 @@ final class DockerStart {
     }
   }
 
-  func run() throws(CommandFailure) -> Outcome {
+  /// Asks the engine to start it.
+  func begin() throws(CommandFailure) {
+    let pending = try atEngine { () throws(DockerEngineError) in try engine.beginStart(id) }
+    start = pending
+    do throws(Errno) { try watch(pending.descriptor, pending.interest, .start) } catch {
+      throw CommandFailure(.internalError, "cannot wait for the container \(id.short): \(error)")
+    }
+  }
+
+  /// Waits for its init.
+  func finish() throws(CommandFailure) -> Outcome {
     do {
-      let pending = try engine.beginStart(id)
-      start = pending
-      try watch(pending.descriptor, pending.interest, .start)
       while true {
         guard Clock.now < deadline else {
           throw CommandFailure(

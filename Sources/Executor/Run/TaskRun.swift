@@ -21,6 +21,8 @@ struct TaskRun {
   let follows: Bool
   /// `--assert-clean`: anything left over is an exit status of its own.
   var assertsClean = false
+  /// `--rm`: what is written about the task goes with it, and need not outlive a power cut.
+  var removesRecord = false
   /// Where SIGTERM and SIGINT arrive.
   let signals: SharedDescriptor
 
@@ -307,7 +309,7 @@ struct TaskRun {
       return Array(result.json.pretty.utf8)
     }
     // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
-    var prepared = container.flatMap { _ in try? PreparedFile(paths.result, text(verdict), durable: true) }
+    var prepared = container.flatMap { _ in try? PreparedFile(paths.result, text(verdict), durable: !removesRecord) }
     var remarks: [String] = []
     if let container {
       remarks = container.destroy()
@@ -334,7 +336,8 @@ struct TaskRun {
           ("message", JSON(verdict.message)),
         ], at: Clock.now)
       // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
-      let file = if let prepared { prepared } else { try PreparedFile(paths.result, text(verdict), durable: true) }
+      let file =
+        if let prepared { prepared } else { try PreparedFile(paths.result, text(verdict), durable: !removesRecord) }
       try file.takePlace()
       if let resultFile { try writeFileAtomically(resultFile, text(verdict), mode: 0o644, durable: true) }
     } catch {
@@ -346,7 +349,7 @@ struct TaskRun {
     }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }
-    publisher.note("result \(paths.result)\nlogs   \(paths.logs)")
+    if !removesRecord { publisher.note("result \(paths.result)\nlogs   \(paths.logs)") }
     if isUnclean { return .residue }
     return switch verdict.state {
     case .finished: .finished
