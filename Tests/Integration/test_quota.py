@@ -36,7 +36,7 @@ def tasks(image):
         "image": task(f"{write('/tmp/big', 100)}; exec sleep 1000", image=image),
         "together": task(f"{write('here', 6)}; {write('/tmp/there', 6)}; exec sleep 1000", image=image),
         # Who does not end when he is told to is still kept from writing.
-        "stubborn": task(f"trap '' TERM; {write('big', 100)}; exit 0", finalization_wait=20),
+        "stubborn": task(f"trap '' TERM; {write('big', 100)}; exit 3", finalization_wait=20),
         "open": task("exec 3>x; rm x; dd if=/dev/zero bs=1M count=100 >&3; exec sleep 1000"),
         # Who fails because he could write no more fails for that reason, also when he cleans up behind him.
         "tidy": task(f"{write('part', 100)} || {{ rm part; exit 3; }}"),

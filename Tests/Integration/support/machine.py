@@ -113,7 +113,8 @@ class Machine:
         words = [
             "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(self.memory), "-smp", str(self.processors),
             "-nodefaults", "-display", "none", "-no-reboot", "-kernel", self.kernel, "-initrd", archive,
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off", "-serial", "file:" + console, "-serial",
+            # A periodic tick: without one a machine with nothing to do was seen not to wake up again.
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off nohz=off highres=off", "-serial", "file:" + console, "-serial",
             "file:" + output]
         for path in self._disks:
             words += ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe"]
