@@ -27,6 +27,7 @@ def tasks(image):
     """The tasks, by name. They run side by side."""
     def task(*processes, disk=LIMIT, **rest):
         return document(*processes, disk=disk, **rest)
+    many = "mkdir d; i=0; while [ $i -lt 2100 ]; do : >d/$i; i=$((i+1)); done; "
     moves = (
         "set -e; mkdir a b; echo x >a/f; mv a/f b/g; ln b/g a/h; mv a c; rm b/g; echo y >/tmp/f; mkdir /tmp/d; mv /tmp/f /tmp/d/g; "
         "mv /tmp/d /var/d; ln /var/d/g /tmp/h; echo z >>/etc/group; mv /etc/group /var/group; ln /bin/busybox /tmp/box; "
@@ -43,11 +44,14 @@ def tasks(image):
         # The same where the kernel's warnings are not heard.
         "deaf": task("fallocate -l 9437184 big; exit 3"),
         "deaf-goes-on": task(f"{write('big', 9)}; exec sleep 1000"),
+        # More files than are measured on the spot: the end of the run waits for the paths.
+        "many": task(many + f"{write('big', 100)} || exit 3"),
+        "deaf-many": task(many + "fallocate -l 9437184 big; exit 3"),
         # Who is within his limit fails for his own reasons, or not at all.
         "own": task(f"{write('big', 5)}; exit 3"),
         # What XFS sets aside for a file that grows is not the task's.
-        "grows": task("i=0; while [ $i -lt 10 ]; do dd if=/dev/zero bs=64k count=8 >>f; i=$((i+1)); sleep 0.02; done; "
-                      "stat -c %b f; sleep 0.5", disk=6 * MIB),
+        "grows": task("i=0; while [ $i -lt 10 ]; do dd if=/dev/zero bs=64k count=8 >>f; stat -c %b f; i=$((i+1)); done; "
+                      "sleep 0.5", disk=6 * MIB),
         # What is moved out of the sandbox stays the task's. XFS only refuses to go far beyond the limit with it.
         "out": task(f"{write('one', 6)}; mv one /d/share/; {write('two', 6)}; sleep 3; exit 0"),
         "moves": task(moves, image=image),
@@ -164,6 +168,8 @@ class Quota(unittest.TestCase):
         ended("open", "deleted files that are held open ")
         ended("deaf", "sandbox/big ")
         ended("deaf-goes-on", "sandbox/big ")
+        ended("many", "sandbox/big ")
+        ended("deaf-many", "sandbox/big ")
         ended("finals", "sandbox/big ")
         self.assertIn("wrote", lines("output", "finals"), about("finals"))
 

@@ -43,7 +43,7 @@ struct DiskSchedule {
   /// What the file systems have lost since the last measurement began; nil when they cannot say.
   private var lost: UInt64?
   private var free: UInt64?
-  private var interval = second
+  private var interval = 4 * second
   /// What was lost when the measurement at hand began.
   private var lostBefore: UInt64?
   /// Measurements in a row that may have missed something, or that failed, while the task may be over its limit.
@@ -94,6 +94,8 @@ struct DiskSchedule {
     self.free = free
     // Where no file system says anything, everything may be.
     guard wasSuspected || lostBefore == nil else { return .plain }
+    // What does not explain it is soon followed by another.
+    interval = DiskSchedule.second
     return doubts >= DiskSchedule.doubtsBeforeStill && now >= stillNotBefore ? .still : .thorough
   }
 
