@@ -134,7 +134,7 @@ struct TaskRun {
   /// Goes on with a task whose executor is gone.
   func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
     let history = takeover.history
-    try TaskLock.makeRunDirectory(paths)
+    try RunDirectory.make(paths, isTakeover: true)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
@@ -319,7 +319,7 @@ struct TaskRun {
     do throws(Errno) { try context.diskQuota?.lift() } catch {
       remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
     }
-    TaskLock.removeRunDirectory(paths, keepsMounts: settings.keepsContainer)
+    try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
@@ -382,9 +382,14 @@ struct TaskRun {
   private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
     TaskLock, Journal
   ) {
-    try TaskLock.makeRunDirectory(paths)
+    // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
     do throws(Errno) { try paths.create(uid: uid, gid: gid) } catch { throw cannotMake(error) }
     let lock = try TaskLock.take(paths)
+    do throws(CommandFailure) { try RunDirectory.make(paths) } catch {
+      // Nothing was begun, and there is no journal to recover it from.
+      try? removeTree(paths.task)
+      throw error
+    }
     do throws(Errno) {
       let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       try file.writeAll(document.bytes)
