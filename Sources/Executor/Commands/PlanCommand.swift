@@ -69,6 +69,7 @@ struct PlanReport {
       ),
       ("capabilities", bounding.map { JSON($0.map { JSON($0) }) }),
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
+      ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
       (
         "rlimits",
         JSON(
@@ -105,7 +106,12 @@ struct PlanReport {
     if let directory = plan.cgroupDirectory { lines.append("cgroup2    \(directory)") }
     lines.append("steps")
     for (index, step) in plan.steps.enumerated() { lines.append("  \(index + 1). \(step.summary)") }
-    lines.append("limits     core 0" + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
+    lines.append(
+      "limits     core 0" + (plan.restrictions.noNewPrivileges ? ", no new privileges" : "")
+        + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : ""))
+    if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
+      lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
+    }
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
       if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }

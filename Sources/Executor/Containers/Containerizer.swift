@@ -25,6 +25,10 @@ protocol Containerizer {
   /// What a launch would do.
   func plan() throws(CommandFailure) -> LaunchPlan
 
+  /// The directories that hold what counts as the task's disk, before anything of it has run; the sandbox first. Empty where
+  /// some of it is somebody else's to make.
+  var quotaDirectories: [String] { get }
+
   /// Starts the container; its init answers on `Container.client`. Where that may last it is given up when something can
   /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container

@@ -80,6 +80,7 @@ struct TaskRun {
   }
 
   private func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+    context.diskQuota = try chargeDisk(context, containerizer)
     // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
     do throws(CommandFailure) { container = try containerizer.launch(until: signals) } catch {
@@ -97,6 +98,18 @@ struct TaskRun {
     }
     writePlan(container.plan)
     return Started(container: container, containerizer: containerizer)
+  }
+
+  /// A quota for the task's disk, where that is possible; it is measured where it is not.
+  private func chargeDisk(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> DiskQuota? {
+    guard let limit = DiskLimit.bytes(context.task, settings) else { return nil }
+    let quota: DiskQuota?
+    do throws(Errno) { quota = try DiskQuota.establish(limit: limit, containerizer.quotaDirectories) } catch {
+      publisher.note("warning: the task's disk is measured, it cannot have a quota: \(error)")
+      return nil
+    }
+    if let quota { try record(context.journal, "disk_quota", [("project", JSON(quota.project))]) }
+    return quota
   }
 
   private func newMachine(_ task: TaskSpecification) -> TaskMachine {
@@ -135,6 +148,9 @@ struct TaskRun {
     context.containerizerName = containerizer.name
     context.outOfMemoryKills = history.outOfMemoryKills
     context.containerID = history.launched?["container_id"]?.string
+    if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
+      context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
+    }
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
@@ -211,7 +227,7 @@ struct TaskRun {
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
-        monitors: try monitors(context.task, machine, container, isNew: !resuming), signals: signals)
+        monitors: try monitors(context, machine, container, isNew: !resuming), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -240,10 +256,15 @@ struct TaskRun {
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
   private func monitors(
-    _ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container, isNew: Bool
+    _ context: Context, _ machine: TaskMachine, _ container: any Container, isNew: Bool
   ) throws(Errno) -> [any TaskMonitor] {
-    guard machine.verdict == nil else { return [] }
-    let disk = try DiskMonitor.make(task, settings, paths, container, isNew: isNew, warn: publisher.note)
+    guard machine.verdict == nil else {
+      // Final processes run, or are to.
+      try? context.diskQuota?.lift()
+      return []
+    }
+    let disk = try DiskLimit.monitor(
+      context.task, settings, context.diskQuota, paths, container, isNew: isNew, warn: publisher.note)
     return [disk].compactMap { $0 }
   }
 
@@ -294,6 +315,9 @@ struct TaskRun {
       remarks = container.destroy()
     } else if let containerizer {
       remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
+    }
+    do throws(Errno) { try context.diskQuota?.lift() } catch {
+      remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
     }
     try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
@@ -348,6 +372,7 @@ struct TaskRun {
     var image: ProvisionedImage?
     var machine: TaskMachine?
     var outOfMemoryKills: UInt64 = 0
+    var diskQuota: DiskQuota?
     /// Of a container that was there when another executor ran the task.
     var containerID: String?
     /// What a launch that failed has left behind.
