@@ -85,6 +85,7 @@ quotas() {{ xfs_quota -f -x -c 'report -p -n -N' /d | sed -n "s/^#/$1 /p"; }}
 begin taken
 begin escaped
 quotas early
+for init in $(ps -o pid,comm | sed -n 's/^ *\\([0-9]*\\) aurora-init$/\\1/p'); do echo "init $(readlink /proc/$init/exe)"; done
 kill -9 $(ps -o pid,args | sed -n '/[t]ask-id/s/^ *\\([0-9]*\\) .*/\\1/p')
 chattr -p 0 $files/escaped/sandbox/one && chattr -P $files/escaped/sandbox || exit 1
 touch $files/taken/sandbox/go $files/escaped/sandbox/go
@@ -196,6 +197,9 @@ class Quota(unittest.TestCase):
         self.assertEqual(result("unlimited")["state"], "TASK_FINISHED", about("unlimited"))
         ended("taken", "sandbox/big ")
         ended("escaped", "(?=.*sandbox/one 6 MiB)(?=.*sandbox/two 6 MiB)")
+
+        # Not from a copy in memory for each, also on this kernel.
+        self.assertEqual(re.findall("^init (.*)$", said, re.MULTILINE), ["/aurora-executor"] * 2)
 
         # Every task had a project of its own, with the limit while it ran and without one afterwards.
         projects = {name: lines("project", name)[0] for name in re.findall(r"^project (\S+)", said, re.MULTILINE)}
