@@ -80,18 +80,19 @@ def wake_ups(pid):
     return count
 
 
-def idle(binary, directory):
-    """Wake-ups of the executor and of init while a daemon sleeps."""
+def idle(binary, directory, disk):
+    """Wake-ups of the executor and of init while a daemon sleeps; `disk` is its limit, 0 for none."""
     path = f"{directory}/idle.json"
+    name = f"bench-idle-{disk}"
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"name": "bench", "processes": [
             {"name": "main", "cmdline": "exec sleep 1000"}, {"name": "side", "cmdline": "exec sleep 1000", "daemon": True}],
-            "resources": {"cpu": 1, "ram": 64 << 20, "disk": 64 << 20}}, file)
+            "resources": {"cpu": 1, "ram": 64 << 20, "disk": disk}}, file)
     process = subprocess.Popen(
-        [binary, "--task", path, "--role", "www-data", "--task-id", "bench-idle", f"--work-dir={directory}/state",
+        [binary, "--task", path, "--role", "www-data", "--task-id", name, f"--work-dir={directory}/state",
          f"--run-dir={directory}/run"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        journal = f"{directory}/state/tasks/bench-idle/events.jsonl"
+        journal = f"{directory}/state/tasks/{name}/events.jsonl"
         running = {}
         deadline = time.monotonic() + 10
         while len(running) < 2:
@@ -110,7 +111,7 @@ def idle(binary, directory):
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
-    print(f"wake-ups in {IDLE_SECONDS} s of an idle daemon: " + ", ".join(
+    print(f"wake-ups in {IDLE_SECONDS} s of an idle daemon {'with' if disk else 'without'} a limit of disk: " + ", ".join(
         f"{name} {after[name] - before[name]}" for name in before))
 
 
@@ -122,6 +123,7 @@ def main(binary, directory, rounds):
         print(f"`true` on the host's file system, {rounds} rounds, load average {load:.1f} on {os.cpu_count()} CPUs\n")
         show(f"{CHAIN} in a chain", measure("chain", binary, directory, rounds))
         show(f"{PARALLEL} at once", measure("parallel", binary, directory, rounds))
-        idle(binary, directory)
+        idle(binary, directory, 0)
+        idle(binary, directory, 64 << 20)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -13,6 +13,9 @@
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
+#ifndef SYS_quotactl_fd
+#define SYS_quotactl_fd 443
+#endif
 
 int ax_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int ax_openat(int dirfd, const char *path, int flags, mode_t mode) { return openat(dirfd, path, flags, mode); }
@@ -29,6 +32,9 @@ int ax_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 int ax_ioctl_int(int fd, unsigned long request, int argument) { return ioctl(fd, request, argument); }
 int ax_ioctl_pointer(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
 ssize_t ax_getdents64(int fd, void *buffer, size_t size) { return syscall(SYS_getdents64, fd, buffer, size); }
+int ax_quotactl(int fd, unsigned command, unsigned id, void *argument) {
+  return (int)syscall(SYS_quotactl_fd, fd, command, id, argument);
+}
 
 int ax_pivot_root(const char *new_root, const char *put_old) { return (int)syscall(SYS_pivot_root, new_root, put_old); }
 int ax_fsopen(const char *type, unsigned flags) { return (int)syscall(SYS_fsopen, type, flags); }

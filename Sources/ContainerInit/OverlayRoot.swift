@@ -7,18 +7,24 @@ enum OverlayRoot {
   ///
   /// `userxattr`: opaque directories are marked in `user.overlay.*`, so that unpacking a layer needs no CAP_SYS_ADMIN.
   static func mount(layers: [String], upper: String, work: String) throws(Errno) -> FileDescriptor {
-    let attributes: MountAttributes = [.noSetuid, .noDevices]
     let place = try openFile(parent(of: upper), O_PATH | O_DIRECTORY)
-    let context = try FileSystemContext("overlay")
+    // Before Linux 6.5 options are only looked at when the file system is made.
     do throws(Errno) {
-      for layer in layers.reversed() { try context.set("lowerdir+", layer) }
+      return try mountByLayer(layers: layers, upper: upper, work: work, place: place)
     } catch  where error.code == EINVAL {
       return try mountClassically(layers: layers, upper: upper, work: work, place: place)
     }
+  }
+
+  private static func mountByLayer(layers: [String], upper: String, work: String, place: borrowing FileDescriptor)
+    throws(Errno) -> FileDescriptor
+  {
+    let context = try FileSystemContext("overlay")
+    for layer in layers.reversed() { try context.set("lowerdir+", layer) }
     try context.set("upperdir", upper)
     try context.set("workdir", work)
     try context.set(flag: "userxattr")
-    let mount = try context.mount(attributes)
+    let mount = try context.mount([.noSetuid, .noDevices])
     try attach(mount, onto: place)
     return mount
   }

@@ -87,7 +87,7 @@ struct ProcessStarter {
   }
 
   /// The order matters. Cgroups first, while root may write to their files. Limits before the uid changes, for only
-  /// root may raise them. The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right
+  /// root may raise them. The filter while CAP_SYS_ADMIN is held. The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right
   /// to set them is gone. `no_new_privs` after all of that: it never goes away.
   private func prepare(_ spec: ProcessSpec, output: Int32, errors: Int32) throws(StageFailure) {
     let identity = restrictions.identity
@@ -104,6 +104,9 @@ struct ProcessStarter {
       try stage("set resource limit \(limit.resource) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
         try ProcessLimits.set(limit.resource, soft: limit.soft, hard: limit.hard)
       }
+    }
+    if restrictions.keepsProjects {
+      try stage("refuse changes of project ids") { () throws(Errno) in try SystemCallFilter.keepProjects() }
     }
     let bounding = restrictions.boundingCapabilities
     if let bounding {

@@ -52,6 +52,7 @@ enum Main {
       Console.raw(Array(command.help.utf8))
       return .finished
     }
-    return try command.run(try Arguments(arguments, options: command.options, command: command.name))
+    let parsed = try Arguments(arguments, options: command.options, command: command.name)
+    return try command.run(parsed.withResolvedDirectories)
   }
 }

@@ -20,6 +20,7 @@ import LinuxKernel
 ///       images/                           the image store
 ///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
+///       work-dir                          a link to the <work-dir> that the task is of; there first, gone last
 ///       control.sock                      container-init listens here
 ///       handover/, launch-plan            a Docker task's: its init and where that gets its plan; what it got
 ///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
@@ -28,7 +29,7 @@ import LinuxKernel
 ///
 /// The executor that runs a task holds a lock (flock(2)) on the task's directory.
 struct TaskPaths: Sendable {
-  let workDirectory: String
+  var workDirectory: String
   let runDirectory: String
   let taskID: String
 
@@ -48,14 +49,18 @@ struct TaskPaths: Sendable {
   var upper: String { rootfs + "/upper" }
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
+  var runOwner: String { run + "/" + TaskPaths.runOwnerName }
   var controlSocket: String { run + "/control.sock" }
   var launchPlan: String { run + "/launch-plan" }
-  var handover: String { run + "/handover" }
-  var accounts: String { run + "/accounts" }
+  var handover: String { run + "/" + TaskPaths.handoverName }
+  var accounts: String { run + "/" + TaskPaths.accountsName }
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
 
   static let outcomeName = ".outcome.json"
+  static let runOwnerName = "work-dir"
+  static let handoverName = "handover"
+  static let accountsName = "accounts"
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }
@@ -111,6 +116,28 @@ struct TaskPaths: Sendable {
     }
     return found.filter(\.isDirectory)
       .compactMap { String(validating: $0.name, as: UTF8.self) }.filter(isValidID).sorted()
+  }
+
+  /// Whether nothing is at the task's path, for whatever reason.
+  var isMissing: Bool {
+    do throws(Errno) {
+      _ = try status(of: task)
+      return false
+    } catch {
+      return error.code == ENOENT
+    }
+  }
+
+  /// Whether there is no such task any more. The directory of the tasks must be there to say so, and must let itself be
+  /// looked into: one that is not mounted at the moment, or below a directory where the caller cannot go, may have it.
+  var isGone: Bool {
+    guard let tasks = try? openFile(TaskPaths.tasks(workDirectory), O_RDONLY | O_DIRECTORY) else { return false }
+    do throws(Errno) {
+      _ = try status(of: taskID, at: tasks.rawValue)
+      return false
+    } catch {
+      return error.code == ENOENT
+    }
   }
 
   /// Makes the task's directories. Fails with `EEXIST` when the task is there already.

@@ -86,6 +86,8 @@ package struct ContainerConfig: Sendable, Equatable {
   package var sharedMemoryBytes: UInt64?
   package var hostname: String
   package var createsUser = true
+  /// The file system of the sandbox has project quotas.
+  package var hasProjectQuotas = false
   /// The task has no processes of its own and runs the image's command.
   package var runsImageCommand = false
   /// Names of the isolators this container gets.

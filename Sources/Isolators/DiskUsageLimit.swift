@@ -2,12 +2,16 @@ import LaunchModel
 
 /// `disk/du`: the files of a task take no more than its limit of disk.
 ///
-/// It has no part in the launch: the executor measures while the task runs, for both containerizers alike. It stands in
-/// the table so that `--isolation` can leave it out.
+/// The executor sets the quota, or measures while the task runs, for both containerizers alike; its part in the launch is that
+/// tasks cannot leave a project quota. That holds for tasks without a limit as well: they could have others' quotas charged.
 package struct DiskUsageLimit: Isolator {
   package static let name = "disk/du"
 
   package init(host: HostFacts) {}
 
-  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment { PlanFragment() }
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    var fragment = PlanFragment()
+    fragment.keepsProjects = container.hasProjectQuotas
+    return fragment
+  }
 }

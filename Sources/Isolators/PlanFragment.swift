@@ -24,6 +24,8 @@ package struct PlanFragment: Sendable, Equatable {
   package var boundingCapabilities: Capabilities?
   package var effectiveCapabilities: Capabilities?
   package var noNewPrivileges: Bool?
+  /// Any isolator.
+  package var keepsProjects = false
   package var imageWorkingDirectory: String?
   package var imageCommand: [String]?
 
@@ -81,6 +83,7 @@ extension LaunchPlan {
         try claim("no_new_privs", isolator)
         restrictions.noNewPrivileges = value
       }
+      if fragment.keepsProjects { restrictions.keepsProjects = true }
       if let value = fragment.imageWorkingDirectory {
         try claim("working directory", isolator)
         imageWorkingDirectory = value

@@ -75,6 +75,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var limits: [ResourceLimit] = []
   /// Init runs as root and becomes the role; without root it is the role already and has no right to change anything.
   package var changesUser = true
+  /// No process may change the project ids of files: they are what a quota of its disk is counted by.
+  package var keepsProjects = false
 
   package init(identity: Identity) { self.identity = identity }
 
@@ -85,6 +87,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     noNewPrivileges = try reader.bool()
     limits = try reader.values()
     changesUser = try reader.bool()
+    keepsProjects = try reader.bool()
   }
   package func write(to writer: inout WireWriter) {
     writer.put(identity)
@@ -93,6 +96,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(noNewPrivileges)
     writer.put(list: limits)
     writer.put(changesUser)
+    writer.put(keepsProjects)
   }
 }
 

@@ -157,6 +157,16 @@ package func readSymbolicLink(_ path: some KernelPath, at directory: Int32 = cur
   return buffer[..<count].map { UInt8(bitPattern: $0) }
 }
 
+/// A path without links, `.` and `..`, of something that is there (realpath(3)).
+package func realPath(_ path: some KernelPath) throws(Errno) -> [UInt8] {
+  let found = try path.withPath { (name) throws(Errno) -> UnsafeMutablePointer<CChar> in
+    guard let found = realpath(name, nil) else { throw Errno.current("realpath") }
+    return found
+  }
+  defer { free(found) }
+  return RawPath(found).bytes
+}
+
 /// Changes the owner of an open file, or of the file itself for an `O_PATH` descriptor.
 package func changeOwner(of descriptor: Int32, uid: UInt32, gid: UInt32) throws(Errno) {
   try check("fchownat") { fchownat(descriptor, "", uid, gid, AT_EMPTY_PATH) }

@@ -1,8 +1,15 @@
 import CLinux
 
-/// Filters of system calls (seccomp(2)) that a process puts on itself, for good. `no_new_privs` must be set before.
+/// Filters of system calls (seccomp(2)) that a process puts on itself, for good. `no_new_privs` must be set before, or
+/// CAP_SYS_ADMIN be held.
 package enum SystemCallFilter {
   /// Leaves what reading, computing and making files takes; everything else gives `EPERM` from now on: no process,
   /// socket, namespace, mount, key, `io_uring` or `bpf`.
   package static func fileWork() throws(Errno) { try check("prctl(PR_SET_SECCOMP)") { ax_filter_file_work() } }
+
+  /// Refuses what could change a file's project id, or its other attributes of that kind, with `EPERM`: ioctl_iflags(2),
+  /// ioctl_xfs_fssetxattr(2), file_setattr(2).
+  package static func keepProjects() throws(Errno) {
+    try check("prctl(PR_SET_SECCOMP)") { ax_filter_project_changes() }
+  }
 }

@@ -21,12 +21,28 @@ package enum SealedExecutable {
     let path = try readSymbolicLink("/proc/self/exe")
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { throw Errno("readlink", code: ENOENT) }
     let directory = slash == 0 ? [UInt8(ascii: "/")] : Array(path[..<slash])
-    let context = try FileSystemContext("overlay")
-    try context.set("lowerdir+", directory)
-    try context.set("lowerdir+", other)
-    let mount = try context.mount([.readOnly, .noSetuid, .noDevices])
+    let mount: FileDescriptor
+    do throws(Errno) {
+      mount = try stacked([("lowerdir+", directory), ("lowerdir+", Array(other.utf8))])
+    } catch  where error.code == EINVAL {
+      // Before Linux 6.5 all layers are one value, where `:` stands between two of them.
+      mount = try stacked([("lowerdir", escaped(directory) + Array(":".utf8) + escaped(Array(other.utf8)))])
+    }
     return try openBelow(
       mount.rawValue, Array(path[(slash + 1)...]), O_PATH | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+  }
+
+  private static func escaped(_ path: [UInt8]) -> [UInt8] {
+    path.reduce(into: []) { escaped, byte in
+      if ":\\".utf8.contains(byte) { escaped.append(UInt8(ascii: "\\")) }
+      escaped.append(byte)
+    }
+  }
+
+  private static func stacked(_ options: [(key: String, value: [UInt8])]) throws(Errno) -> FileDescriptor {
+    let context = try FileSystemContext("overlay")
+    for option in options { try context.set(option.key, option.value) }
+    return try context.mount([.readOnly, .noSetuid, .noDevices])
   }
 
   private static func copy() throws(Errno) -> FileDescriptor {

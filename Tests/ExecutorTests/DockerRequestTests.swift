@@ -51,11 +51,18 @@ struct DockerRequestTests {
     #expect(create.spec.image == "sha256:" + String(repeating: "a", count: 64))
     #expect(create.spec.entrypoint == ["/.aurora-executor.0011223344556677/init"])
     #expect(create.spec.command == ["__init-handover", "/.aurora-executor.0011223344556677/start.sock"])
-    #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/" && create.spec.environment.isEmpty)
+    #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/")
     #expect(create.hostConfig.initProcess == false && !create.hostConfig.autoRemove)
     #expect(create.hostConfig.restartPolicy == RestartPolicy(name: "no"))
     #expect(create.hostConfig.logConfig == LogConfig(driver: "none"))
     #expect(create.hostConfig.networkMode == "host" && create.spec.hostname.isEmpty)
+  }
+
+  @Test func nothingOfTheImagesEnvironmentReachesInit() throws {
+    let variables = #"["PATH=/bin","GLIBC_TUNABLES=x=1","SWIFT_BACKTRACE=enable=yes,swift-backtrace=/evil","A="]"#
+    let create = try request().finished("t-1", image: try image("{\"Env\":\(variables)}"), nonce: nonce, paths: paths)
+    // Without a value, a name takes the image's variable away.
+    #expect(create.spec.environment == ["SWIFT_BACKTRACE=enable=no", "GLIBC_TUNABLES=", "PATH", "A"])
   }
 
   @Test func whatIsOursIsMountedAndOnlyTheSandboxCanBeWritten() throws {
@@ -191,7 +198,7 @@ struct DockerRequestTests {
     #expect(DockerCreation.hint(404, "No such image: sha256:0")?.contains("removed meanwhile") == true)
     let platform = "image with reference x was found but does not match the specified platform: wanted linux/arm64"
     #expect(DockerCreation.hint(404, platform)?.contains("another platform") == true)
-    for (status, text) in [(404, "No such container: x"), (404, "network x not found"), (409, "No such image"), (nil, "")] {
+    for (status, text) in [(404, "No such container: x"), (404, "network x not found"), (409, "No such image")] {
       #expect(DockerCreation.hint(status, text) == nil)
     }
   }

@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/dqblk_xfs.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/quota.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -54,6 +56,7 @@ int ax_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 int ax_ioctl_int(int fd, unsigned long request, int argument);
 int ax_ioctl_pointer(int fd, unsigned long request, void *argument);
 ssize_t ax_getdents64(int fd, void *buffer, size_t size);
+int ax_quotactl(int fd, unsigned command, unsigned id, void *argument);
 
 // Mounts by descriptor (fsopen(2) family, Linux 5.2; mount_setattr, Linux 5.12).
 int ax_pivot_root(const char *new_root, const char *put_old);
@@ -117,6 +120,13 @@ ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const 
 ssize_t ax_receive_descriptors(
     int socket, void *bytes, size_t length, int *descriptors, int capacity, int *count, int *truncated, int flags);
 
+/// Generic netlink, without blocking. What is received from anyone but the kernel is 0 bytes long.
+int ax_open_generic_netlink(void);
+int ax_join_netlink_group(int socket, unsigned group);
+ssize_t ax_receive_netlink(int socket, void *buffer, size_t size);
+/// From now on the socket gets nothing but warnings of this project's quota.
+int ax_receive_warnings_of_project(int socket, unsigned project);
+
 /// What the child of `ax_spawn` shall be. Everything is prepared before the call: between clone and exec only
 /// async-signal-safe calls run.
 struct ax_spawn_request {
@@ -153,5 +163,7 @@ pid_t ax_fork_into(int cgroup, int *pidfd);
 
 /// Lets this process do nothing any more but read, compute and make files; see file_work_filter.c.
 int ax_filter_file_work(void);
+/// Keeps the project ids of files as they are; see project_filter.c.
+int ax_filter_project_changes(void);
 
 extern char **environ;

@@ -71,13 +71,6 @@ enum Version {
 }
 
 extension Arguments {
-  var workDirectory: String { last("--work-dir").map(Self.withoutTrailingSlash) ?? Defaults.workDirectory }
-  var runDirectory: String { last("--run-dir").map(Self.withoutTrailingSlash) ?? Defaults.runDirectory }
-
-  private static func withoutTrailingSlash(_ path: String) -> String {
-    path.utf8.count > 1 && path.utf8.last == UInt8(ascii: "/") ? String(path.dropLast()) : path
-  }
-
   /// `--output`, where `auto` is for people.
   func outputStyle() throws(CommandFailure) -> StatusPublisher.Style {
     switch last("--output") ?? "auto" {

@@ -29,6 +29,7 @@ struct Arguments: Sendable {
   func has(_ option: String) -> Bool { values[option] != nil }
   func last(_ option: String) -> String? { values[option]?.last }
   func all(_ option: String) -> [String] { values[option] ?? [] }
+  mutating func set(_ option: String, to value: String) { values[option] = [value] }
 
   /// Parses `--flag value`, `--flag=value`, `-P value` and operands in any order. Unknown options name the nearest.
   init(_ words: [String], options: [Option], command: String) throws(CommandFailure) {

@@ -58,7 +58,8 @@ struct PlanReport {
   var json: JSON {
     let identity = plan.restrictions.identity
     return JSON(object: [
-      ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("docker", engine?.json), ("namespaces", JSON(namespaces.map { JSON($0) })),
+      ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("docker", engine?.json),
+      ("namespaces", engine == nil ? JSON(namespaces.map { JSON($0) }) : nil),
       (
         "cgroups",
         JSON(
@@ -82,6 +83,7 @@ struct PlanReport {
       ),
       ("capabilities", bounding.map { JSON($0.map { JSON($0) }) }),
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
+      ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
       (
         "rlimits",
         JSON(
@@ -123,7 +125,12 @@ struct PlanReport {
     if let directory = plan.cgroupDirectory { lines.append("cgroup2    \(directory)") }
     lines.append("steps")
     for (index, step) in plan.steps.enumerated() { lines.append("  \(index + 1). \(step.summary)") }
-    lines.append("limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : ""))
+    lines.append(
+      "limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : "")
+        + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : ""))
+    if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
+      lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
+    }
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
       if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }

@@ -6,7 +6,8 @@ import MesosContainerizer
 /// `sweep`: removes what ended tasks have left, and what they could not take away themselves: an engine was not there,
 /// or the executor was killed.
 ///
-/// A task that has ended has a result. One that has none may be live, or wait to be recovered: it is left alone.
+/// A task that has ended has a result. One that has none may be live, or wait to be recovered: it is left alone, and so is
+/// whatever may be such a one's: what cannot be looked at, and what does not say that it is of this work directory.
 enum SweepCommand {
   static let command = Command(
     name: "sweep", summary: "remove what ended tasks have left over", synopsis: "[options]",
@@ -50,8 +51,14 @@ private struct Sweep {
   private func isOver(_ id: String) -> Bool {
     guard TaskPaths.isValidID(id) else { return false }
     let paths = paths(id)
-    if TaskLock.isHeld(paths) { return false }
-    return (try? status(of: paths.result)) != nil || (try? status(of: paths.task)) == nil
+    if paths.isGone { return true }
+    // In this order: the lock of a task that is being started is not to be touched, not even for an instant.
+    return (try? status(of: paths.result)) != nil && !TaskLock.isHeld(paths)
+  }
+
+  /// Cgroups have no more than an id; the run directory may say that it is another's.
+  private func isOthers(_ id: String) -> Bool {
+    RunDirectory.owner(paths(id)).map { !$0.utf8.elementsEqual(workDirectory.utf8) } ?? false
   }
 
   private func paths(_ id: String) -> TaskPaths {
@@ -72,7 +79,7 @@ private struct Sweep {
       let isolators = try? BuiltInIsolators.select(BuiltInIsolators.names, host: host)
     else { return }
     let containerizer = MesosContainerizer(isolators: isolators, host: host)
-    for id in containerizer.leftovers() where isOver(id) && (try? status(of: paths(id).task)) != nil {
+    for id in containerizer.leftovers() where isOver(id) && !paths(id).isMissing && !isOthers(id) {
       remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
     }
     for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {
@@ -84,10 +91,11 @@ private struct Sweep {
   /// Containers of ended tasks of this work directory.
   mutating func docker(_ engine: DockerEngine) {
     do throws(DockerEngineError) {
-      let filters = ["label": [DockerLabels.workDirectory + "=" + workDirectory]]
-      for container in try engine.listContainers(filters: filters) {
-        guard let id = DockerOwnership.task(container.labels, container.names), isOver(id),
-          isOwn(container, id)
+      for container in try engine.listContainers(filters: ["label": [DockerLabels.workDirectory]]) {
+        // The label may have a spelling that was this directory's at the time.
+        guard let id = DockerOwnership.task(container.labels, container.names),
+          let work = container.labels[DockerLabels.workDirectory],
+          DirectoryPath.resolved(work).utf8.elementsEqual(workDirectory.utf8), isOver(id), isOwn(container, id)
         else { continue }
         remove("container \(container.id.short) of \(id)") {
           do throws(DockerEngineError) {
@@ -105,7 +113,7 @@ private struct Sweep {
 
   /// A task that is still known knows the word in the labels of its container, and has none without one.
   private func isOwn(_ container: ContainerSummary, _ id: String) -> Bool {
-    guard (try? status(of: paths(id).task)) != nil else { return true }
+    if paths(id).isGone { return true }
     guard let nonce = try? readFile(paths(id).containerNonce, limit: 64) else { return false }
     return container.labels[DockerLabels.nonce]?.utf8.elementsEqual(nonce) == true
   }
@@ -113,21 +121,26 @@ private struct Sweep {
   /// Run directories of ended tasks, and copies of programs that this one is not.
   mutating func directories() {
     for entry in (try? entries(of: runDirectory)) ?? [] where entry.isDirectory {
-      guard let id = String(validating: entry.name, as: UTF8.self), isOver(id) else { continue }
-      let path = paths(id).run
-      remove(path) { Sweep.tree(path) }
+      guard let id = String(validating: entry.name, as: UTF8.self), TaskPaths.isValidID(id) else { continue }
+      let paths = paths(id)
+      guard let owner = RunDirectory.owner(paths), owner.utf8.elementsEqual(workDirectory.utf8),
+        let lock = try? RunDirectory.lock(paths, wait: false)
+      else { continue }
+      // Asked under the lock: a task may have come meanwhile that had its directory here before.
+      if isOver(id) { remove(paths.run) { Sweep.problems { () throws(Errno) in try RunDirectory.remove(paths) } } }
+      withExtendedLifetime(lock) {}
     }
     guard let current = try? InitProgram.sharedPath(runDirectory) else { return }
     for entry in (try? entries(of: runDirectory + "/.init")) ?? [] {
       let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)
       // Containers that run from one keep it: a mount outlives the name of its file.
-      if path != current { remove(path) { Sweep.tree(path) } }
+      if path != current { remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } } }
     }
   }
 
-  private static func tree(_ path: String) -> [String] {
+  private static func problems(_ body: () throws(Errno) -> Void) -> [String] {
     do throws(Errno) {
-      try removeTree(path)
+      try body()
       return []
     } catch {
       return ["\(error)"]

@@ -28,6 +28,10 @@ protocol Containerizer {
   /// What it would ask an engine for; `nil` when it asks none.
   func engineRequest() throws(CommandFailure) -> EngineRequest?
 
+  /// The directories that hold what counts as the task's disk, before anything of it has run; the sandbox first. Empty where
+  /// some of it is somebody else's to make.
+  var quotaDirectories: [String] { get }
+
   /// Starts the container; its init answers on `Container.client`. Where that may last it is given up when something can
   /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container

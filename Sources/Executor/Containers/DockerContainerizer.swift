@@ -9,6 +9,8 @@ import TaskModel
 /// The Docker containerizer, for the supervisor: the engine makes the container, container-init runs in it.
 struct DockerContainerizer: Containerizer {
   let name = "docker"
+  /// The writable layer is the engine's, and made when its processes start.
+  let quotaDirectories: [String] = []
   private let task: TaskSpecification
   private let container: DockerContainer
   private let identity: Identity
@@ -287,9 +289,8 @@ struct DockerContainerizer: Containerizer {
   func removeRemains(keeping: Bool) -> [String] {
     guard let nonce = knownNonce else {
       // None was ever asked for, unless the journal names one.
-      return recorded.map {
-        ["the container \($0.short) may be left: \(paths.containerNonce) is gone; `docker rm -f -v \($0.short)` removes it"]
-      } ?? []
+      guard let id = recorded?.short else { return [] }
+      return ["the container \(id) may be left: \(paths.containerNonce) is gone; `docker rm -f -v \(id)` removes it"]
     }
     return removal(nonce, keeping: keeping).run()
   }

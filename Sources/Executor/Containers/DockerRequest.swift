@@ -292,7 +292,7 @@ struct DockerRequest {
     request.spec.image = image.id.text
     request.spec.entrypoint = [Place.directory(nonce) + "/" + Place.programName]
     request.spec.command = [ContainerInit.handoverCommand, Place.directory(nonce) + "/" + Place.socketName]
-    request.spec.environment = []
+    request.spec.environment = DockerRequest.environmentOfInit(image)
     request.spec.user = "0:0"
     request.spec.workingDirectory = "/"
     request.spec.healthcheck = Healthcheck.none
@@ -314,6 +314,16 @@ struct DockerRequest {
     }
     request.hostConfig.mounts += ownMounts(nonce, paths)
     return request
+  }
+
+  /// What init's own environment is: nothing of the image's. An engine adds an image's variables to what it is asked for,
+  /// and takes those away that are named without a value. The image would otherwise have a say in what the C library and
+  /// the Swift runtime do in init, with init's rights: `SWIFT_BACKTRACE` names a program to start when it crashes.
+  private static func environmentOfInit(_ image: ImageDetails) -> [String] {
+    let own = [EnvironmentVariable("SWIFT_BACKTRACE", "enable=no"), EnvironmentVariable("GLIBC_TUNABLES", "")]
+    let names = image.spec.environment.map { EnvironmentVariable(assignment: $0).name }
+    return own.map { "\($0.name)=\($0.value)" }
+      + names.filter { name in !own.contains { $0.name.utf8.elementsEqual(name.utf8) } }
   }
 
   /// A container of the image that is only looked into, and never started.

@@ -31,9 +31,9 @@ struct EngineRequest {
         lines += EngineRequest.lines(member.key, member.value)
         continue
       }
-      for member in member.value.members ?? [] { lines += EngineRequest.lines("HostConfig." + member.key, member.value) }
+      lines += (member.value.members ?? []).flatMap { EngineRequest.lines("HostConfig." + $0.key, $0.value) }
     }
-    if mountsAccounts { lines.append("             and the image's account files, with the role user in them, over its own") }
+    if mountsAccounts { lines.append("             and account files: the image's, with the role user in them") }
     return lines
   }
 

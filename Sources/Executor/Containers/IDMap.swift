@@ -6,7 +6,8 @@ struct IDMap {
   init(_ text: [UInt8]) {
     for line in text.split(separator: UInt8(ascii: "\n")) {
       let numbers = line.split(separator: UInt8(ascii: " ")).map { UInt32(String(decoding: $0, as: UTF8.self)) }
-      guard numbers.count == 3, let inside = numbers[0], let outside = numbers[1], let count = numbers[2] else { continue }
+      guard numbers.count == 3, let inside = numbers[0], let outside = numbers[1], let count = numbers[2]
+      else { continue }
       ranges.append((UInt64(inside), UInt64(outside), UInt64(count)))
     }
   }

@@ -26,13 +26,16 @@ enum InitProgram {
     }
   }
 
+  /// `sweep` may take the shared copy away at any moment, that of another version does. So it is only ever linked from,
+  /// or to: a file is written where nobody but this task looks.
   private static func link(_ path: String, _ runDirectory: String) throws(Errno) {
     let shared = try sharedPath(runDirectory)
-    if (try? status(of: shared)) == nil {
-      try makeDirectories(runDirectory + "/.init", mode: 0o711)
-      try copy(to: shared)
-    }
-    try makeHardLink(shared, at: AT_FDCWD, to: path, at: AT_FDCWD)
+    if (try? makeHardLink(shared, at: AT_FDCWD, to: path, at: AT_FDCWD)) != nil { return }
+    // None is there, or it has as many names as a file can have.
+    try copy(to: path)
+    // For those who come next. One that came first is as good.
+    try? makeDirectories(runDirectory + "/.init", mode: 0o711)
+    try? makeHardLink(path, at: AT_FDCWD, to: shared, at: AT_FDCWD)
   }
 
   /// Where the shared copy of this very program is or would be.
@@ -43,14 +46,10 @@ enum InitProgram {
 
   private static func copy(to path: String) throws(Errno) {
     let content = try openFile("/proc/self/exe", O_RDONLY).readToEnd(limit: 512 << 20)
-    // Several executors may do this at once: each writes its own, and the last rename is as good as the first.
-    let temporary = "\(path).\(CurrentProcess.pid)"
-    do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}
-    let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o500)
+    let file = try openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o500)
     try file.writeAll(content)
     try changeMode(of: file.rawValue, to: 0o555)
     try file.close()
-    try rename(temporary, to: path)
   }
 
   /// Whether the kernel starts this program without a loader: it has no PT_INTERP (elf(5)).

@@ -149,6 +149,7 @@ struct NativeContainerizer: Containerizer {
       logsHostPath: paths.logs, sandbox: sandbox, hostname: HostEnvironment.hostname)
     config.image = runtime
     config.createsUser = settings.createsUser
+    config.hasProjectQuotas = DiskQuota.isAvailable(at: paths.sandbox)
     config.runsImageCommand = task.processes.contains { $0.command == nil }
     config.volumes = container.volumes.map { volume in
       let path =
@@ -175,6 +176,12 @@ struct NativeContainerizer: Containerizer {
   }
 
   func engineRequest() -> EngineRequest? { nil }
+
+  /// The sandbox with what `TaskPaths` made in it, and the writable layer.
+  var quotaDirectories: [String] {
+    let sandbox = [paths.sandbox, paths.sandbox + "/.logs", paths.sandbox + "/.tmp"]
+    return paths.hasRootfs ? sandbox + [paths.upper, paths.overlayWork] : sandbox
+  }
 
   /// A launch waits for nobody.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {

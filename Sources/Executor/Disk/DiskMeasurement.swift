@@ -54,14 +54,25 @@ struct DiskMeasurement: WireValue, Equatable {
   /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way
   /// to hide something.
   func complaint(limit: UInt64) -> String? {
-    if bytes > limit {
-      // What is less than a hundredth explains nothing.
-      let paths = largest.filter { $0.bytes >= bytes / 100 }.map { "\($0.path) \(Quantity.bytes($0.bytes))" }
-        .joined(separator: ", ")
-      return "disk limit exceeded: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(bytes)) used"
-        + (paths.isEmpty ? "" : ": " + paths)
-    }
-    return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+    bytes > limit ? excess(limit) : obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+  }
+
+  /// The same when that is known.
+  func excess(_ limit: UInt64) -> String {
+    let (most, used) = (Quantity.bytes(limit), Quantity.bytes(bytes))
+    // What is less than a hundredth explains nothing.
+    return "disk limit exceeded: \(most) limit, \(most == used ? "more than " : "")\(used) used"
+      + DiskMeasurement.list(largest.filter { $0.bytes >= bytes / 100 })
+  }
+
+  /// What to say when a quota refused something, and what is there now is less.
+  func refusal(_ limit: UInt64, _ hardLimit: UInt64) -> String {
+    "disk limit exceeded: \(Quantity.bytes(limit)) limit, and more than \(Quantity.bytes(hardLimit)) was refused"
+      + (largest.isEmpty ? "" : "; what is left") + DiskMeasurement.list(largest)
+  }
+
+  private static func list(_ items: [Item]) -> String {
+    items.isEmpty ? "" : ": " + items.map { "\($0.path) \(Quantity.bytes($0.bytes))" }.joined(separator: ", ")
   }
 
   /// What to say when nothing tells how much is used.

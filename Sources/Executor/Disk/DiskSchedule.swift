@@ -5,7 +5,7 @@
 /// measure. Only what somebody else frees between two looks can hide what the task takes; so its files are measured
 /// now and then all the same.
 ///
-///     looks        every second while the file system fills fast, else up to every 10 s
+///     looks        every second while the file system fills fast, else up to every 14 s, less where measuring takes long
 ///     measurement  when the task may be over its limit: after a pause of nine times what the last one took, at most so
 ///                  long that the limit is noticed within 15 s; otherwise after a hundred times what it took, at least
 ///                  every 14 s where it is cheap and at least every 10 min where it is not
@@ -29,7 +29,7 @@ struct DiskSchedule {
   }
 
   private static let second: UInt64 = 1_000_000_000
-  private static let longestLook = 10 * second
+  private static let leastLongestLook = 10 * second
   /// Within which a limit is noticed, less a second for everything else.
   private static let notice = 14 * second
   private static let rarest = 600 * second
@@ -43,7 +43,7 @@ struct DiskSchedule {
   /// What the file systems have lost since the last measurement began; nil when they cannot say.
   private var lost: UInt64?
   private var free: UInt64?
-  private var interval = second
+  private var interval = 4 * second
   /// What was lost when the measurement at hand began.
   private var lostBefore: UInt64?
   /// Measurements in a row that may have missed something, or that failed, while the task may be over its limit.
@@ -78,7 +78,7 @@ struct DiskSchedule {
     if now >= due { return .measure }
     // What fills fast is looked at more often.
     let isCalm = loss.map { $0 < room / 8 } ?? false
-    interval = isCalm ? min(interval * 2, DiskSchedule.longestLook) : DiskSchedule.second
+    interval = isCalm ? min(interval * 4, longestLook) : DiskSchedule.second
     return .wait(until: min(due, now + interval))
   }
 
@@ -94,6 +94,8 @@ struct DiskSchedule {
     self.free = free
     // Where no file system says anything, everything may be.
     guard wasSuspected || lostBefore == nil else { return .plain }
+    // What does not explain it is soon followed by another.
+    interval = DiskSchedule.second
     return doubts >= DiskSchedule.doubtsBeforeStill && now >= stillNotBefore ? .still : .thorough
   }
 
@@ -144,6 +146,11 @@ struct DiskSchedule {
   private var pause: UInt64 {
     guard 3 * cost <= DiskSchedule.notice + DiskSchedule.second else { return 9 * cost }
     return max(DiskSchedule.second, min(9 * cost, max(cost, rest)))
+  }
+
+  /// What is taken just after a look is seen by the next, and the measurement that follows must fit.
+  private var longestLook: UInt64 {
+    max(DiskSchedule.leastLongestLook, DiskSchedule.notice - min(DiskSchedule.notice, cost))
   }
 
   private var leisure: UInt64 { max(pause, rest, min(100 * cost, DiskSchedule.rarest)) }

@@ -2,11 +2,8 @@ import Glibc
 import LinuxKernel
 
 /// Measures trees that somebody else may change at the same time, as du(1) counts: allocated blocks, so that holes of
-/// sparse files cost nothing, and a file with several names once.
-///
-/// By descriptor from directory to directory: no link is followed, no mount is crossed (volumes do not count). Nothing
-/// but directories is opened.
-struct DiskTree {
+/// sparse files cost nothing, and a file with several names once; and deleted files that processes hold open.
+enum DiskTree {
   /// A directory to measure, and what its paths begin with when they are shown.
   struct Root {
     let label: String
@@ -22,17 +19,31 @@ struct DiskTree {
     var held = 64
   }
 
+  /// What of a file counts.
+  enum Counted: String {
+    /// All blocks, as du(1) counts.
+    case blocks
+    /// None that lie beyond its end: XFS sets many aside for a file that grows, and takes them back later.
+    case content
+
+    func bytes(_ about: FileStatus) -> UInt64 {
+      guard self == .content, about.isRegularFile else { return about.blocks * 512 }
+      // Whatever the size of a block is.
+      return min(about.blocks * 512, min(about.size, 1 << 60) / 65536 * 65536 + 65536)
+    }
+  }
+
   /// `nil` when there are more entries than `bounds` allows.
   ///
   /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
-  static func measure(_ roots: [Root], _ bounds: Bounds, openFilesBelow process: Int32? = nil) throws(Errno)
-    -> DiskMeasurement?
-  {
-    var tree = DiskTree(bounds)
-    var largest = Largest()
+  static func measure(
+    _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil
+  ) throws(Errno) -> DiskMeasurement? {
+    var walk = DiskWalk(bounds, counted)
+    var largest = LargestPaths()
     var bytes: UInt64 = 0
     for root in roots {
-      guard let found = try tree.walk(root) else { return nil }
+      guard let found = try walk.measure(root) else { return nil }
       bytes += found.bytes
       for item in found.largest.items { largest.offer(item.path, item.bytes) }
     }
@@ -40,14 +51,14 @@ struct DiskTree {
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       guard
         let open = OpenFiles.bytes(
-          below: process, devices: devices, countsRoot: roots.count > 1, entries: tree.entriesLeft)
+          counted, below: process, devices: devices, countsRoot: roots.count > 1, entries: walk.entriesLeft)
       else { return nil }
       bytes += open
       largest.offer(Array("deleted files that are held open".utf8), open)
     }
     return DiskMeasurement(
       bytes: bytes, largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
-      obstacle: tree.obstacle, isChanging: tree.isChanging)
+      obstacle: walk.obstacle, isChanging: walk.isChanging)
   }
 
   /// The same for directories by path; those that are not there take nothing.
@@ -58,174 +69,6 @@ struct DiskTree {
     }
     return try measure(roots, bounds)
   }
-
-  private let bounds: Bounds
-  private var entriesLeft: Int
-  private var heldLeft: Int
-  private var obstacle: String?
-  private var isChanging = false
-  /// What changed later than this may have changed behind our back.
-  private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
-  /// Inodes with several names, of the tree at hand.
-  private var seen: Set<UInt64> = []
-  /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
-  private static let seenLimit = 1 << 20
-
-  private init(_ bounds: Bounds) {
-    self.bounds = bounds
-    entriesLeft = bounds.entries
-    heldLeft = bounds.held
-  }
-
-  /// A directory that is being walked.
-  private struct Frame {
-    let directory: SharedDescriptor
-    let name: [UInt8]
-    var bytes: UInt64
-    var largest = Largest()
-    /// Directories in it that are still to be walked: opened, and by name only.
-    var held: [(name: [UInt8], directory: SharedDescriptor)] = []
-    var names = NameStack()
-  }
-
-  private mutating func walk(_ root: Root) throws(Errno) -> (bytes: UInt64, largest: Largest)? {
-    seen = []
-    var stack: [Frame] = []
-    let mount: UInt64
-    do throws(Errno) {
-      // Opened anew: a descriptor that is shared with another process has one position for both.
-      let directory = try openFile(".", O_RDONLY | O_DIRECTORY, at: root.directory.rawValue)
-      let about = try status(of: directory.rawValue)
-      mount = about.mountID
-      guard try enter(SharedDescriptor(directory), Array(root.label.utf8), about, &stack) else { return nil }
-    } catch {
-      try miss(error, [Array(root.label.utf8)])
-      return (0, Largest())
-    }
-    while true {
-      let top = stack.count - 1
-      guard let next = try takeNext(&stack) else {
-        let done = stack.removeLast()
-        let items = done.largest.under(done.name)
-        if stack.isEmpty { return (done.bytes, items) }
-        stack[top - 1].bytes += done.bytes
-        // What is in it is named where that says nearly everything of it, else the directory as a whole.
-        if items.bytes >= done.bytes / 5 * 4, items.isShort {
-          for item in items.items { stack[top - 1].largest.offer(item.path, item.bytes) }
-        } else {
-          stack[top - 1].largest.offer(done.name, done.bytes)
-        }
-        continue
-      }
-      guard let directory = next.directory else { continue }
-      guard stack.count < bounds.depth else {
-        obstacle = "directories are nested too deep in " + DiskTree.path(stack.prefix(3).map(\.name))
-        continue
-      }
-      do throws(Errno) {
-        let about = try status(of: directory.rawValue)
-        guard about.mountID == mount else { continue }
-        guard try enter(directory, next.name, about, &stack) else { return nil }
-      } catch {
-        try miss(error, stack.map(\.name) + [next.name])
-      }
-    }
-  }
-
-  /// The next directory in it that is to be walked, without a descriptor where there is nothing to walk any more.
-  private mutating func takeNext(_ stack: inout [Frame]) throws(Errno) -> (
-    name: [UInt8], directory: SharedDescriptor?
-  )? {
-    let top = stack.count - 1
-    if let held = stack[top].held.popLast() {
-      heldLeft += 1
-      return (held.name, held.directory)
-    }
-    guard let name = stack[top].names.pop() else { return nil }
-    do throws(Errno) { return (name, try DiskTree.open(name, in: stack[top].directory)) } catch {
-      try miss(error, stack.map(\.name) + [name])
-      return (name, nil)
-    }
-  }
-
-  /// Counts what is in a directory, all but other directories. False when that is more than may be looked at.
-  private mutating func enter(
-    _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame]
-  ) throws(Errno) -> Bool {
-    var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
-    if about.changed >= calmBefore { isChanging = true }
-    var isWhole = true
-    var failure: Errno?
-    func above() -> [[UInt8]] { stack.map(\.name) + [name] }
-    do throws(Errno) {
-      try forEachEntry(of: directory.rawValue, directoriesFirst: true) { entry, type in
-        entriesLeft -= 1
-        guard entriesLeft >= 0 else {
-          isWhole = false
-          return false
-        }
-        do throws(Errno) {
-          if type != UInt8(DT_DIR) {
-            let found = try status(of: entry, at: directory.rawValue)
-            guard found.mountID == about.mountID else { return true }
-            guard found.isDirectory else {
-              let bytes = size(found)
-              frame.bytes += bytes
-              if bytes > frame.largest.least { frame.largest.offer(entry.bytes, bytes) }
-              return true
-            }
-          }
-          guard heldLeft > 0 else {
-            frame.names.push(entry)
-            return true
-          }
-          frame.held.append((entry.bytes, try DiskTree.open(entry, in: directory)))
-          heldLeft -= 1
-          return true
-        } catch {
-          do throws(Errno) { try miss(error, above() + [entry.bytes]) } catch { failure = error }
-          return failure == nil
-        }
-      }
-    } catch {
-      try miss(error, above())
-    }
-    if let failure { throw failure }
-    stack.append(frame)
-    return isWhole
-  }
-
-  /// What could not be looked at: it has gone or is another thing meanwhile, or is another mount, and takes nothing here; or
-  /// this process lacks something, and there is no measurement; or it is closed to us, and what it takes is not known.
-  private mutating func miss(_ error: Errno, _ path: @autoclosure () -> [[UInt8]]) throws(Errno) {
-    switch error.code {
-    case EXDEV: return
-    case ENOENT, ENOTDIR, ELOOP, ESTALE: isChanging = true
-    case EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN: throw error
-    default: obstacle = obstacle ?? "\(DiskTree.path(path())) cannot be read: \(error)"
-    }
-  }
-
-  /// The beginning and the end of a path, for people.
-  private static func path(_ names: [[UInt8]]) -> String {
-    let shown = names.count > 4 ? names.prefix(2) + [Array("…".utf8)] + names.suffix(1) : names
-    return printable(shown.reduce(into: []) { $0 += ($0.isEmpty ? [] : [0x2f]) + $1 })
-  }
-
-  private mutating func size(_ about: FileStatus) -> UInt64 {
-    let bytes = about.blocks * 512
-    guard about.links > 1, !seen.contains(about.inode) else { return about.links > 1 ? 0 : bytes }
-    guard seen.count < DiskTree.seenLimit else { return bytes / UInt64(about.links) + 1 }
-    seen.insert(about.inode)
-    return bytes
-  }
-
-  private static func open(_ name: some KernelPath, in directory: SharedDescriptor) throws(Errno) -> SharedDescriptor {
-    SharedDescriptor(
-      try openBelow(
-        directory.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-        resolve: [.beneath, .noSymlinks, .noCrossMounts]))
-  }
 }
 
 extension DiskTree.Root {
@@ -234,32 +77,5 @@ extension DiskTree.Root {
     // For its descriptor alone: the task may have closed its own sandbox to a user that is not root.
     let directory = try openFile(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
     self.init(label: label, directory: SharedDescriptor(directory))
-  }
-}
-
-/// The largest three of what is offered.
-private struct Largest {
-  private(set) var items: [(path: [UInt8], bytes: UInt64)] = []
-  private static let count = 3
-  /// A longer path is not carried on: the directory above it is named instead.
-  private static let pathLimit = 200
-
-  /// What must be exceeded to get in.
-  var least: UInt64 { items.count < Largest.count ? 0 : items[Largest.count - 1].bytes }
-  var bytes: UInt64 { items.reduce(0) { $0 + $1.bytes } }
-  var isShort: Bool { items.allSatisfy { $0.path.count <= Largest.pathLimit } }
-
-  mutating func offer(_ path: [UInt8], _ bytes: UInt64) {
-    guard bytes > least else { return }
-    let index = items.firstIndex { $0.bytes < bytes } ?? items.count
-    items.insert((path, bytes), at: index)
-    if items.count > Largest.count { items.removeLast() }
-  }
-
-  /// The same, seen from the directory above.
-  func under(_ name: [UInt8]) -> Largest {
-    var result = self
-    for index in items.indices { result.items[index].path = name + [0x2f] + items[index].path }
-    return result
   }
 }

@@ -2,12 +2,12 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 
-/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID LABEL …`, beside a supervisor that
+/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID COUNTED LABEL …`, beside a supervisor that
 /// must go on answering.
 ///
 ///     0, 2   /dev/null        1   a pipe for the result        3 …   the directories, one for each label
 ///
-/// PID is the init of the processes whose open files are counted, too; 0 is none.
+/// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts.
 ///
 /// All that it can do is read: it keeps no capability but those to look into any directory and to see what a process has
 /// open, and it ends with its parent.
@@ -19,12 +19,12 @@ final class DiskWorker {
   private var received: [UInt8] = []
   private var isReaped = false
 
-  init(_ roots: [DiskTree.Root], openFilesBelow process: Int32?) throws {
+  init(_ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?) throws {
     let pipe = try makePipe()
     let null = try openFile("/dev/null", O_RDWR)
     var spawn = SpawnRequest(
       executable: .path("/proc/self/exe"),
-      arguments: ["aurora-executor", DiskWorker.mode, String(process ?? 0)] + roots.map(\.label),
+      arguments: ["aurora-executor", DiskWorker.mode, String(process ?? 0), counted.rawValue] + roots.map(\.label),
       descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
     spawn.newSession = true
     spawn.owners = [pipe.first, pipe.second] + roots.map(\.directory)
@@ -79,11 +79,13 @@ final class DiskWorker {
       let depth = raiseDepth()
       try restrict()
       let process = arguments.first.flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
-      let roots = arguments.dropFirst().enumerated().map { index, label in
+      let counted = arguments.dropFirst().first.flatMap { DiskTree.Counted(rawValue: $0) } ?? .blocks
+      let roots = arguments.dropFirst(2).enumerated().map { index, label in
         DiskTree.Root(label: label, directory: SharedDescriptor(FileDescriptor(owning: Int32(3 + index))))
       }
       let bounds = DiskTree.Bounds(entries: .max, depth: depth - depth / 8, held: depth / 8)
-      guard let found = try DiskTree.measure(roots, bounds, openFilesBelow: process) else { leave(1) }
+      let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process)
+      guard let found else { leave(1) }
       try FileDescriptor(owning: 1).writeAll(found.encoded)
     } catch {
       leave(2)

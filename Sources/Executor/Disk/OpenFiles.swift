@@ -9,6 +9,7 @@ struct OpenFiles {
   private let countsRoot: Bool
   private var entriesLeft: Int
   private var seen: Set<Key> = []
+  private let counted: DiskTree.Counted
   private var bytes: UInt64 = 0
 
   private struct Key: Hashable {
@@ -21,8 +22,10 @@ struct OpenFiles {
   /// A process that comes or goes meanwhile may be missed: this is done again as long as something is missing.
   ///
   /// - Parameter countsRoot: whether the root of the processes counts as well; an overlay is a file system of its own.
-  static func bytes(below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int) -> UInt64? {
-    var files = OpenFiles(devices: devices, countsRoot: countsRoot, entriesLeft: entries)
+  static func bytes(
+    _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
+  ) -> UInt64? {
+    var files = OpenFiles(counted, devices: devices, countsRoot: countsRoot, entriesLeft: entries)
     var known: Set<Int32> = [pid]
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0) }
     while let process = pending.popLast() {
@@ -40,7 +43,8 @@ struct OpenFiles {
     return files.bytes
   }
 
-  private init(devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
+  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
+    self.counted = counted
     self.devices = devices
     self.countsRoot = countsRoot
     self.entriesLeft = entriesLeft
@@ -69,7 +73,7 @@ struct OpenFiles {
         let about = try? status(of: name, at: number, followLinks: true), about.isRegularFile, about.links == 0,
         devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
       else { return true }
-      bytes += about.blocks * 512
+      bytes += counted.bytes(about)
       return true
     }
   }

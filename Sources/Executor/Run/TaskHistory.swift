@@ -17,6 +17,8 @@ struct TaskHistory {
   let outOfMemoryKills: UInt64
   /// What the launch wrote down about the container; `nil` when there was none.
   let launched: JSON?
+  /// The project id that the task's disk is charged to.
+  let diskProject: UInt32?
 
   /// Reads and replays. `notFound` when there is no such task.
   init(_ paths: TaskPaths) throws(CommandFailure) {
@@ -46,14 +48,17 @@ struct TaskHistory {
     task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
     var machine = TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
     var launched: JSON?
+    var project: UInt32?
     var kills: UInt64 = 0
     for record in journal.records {
       if record.type == "launched" { launched = record.json }
+      if record.type == "disk_quota" { project = record.json["project"]?.integer.flatMap { UInt32(exactly: $0) } }
       kills = max(kills, UInt64(clamping: record.json["oom_kills"]?.integer ?? 0))
       if let event = TaskEvent(journal: record) { _ = machine.handle(event, at: record.boot) }
     }
     self.machine = machine
     self.launched = launched
+    diskProject = project
     outOfMemoryKills = kills
     times = created.json["boot_wall"]?.integer.map { RunTimes(boot: UInt64(clamping: $0)) } ?? RunTimes()
     createdAt = times.wall(created.boot)

@@ -25,46 +25,13 @@ struct TaskLock {
       hint: "`aurora-executor status \(paths.taskID)` shows it")
   }
 
-  /// Whether some executor runs the task now.
+  /// Whether some executor runs the task now. What cannot be looked at may well be run; what is not there is not.
   static func isHeld(_ paths: TaskPaths) -> Bool {
     do throws(Errno) {
       let directory = try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
       return try !FileLock.take(.shared, on: directory.rawValue, wait: false)
     } catch {
-      return false
+      return error.code != ENOENT
     }
-  }
-
-  /// The directory of sockets, for the container to come.
-  static func makeRunDirectory(_ paths: TaskPaths) throws(CommandFailure) {
-    do throws(Errno) {
-      try makeDirectories(paths.runDirectory, mode: 0o711)
-      try makeDirectories(paths.run, mode: 0o700)
-    } catch {
-      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --run-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot make \(paths.run): \(error)", hint: hint)
-    }
-  }
-
-  /// What the run directory holds is for a live task only.
-  /// - Parameter keepsMounts: what a container that is kept has mounted stays, without the program and the socket: an
-  ///   engine mounts everything once more to copy out of it.
-  static func removeRunDirectory(_ paths: TaskPaths, keepsMounts: Bool = false) {
-    var isMounted = false
-    if keepsMounts {
-      for entry in (try? entries(of: paths.run)) ?? [] {
-        let path = paths.run + "/" + String(decoding: entry.name, as: UTF8.self)
-        switch path {
-        case paths.accounts: break
-        case paths.handover:
-          isMounted = true
-          for file in (try? entries(of: path)) ?? [] {
-            try? removeTree(path + "/" + String(decoding: file.name, as: UTF8.self))
-          }
-        default: try? removeTree(path)
-        }
-      }
-    }
-    if !isMounted { try? removeTree(paths.run) }
   }
 }

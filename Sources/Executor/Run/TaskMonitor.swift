@@ -10,4 +10,18 @@ protocol TaskMonitor: AnyObject {
 
   /// Does what is due, and says what the task machine shall hear. Never waits.
   func takeEvents() -> [TaskEvent]
+
+  /// A run has ended, and the machine has not heard it yet: what the monitor knows as the reason of a failure, to be heard before
+  /// it. It may have to find out more first: then `isExplaining` is true until `takeEvents` has said it.
+  func explainEnd(isFailure: Bool) -> [TaskEvent]
+  var isExplaining: Bool { get }
+
+  /// The task has come to a phase of its life.
+  func follow(_ phase: TaskMachine.Phase)
+}
+
+extension TaskMonitor {
+  func explainEnd(isFailure: Bool) -> [TaskEvent] { [] }
+  var isExplaining: Bool { false }
+  func follow(_ phase: TaskMachine.Phase) {}
 }

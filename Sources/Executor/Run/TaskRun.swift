@@ -80,6 +80,7 @@ struct TaskRun {
   }
 
   private func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+    context.diskQuota = try chargeDisk(context, containerizer)
     // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
     do throws(CommandFailure) { container = try containerizer.launch(until: signals) } catch {
@@ -97,6 +98,18 @@ struct TaskRun {
     }
     writePlan(container.plan)
     return Started(container: container, containerizer: containerizer)
+  }
+
+  /// A quota for the task's disk, where that is possible; it is measured where it is not.
+  private func chargeDisk(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> DiskQuota? {
+    guard let limit = DiskLimit.bytes(context.task, settings) else { return nil }
+    let quota: DiskQuota?
+    do throws(Errno) { quota = try DiskQuota.establish(limit: limit, containerizer.quotaDirectories) } catch {
+      publisher.note("warning: the task's disk is measured, it cannot have a quota: \(error)")
+      return nil
+    }
+    if let quota { try record(context.journal, "disk_quota", [("project", JSON(quota.project))]) }
+    return quota
   }
 
   private func newMachine(_ task: TaskSpecification) -> TaskMachine {
@@ -121,7 +134,7 @@ struct TaskRun {
   /// Goes on with a task whose executor is gone.
   func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
     let history = takeover.history
-    try TaskLock.makeRunDirectory(paths)
+    try RunDirectory.make(paths, isTakeover: true)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
@@ -135,6 +148,9 @@ struct TaskRun {
     context.containerizerName = containerizer.name
     context.outOfMemoryKills = history.outOfMemoryKills
     context.containerID = history.launched?["container_id"]?.string
+    if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
+      context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
+    }
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
@@ -211,7 +227,7 @@ struct TaskRun {
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
-        monitors: try monitors(context.task, machine, container, isNew: !resuming), signals: signals)
+        monitors: try monitors(context, machine, container, isNew: !resuming), signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -240,10 +256,15 @@ struct TaskRun {
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
   private func monitors(
-    _ task: TaskSpecification, _ machine: TaskMachine, _ container: any Container, isNew: Bool
+    _ context: Context, _ machine: TaskMachine, _ container: any Container, isNew: Bool
   ) throws(Errno) -> [any TaskMonitor] {
-    guard machine.verdict == nil else { return [] }
-    let disk = try DiskMonitor.make(task, settings, paths, container, isNew: isNew, warn: publisher.note)
+    guard machine.verdict == nil else {
+      // Final processes run, or are to.
+      try? context.diskQuota?.lift()
+      return []
+    }
+    let disk = try DiskLimit.monitor(
+      context.task, settings, context.diskQuota, paths, container, isNew: isNew, warn: publisher.note)
     return [disk].compactMap { $0 }
   }
 
@@ -295,7 +316,10 @@ struct TaskRun {
     } else if let containerizer {
       remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
     }
-    TaskLock.removeRunDirectory(paths, keepsMounts: settings.keepsContainer)
+    do throws(Errno) { try context.diskQuota?.lift() } catch {
+      remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
+    }
+    try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
     if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
@@ -348,6 +372,7 @@ struct TaskRun {
     var image: ProvisionedImage?
     var machine: TaskMachine?
     var outOfMemoryKills: UInt64 = 0
+    var diskQuota: DiskQuota?
     /// Of a container that was there when another executor ran the task.
     var containerID: String?
     /// What a launch that failed has left behind.
@@ -357,9 +382,14 @@ struct TaskRun {
   private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
     TaskLock, Journal
   ) {
-    try TaskLock.makeRunDirectory(paths)
+    // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
     do throws(Errno) { try paths.create(uid: uid, gid: gid) } catch { throw cannotMake(error) }
     let lock = try TaskLock.take(paths)
+    do throws(CommandFailure) { try RunDirectory.make(paths) } catch {
+      // Nothing was begun, and there is no journal to recover it from.
+      try? removeTree(paths.task)
+      throw error
+    }
     do throws(Errno) {
       let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       try file.writeAll(document.bytes)

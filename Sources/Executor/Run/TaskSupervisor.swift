@@ -34,6 +34,9 @@ final class TaskSupervisor {
   private(set) var machine: TaskMachine
   private(set) var verdict: Verdict?
   private var pending: [TaskEvent] = []
+  /// Ends of runs that wait for a monitor's word on their reason.
+  private var heldEnds: [TaskEvent] = []
+  private var followed: TaskMachine.Phase?
   private var isReady: Bool
   private var isTakeover: Bool
   private var outOfMemoryKills: UInt64
@@ -123,7 +126,9 @@ final class TaskSupervisor {
           case .output:
             publisher.output.goOn()
             follower?.goOn()
-          case .monitors: pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
+          case .monitors:
+            pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
+            if !monitors.contains(where: \.isExplaining) { releaseEnds() }
           case nil: break
           }
           try settle()
@@ -150,6 +155,10 @@ final class TaskSupervisor {
       try journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
       health?.follow(event, machine)
+      if followed != machine.phase {
+        followed = machine.phase
+        for monitor in monitors { monitor.follow(machine.phase) }
+      }
       pending += probes?.takePending() ?? []
       if case .forked(let process, let run) = event { try send(.go(RunKey(process, UInt32(run)))) }
     }
@@ -278,6 +287,7 @@ final class TaskSupervisor {
     try settle()
     let known = outOfMemoryKills
     for record in UnreportedEnds.of(paths, machine) { ended(record) }
+    releaseEnds()
     let usage = container.usage()
     let words = container.lastWords()
     // Where init is in the task's own cgroup, as in Docker, it may be the one whom the kernel chose. A run that it took
@@ -334,7 +344,15 @@ final class TaskSupervisor {
   private func ended(_ record: ExitRecord) {
     let outcome = outcome(of: record)
     follower?.drain(process: record.key.process, run: Int(record.key.run))
-    pending.append(.ended(process: record.key.process, run: Int(record.key.run), outcome))
+    let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
+    guard machine.phase == .active else { return pending.append(event) }
+    for monitor in monitors { pending += monitor.explainEnd(isFailure: outcome != .exited(0)) }
+    if monitors.contains(where: \.isExplaining) { heldEnds.append(event) } else { pending.append(event) }
+  }
+
+  private func releaseEnds() {
+    pending += heldEnds
+    heldEnds = []
   }
 
   /// How a run ended. A kill of the OOM killer within the container, followed by a failure of the run, is its reason,

@@ -1,0 +1,16 @@
+// The hidden modes of the program take nothing from their environment, and nor do the libraries below them.
+//
+// In a Docker task the program is the first process of somebody else's container, and an image says what its environment
+// is. The Swift runtime takes from there which program it starts, with all our rights, when this one crashes
+// (SWIFT_BACKTRACE). The request to the engine takes the image's variables away; should it not, this does, before the
+// runtime has been set up: of all functions in a program the dynamic and the static C library call those of the
+// .preinit_array first (System V gABI, "Initialization and Termination Functions").
+#include <stddef.h>
+
+static void forget_environment(int count, char **arguments, char **environment) {
+  if (count < 2 || arguments[1][0] != '_' || arguments[1][1] != '_') return;
+  environment[0] = NULL;
+}
+
+__attribute__((section(".preinit_array"), used))
+static void (*const forget)(int, char **, char **) = forget_environment;

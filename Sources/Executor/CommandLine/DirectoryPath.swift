@@ -1,0 +1,41 @@
+import Glibc
+import LinuxKernel
+
+/// One spelling for every directory that a command line names.
+///
+/// Work and run directory stand in labels of containers, in links and in mounts, where they are compared as text: a
+/// doubled slash or a link on the way would make two directories of one.
+enum DirectoryPath {
+  /// An absolute path without links, `.`, `..` and doubled slashes, as far as what it names is there; the rest as it will
+  /// be made. A relative path stays as it is.
+  static func resolved(_ path: String) -> String {
+    guard path.utf8.first == UInt8(ascii: "/") else { return path }
+    var found: [UInt8] = []
+    for component in Array(path.utf8).pathComponents {
+      if component == Array("..".utf8) {
+        // What is found so far has no links any more: its parent is where `..` leads.
+        found = Array(found[..<(found.lastIndex(of: UInt8(ascii: "/")) ?? 0)])
+        continue
+      }
+      let next = found + [UInt8(ascii: "/")] + component
+      // What is not there, or not to be seen, keeps its name.
+      let real = (try? realPath(next)) ?? next
+      found = real == [UInt8(ascii: "/")] ? [] : real
+    }
+    return found.isEmpty ? "/" : String(validating: found, as: UTF8.self) ?? path
+  }
+}
+
+extension Arguments {
+  /// The same with both directories, named or not, in their one spelling.
+  var withResolvedDirectories: Arguments {
+    var arguments = self
+    for (option, standard) in [("--work-dir", Defaults.workDirectory), ("--run-dir", Defaults.runDirectory)] {
+      arguments.set(option, to: DirectoryPath.resolved(last(option) ?? standard))
+    }
+    return arguments
+  }
+
+  var workDirectory: String { last("--work-dir") ?? Defaults.workDirectory }
+  var runDirectory: String { last("--run-dir") ?? Defaults.runDirectory }
+}

@@ -1,0 +1,124 @@
+import Glibc
+import LinuxKernel
+
+/// Measures a task's files for a monitor: a small tree on the spot, a large one by a process beside this one, for the
+/// supervisor must go on. The monitor's timer is here as well.
+final class DiskScale {
+  enum Event {
+    case timer
+    /// What `watch` was given is readable.
+    case watched
+    /// What became of a measurement that a worker had.
+    case ended(Result<DiskMeasurement, WorkerFailure>)
+  }
+
+  struct WorkerFailure: Error { let reason: String }
+
+  private enum Source: UInt64 { case timer, worker, watched }
+
+  private let roots: [DiskTree.Root]
+  private let counted: DiskTree.Counted
+  /// One root of each file system.
+  private let places: [SharedDescriptor]
+  private let poller: Poller
+  private let timer: TimerDescriptor
+  private var worker: DiskWorker?
+
+  /// What takes a few milliseconds is not worth a process.
+  private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
+
+  init(_ paths: TaskPaths, _ container: any Container, counting counted: DiskTree.Counted = .blocks) throws(Errno) {
+    self.counted = counted
+    // Paths of the sandbox are shown as such, those of the writable layer as the container sees them.
+    var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
+    // An engine's may be where this host does not see it.
+    if let layer = container.writableLayer, let root = try? DiskTree.Root(label: "", path: layer) { roots.append(root) }
+    self.roots = roots
+    var devices: Set<UInt64> = []
+    places = roots.map(\.directory).filter { root in
+      (try? status(of: root.rawValue)).map { devices.insert($0.device).inserted } ?? false
+    }
+    poller = try Poller()
+    timer = try TimerDescriptor()
+    try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
+  }
+
+  /// Readable when there is something for `takeEvents`.
+  var descriptor: Int32 { poller.number }
+
+  /// Another descriptor to watch.
+  func watch(_ descriptor: Int32) throws(Errno) { try poller.add(descriptor, token: Source.watched.rawValue) }
+
+  func unwatch(_ descriptor: Int32) { try? poller.remove(descriptor) }
+
+  func setTimer(_ instant: UInt64?) { try? timer.set(instant) }
+
+  func takeEvents() -> [Event] {
+    var events: [Event] = []
+    for event in (try? poller.wait(timeoutMilliseconds: 0)) ?? [] {
+      switch Source(rawValue: event.token) {
+      case .timer:
+        timer.acknowledge()
+        events.append(.timer)
+      case .worker: if let ended = take() { events.append(.ended(ended)) }
+      case .watched: events.append(.watched)
+      case nil: break
+      }
+    }
+    return events
+  }
+
+  /// Whether a worker is at it.
+  var isBusy: Bool { worker != nil }
+
+  /// What is free on the file systems of the files; `nil` when one cannot say: then only measuring tells.
+  var free: UInt64? {
+    var sum: UInt64 = 0
+    for place in places {
+      guard let space = try? space(of: place.rawValue), space.total > 0 else { return nil }
+      sum += min(space.free, 1 << 60)
+    }
+    return sum
+  }
+
+  /// Begins to measure. What it returns is the result; `nil` when a worker has it, of which `takeEvents` will tell.
+  ///
+  /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
+  func begin(openFilesBelow process: Int32?) throws -> DiskMeasurement? {
+    let bounds = DiskScale.small
+    if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process),
+      found.obstacle == nil
+    {
+      return found
+    }
+    let worker = try DiskWorker(roots, counting: counted, openFilesBelow: process)
+    try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
+    self.worker = worker
+    return nil
+  }
+
+  /// What the worker has said; `nil` while it has not ended.
+  private func take() -> Result<DiskMeasurement, WorkerFailure>? {
+    guard let worker else { return nil }
+    switch worker.take() {
+    case .running: return nil
+    case .finished(let found):
+      forgetWorker()
+      return .success(found)
+    case .failed(let why):
+      forgetWorker()
+      return .failure(WorkerFailure(reason: why))
+    }
+  }
+
+  /// Gives the worker up.
+  func abandon() {
+    worker?.abandon()
+    forgetWorker()
+  }
+
+  private func forgetWorker() {
+    if let worker { try? poller.remove(worker.output.rawValue) }
+    worker = nil
+  }
+}

@@ -1,0 +1,178 @@
+import Glibc
+import LinuxKernel
+
+/// A walk over trees that somebody else may change at the same time.
+///
+/// By descriptor from directory to directory: no link is followed, no mount is crossed (volumes do not count). Nothing
+/// but directories is opened.
+struct DiskWalk {
+  private let bounds: DiskTree.Bounds
+  private let counted: DiskTree.Counted
+  private(set) var entriesLeft: Int
+  private var heldLeft: Int
+  private(set) var obstacle: String?
+  private(set) var isChanging = false
+  /// What changed later than this may have changed behind our back.
+  private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
+  /// Inodes with several names, of the tree at hand.
+  private var seen: Set<UInt64> = []
+  /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
+  private static let seenLimit = 1 << 20
+
+  init(_ bounds: DiskTree.Bounds, _ counted: DiskTree.Counted) {
+    self.bounds = bounds
+    self.counted = counted
+    entriesLeft = bounds.entries
+    heldLeft = bounds.held
+  }
+
+  /// A directory that is being walked.
+  private struct Frame {
+    let directory: SharedDescriptor
+    let name: [UInt8]
+    var bytes: UInt64
+    var largest = LargestPaths()
+    /// Directories in it that are still to be walked: opened, and by name only.
+    var held: [(name: [UInt8], directory: SharedDescriptor)] = []
+    var names = NameStack()
+  }
+
+  mutating func measure(_ root: DiskTree.Root) throws(Errno) -> (bytes: UInt64, largest: LargestPaths)? {
+    seen = []
+    var stack: [Frame] = []
+    let mount: UInt64
+    do throws(Errno) {
+      // Opened anew: a descriptor that is shared with another process has one position for both.
+      let directory = try openFile(".", O_RDONLY | O_DIRECTORY, at: root.directory.rawValue)
+      let about = try status(of: directory.rawValue)
+      mount = about.mountID
+      guard try enter(SharedDescriptor(directory), Array(root.label.utf8), about, &stack) else { return nil }
+    } catch {
+      try miss(error, [Array(root.label.utf8)])
+      return (0, LargestPaths())
+    }
+    while true {
+      let top = stack.count - 1
+      guard let next = try takeNext(&stack) else {
+        let done = stack.removeLast()
+        let items = done.largest.under(done.name)
+        if stack.isEmpty { return (done.bytes, items) }
+        stack[top - 1].bytes += done.bytes
+        // What is in it is named where that says nearly everything of it, else the directory as a whole.
+        if items.bytes >= done.bytes / 5 * 4, items.isShort {
+          for item in items.items { stack[top - 1].largest.offer(item.path, item.bytes) }
+        } else {
+          stack[top - 1].largest.offer(done.name, done.bytes)
+        }
+        continue
+      }
+      guard let directory = next.directory else { continue }
+      guard stack.count < bounds.depth else {
+        obstacle = "directories are nested too deep in " + DiskWalk.path(stack.prefix(3).map(\.name))
+        continue
+      }
+      do throws(Errno) {
+        let about = try status(of: directory.rawValue)
+        guard about.mountID == mount else { continue }
+        guard try enter(directory, next.name, about, &stack) else { return nil }
+      } catch {
+        try miss(error, stack.map(\.name) + [next.name])
+      }
+    }
+  }
+
+  /// The next directory in it that is to be walked, without a descriptor where there is nothing to walk any more.
+  private mutating func takeNext(_ stack: inout [Frame]) throws(Errno) -> (
+    name: [UInt8], directory: SharedDescriptor?
+  )? {
+    let top = stack.count - 1
+    if let held = stack[top].held.popLast() {
+      heldLeft += 1
+      return (held.name, held.directory)
+    }
+    guard let name = stack[top].names.pop() else { return nil }
+    do throws(Errno) { return (name, try DiskWalk.open(name, in: stack[top].directory)) } catch {
+      try miss(error, stack.map(\.name) + [name])
+      return (name, nil)
+    }
+  }
+
+  /// Counts what is in a directory, all but other directories. False when that is more than may be looked at.
+  private mutating func enter(
+    _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame]
+  ) throws(Errno) -> Bool {
+    var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
+    if about.changed >= calmBefore { isChanging = true }
+    var isWhole = true
+    var failure: Errno?
+    func above() -> [[UInt8]] { stack.map(\.name) + [name] }
+    do throws(Errno) {
+      try forEachEntry(of: directory.rawValue, directoriesFirst: true) { entry, type in
+        entriesLeft -= 1
+        guard entriesLeft >= 0 else {
+          isWhole = false
+          return false
+        }
+        do throws(Errno) {
+          if type != UInt8(DT_DIR) {
+            let found = try status(of: entry, at: directory.rawValue)
+            guard found.mountID == about.mountID else { return true }
+            guard found.isDirectory else {
+              let bytes = size(found)
+              frame.bytes += bytes
+              if bytes > frame.largest.least { frame.largest.offer(entry.bytes, bytes) }
+              return true
+            }
+          }
+          guard heldLeft > 0 else {
+            frame.names.push(entry)
+            return true
+          }
+          frame.held.append((entry.bytes, try DiskWalk.open(entry, in: directory)))
+          heldLeft -= 1
+          return true
+        } catch {
+          do throws(Errno) { try miss(error, above() + [entry.bytes]) } catch { failure = error }
+          return failure == nil
+        }
+      }
+    } catch {
+      try miss(error, above())
+    }
+    if let failure { throw failure }
+    stack.append(frame)
+    return isWhole
+  }
+
+  /// What could not be looked at: it has gone or is another thing meanwhile, or is another mount, and takes nothing here; or
+  /// this process lacks something, and there is no measurement; or it is closed to us, and what it takes is not known.
+  private mutating func miss(_ error: Errno, _ path: @autoclosure () -> [[UInt8]]) throws(Errno) {
+    switch error.code {
+    case EXDEV: return
+    case ENOENT, ENOTDIR, ELOOP, ESTALE: isChanging = true
+    case EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN: throw error
+    default: obstacle = obstacle ?? "\(DiskWalk.path(path())) cannot be read: \(error)"
+    }
+  }
+
+  /// The beginning and the end of a path, for people.
+  private static func path(_ names: [[UInt8]]) -> String {
+    let shown = names.count > 4 ? names.prefix(2) + [Array("…".utf8)] + names.suffix(1) : names
+    return printable(shown.reduce(into: []) { $0 += ($0.isEmpty ? [] : [0x2f]) + $1 })
+  }
+
+  private mutating func size(_ about: FileStatus) -> UInt64 {
+    let bytes = counted.bytes(about)
+    guard about.links > 1, !seen.contains(about.inode) else { return about.links > 1 ? 0 : bytes }
+    guard seen.count < DiskWalk.seenLimit else { return bytes / UInt64(about.links) + 1 }
+    seen.insert(about.inode)
+    return bytes
+  }
+
+  private static func open(_ name: some KernelPath, in directory: SharedDescriptor) throws(Errno) -> SharedDescriptor {
+    SharedDescriptor(
+      try openBelow(
+        directory.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+        resolve: [.beneath, .noSymlinks, .noCrossMounts]))
+  }
+}

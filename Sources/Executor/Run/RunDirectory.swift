@@ -1,0 +1,106 @@
+import Glibc
+import LinuxKernel
+
+/// A task's directory of sockets, `<run-dir>/<task-id>`: made, removed, and whose it is.
+///
+/// One `--run-dir` serves tasks of every work directory. So the first thing in a task's own is a link to its work
+/// directory, which symlink(2) makes whole or not at all. One without it (its executor was killed between two calls, or
+/// it is something else altogether) says nothing about a task, and is left alone by everybody but that task.
+///
+/// Whoever makes one or sweeps one away holds its lock (flock(2)) meanwhile, so that a task whose id was there before
+/// never finds it removed under its hands.
+enum RunDirectory {
+  /// Makes it for the container to come, with its link. The task's own directory and its lock come before: from then on
+  /// `sweep` knows that there is a task.
+  /// - Parameter isTakeover: the work directory may have been moved since another executor began.
+  static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) {
+    do {
+      try makeDirectories(paths.runDirectory, mode: 0o711)
+      while true {
+        try makeDirectories(paths.run, mode: 0o700)
+        guard let lock = try lock(paths, wait: true) else { continue }
+        try claim(paths, isTakeover: isTakeover)
+        return withExtendedLifetime(lock) {}
+      }
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      let code = (error as? Errno)?.code
+      let hint = code == EACCES || code == EROFS ? "choose another place with --run-dir" : nil
+      throw CommandFailure(.cannotCreate, "cannot make \(paths.run): \(error)", hint: hint)
+    }
+  }
+
+  private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
+    guard try !putLink(paths), let owner = owner(paths), !owner.utf8.elementsEqual(paths.workDirectory.utf8) else {
+      return
+    }
+    var other = paths
+    other.workDirectory = owner
+    // A work directory keeps its tasks when it gets another name; under the former one this task is not there any more.
+    if isTakeover, other.isMissing {
+      try removeFile(paths.runOwner)
+      _ = try putLink(paths)
+      return
+    }
+    throw CommandFailure(
+      .cannotCreate, "\(paths.run) is of a task of another work directory, \(printable(owner.utf8))",
+      hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
+  }
+
+  /// False when there is one already.
+  private static func putLink(_ paths: TaskPaths) throws(Errno) -> Bool {
+    do throws(Errno) {
+      try makeSymbolicLink(paths.runOwner, to: paths.workDirectory)
+      return true
+    } catch  where error.code == EEXIST {
+      return false
+    }
+  }
+
+  /// The work directory that its link names, in the spelling of today; `nil` when there is none.
+  static func owner(_ paths: TaskPaths) -> String? {
+    guard let bytes = try? readSymbolicLink(paths.runOwner), let path = String(validating: bytes, as: UTF8.self) else {
+      return nil
+    }
+    return DirectoryPath.resolved(path)
+  }
+
+  /// Its lock; `nil` when somebody else has it, without `wait`, or when it is gone.
+  static func lock(_ paths: TaskPaths, wait: Bool) throws(Errno) -> SharedDescriptor? {
+    do throws(Errno) {
+      let directory = SharedDescriptor(try openFile(paths.run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+      guard try FileLock.take(.exclusive, on: directory.rawValue, wait: wait) else { return nil }
+      // The name may lead to another one by now.
+      let (held, named) = (try status(of: directory.rawValue), try status(of: paths.run))
+      return held.inode == named.inode && held.device == named.device ? directory : nil
+    } catch  where error.code == ENOENT {
+      return nil
+    }
+  }
+
+  /// Removes it. The link goes last: the rest of one that was removed by half is still somebody's to sweep.
+  /// - Parameter keepsMounts: what a container that is kept has mounted stays, without the program and the socket: an
+  ///   engine mounts everything once more to copy out of it.
+  static func remove(_ paths: TaskPaths, keepsMounts: Bool = false) throws(Errno) {
+    let directory: SharedDescriptor
+    do throws(Errno) {
+      directory = SharedDescriptor(try openFile(paths.run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    } catch  where error.code == ENOENT {
+      return
+    }
+    var isMounted = false
+    for entry in try entries(of: directory.rawValue) {
+      switch String(decoding: entry.name, as: UTF8.self) {
+      case TaskPaths.runOwnerName: break
+      case TaskPaths.accountsName where keepsMounts: break
+      case TaskPaths.handoverName where keepsMounts:
+        isMounted = true
+        let handover = try openFile(paths.handover, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        for file in try entries(of: handover.rawValue) { try removeTree(file.name, at: handover.rawValue) }
+      default: try removeTree(entry.name, at: directory.rawValue)
+      }
+    }
+    if !isMounted { try removeTree(paths.run) }
+  }
+}

@@ -1,0 +1,72 @@
+import CLinux
+
+/// Project quotas (quotactl_fd(2), Linux 5.14): what all files with one project id take on a file system. The file system is
+/// that of a descriptor; ext4 and XFS answer the same calls.
+package enum ProjectQuota {
+  /// What the files of a project take, and whether it has a limit.
+  package struct Usage: Sendable, Equatable {
+    /// Reserved for what is not yet allocated included.
+    package var bytes: UInt64
+    package var inodes: UInt64
+    package var hasLimit: Bool
+    package init(bytes: UInt64, inodes: UInt64, hasLimit: Bool) {
+      self.bytes = bytes
+      self.inodes = inodes
+      self.hasLimit = hasLimit
+    }
+  }
+
+  /// Whether limits of projects are enforced there; false as well where nobody can tell.
+  package static func isEnforced(on descriptor: Int32) -> Bool {
+    var state = fs_quota_statv()
+    state.qs_version = 1  // FS_QSTATV_VERSION1
+    let done = ax_quotactl(descriptor, command(xfs: 8), 0, &state)  // Q_XGETQSTATV, for every kind of file system
+    return done == 0 && state.qs_flags & UInt16(FS_QUOTA_PDQ_ENFD) != 0
+  }
+
+  package static func usage(of project: UInt32, on descriptor: Int32) throws(Errno) -> Usage {
+    var raw = if_dqblk()
+    do throws(Errno) {
+      try check("quotactl(Q_GETQUOTA)") { ax_quotactl(descriptor, command(generic: 7), project, &raw) }
+    } catch  where error.code == ENOENT {
+      // XFS has no record of a project that never had anything.
+      return Usage(bytes: 0, inodes: 0, hasLimit: false)
+    }
+    let limits = raw.dqb_bhardlimit | raw.dqb_bsoftlimit | raw.dqb_ihardlimit | raw.dqb_isoftlimit
+    return Usage(bytes: raw.dqb_curspace, inodes: raw.dqb_curinodes, hasLimit: limits != 0)
+  }
+
+  /// Sets the limits of a project in bytes, 0 for none. What would exceed `hard` fails with `EDQUOT`, on XFS `ENOSPC`.
+  package static func setLimits(soft: UInt64, hard: UInt64, of project: UInt32, on descriptor: Int32) throws(Errno) {
+    var raw = if_dqblk()
+    // In units of 1 KiB. A limit above 0 must not become none.
+    raw.dqb_bsoftlimit = soft / 1024 + (soft % 1024 == 0 ? 0 : 1)
+    raw.dqb_bhardlimit = hard / 1024 + (hard % 1024 == 0 ? 0 : 1)
+    raw.dqb_valid = 1  // QIF_BLIMITS
+    try check("quotactl(Q_SETQUOTA)") { ax_quotactl(descriptor, command(generic: 8), project, &raw) }
+  }
+
+  /// The project id of an open file.
+  package static func project(of descriptor: Int32) throws(Errno) -> UInt32 {
+    try attributes(of: descriptor).fsx_projid
+  }
+
+  /// Gives an open directory a project id, and has it hand that on to what is made in it; or, with 0, takes both away.
+  package static func setProject(_ project: UInt32, of directory: Int32) throws(Errno) {
+    var raw = try attributes(of: directory)
+    raw.fsx_projid = project
+    let inherit: UInt32 = 0x200  // FS_XFLAG_PROJINHERIT
+    raw.fsx_xflags = project == 0 ? raw.fsx_xflags & ~inherit : raw.fsx_xflags | inherit
+    try check("ioctl(FS_IOC_FSSETXATTR)") { ax_ioctl_pointer(directory, 0x401c_5820, &raw) }
+  }
+
+  private static func attributes(of descriptor: Int32) throws(Errno) -> fsxattr {
+    var raw = fsxattr()
+    try check("ioctl(FS_IOC_FSGETXATTR)") { ax_ioctl_pointer(descriptor, 0x801c_581f, &raw) }
+    return raw
+  }
+
+  // QCMD of Q_* and Q_X* with PRJQUOTA.
+  private static func command(generic number: UInt32) -> UInt32 { (0x80_0000 | number) << 8 | 2 }
+  private static func command(xfs number: UInt32) -> UInt32 { (0x5800 | number) << 8 | 2 }
+}

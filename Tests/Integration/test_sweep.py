@@ -1,0 +1,292 @@
+"""Sweeping takes what ended tasks have left, and never anything that a task may still need."""
+
+import os
+import shutil
+import subprocess
+import threading
+
+from support import DockerTestCase, ExecutorTestCase, document
+from support.executor import binary
+
+UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
+
+
+# Root without the capabilities that pass over permissions.
+NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+class SweepTestCase(ExecutorTestCase):
+    def sweep(self, *options, work=None, run=None, prefix=(), **rest):
+        """With directories as they are spelled here."""
+        words = [binary(), "sweep", f"--work-dir={work or self.host.work}", f"--run-dir={run or self.host.run_directory}"]
+        done = subprocess.run([*prefix, *words, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.host.environment(), timeout=30, check=False, **rest)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def assert_nothing_to_sweep(self, *options, **rest):
+        done = self.sweep(*options, **rest)
+        self.assertEqual((done[0], done[1]), (0, ""), done)
+
+    def run_path(self, task):
+        return os.path.join(self.host.run_directory, task.id)
+
+    def assert_recovers(self, task):
+        """The executor is killed; another goes on to the end that the task was waiting for."""
+        task.kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.host.recover(task.id)
+        self.assert_failed(outcome, "exit status 5")
+        self.assertEqual(outcome.out(), "up\ndone\n")
+
+    def leave_run_directory(self, options=()):
+        """A task that is gone, its directory removed by hand, and what is left of it in the run directory."""
+        outcome = self.assert_finished(self.run_task(document("true"), *options))
+        shutil.rmtree(outcome.directory)
+        path = self.run_path(outcome)
+        os.makedirs(os.path.join(path, "console"))
+        os.symlink(self.host.work, os.path.join(path, "work-dir"))
+        return path
+
+
+class LiveTasks(SweepTestCase):
+    def test_a_task_of_another_work_directory_is_left_alone(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        other = self.host.path("other")
+        for path in (other, os.path.join(other, "tasks")):
+            os.mkdir(path)
+            self.assert_nothing_to_sweep(work=other)
+        self.assert_recovers(task)
+
+    def test_a_task_is_left_alone_while_its_work_directory_is_not_there(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        away = self.host.path("away")
+        os.rename(self.host.work, away)
+        self.assert_nothing_to_sweep()
+        # As the place where it would be mounted.
+        os.mkdir(self.host.work)
+        self.assert_nothing_to_sweep()
+        os.rmdir(self.host.work)
+        os.rename(away, self.host.work)
+        self.assert_recovers(task)
+
+    def test_a_task_whose_directory_the_caller_cannot_reach_is_left_alone(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        # Directories of somebody else's.
+        for path in (self.host.work, os.path.join(self.host.work, "tasks"), task.directory):
+            about = os.stat(path)
+            os.chown(path, 1, 1)
+            os.chmod(path, 0o700)
+            try:
+                with self.subTest(path):
+                    self.assert_nothing_to_sweep(prefix=NO_OVERRIDE)
+            finally:
+                os.chown(path, about.st_uid, about.st_gid)
+                os.chmod(path, about.st_mode & 0o7777)
+        self.assert_recovers(task)
+
+    def test_a_work_directory_can_be_moved_under_a_task(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up").kill()
+        moved = self.host.path("moved")
+        os.rename(self.host.work, moved)
+        self.host.work = moved
+        task = type(task)(self.host, task.id, task.process)
+        self.assert_nothing_to_sweep()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+        self.assertFalse(os.path.exists(self.run_path(task)))
+
+
+class OneRunDirectory(SweepTestCase):
+    def test_what_says_nothing_of_this_work_directory_stays(self):
+        mine = self.leave_run_directory()
+        unmarked = os.path.join(self.host.run_directory, "unmarked")
+        os.makedirs(os.path.join(unmarked, "something"))
+        done = self.sweep()
+        self.assertEqual((done[0], done[1]), (0, mine + "\n"), done)
+        self.assertEqual(os.listdir(self.host.run_directory), ["unmarked"])
+
+    def test_two_tasks_with_one_id_do_not_share_a_run_directory(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        first, self.host.work = self.host.work, self.host.path("second")
+        outcome = self.run_task(document("echo ran"), task_id=task.id)
+        self.assertEqual(outcome.code, 73, outcome)
+        self.assertIn(first, outcome.said)
+        # Nothing was begun: the id is free here.
+        self.assertEqual(os.listdir(os.path.join(self.host.work, "tasks")), [])
+        self.host.work = first
+        self.assert_recovers(task)
+
+    def test_cgroups_of_anothers_task_with_the_id_of_an_ended_one_stay(self):
+        ended = self.assert_finished(self.run_task(document("true")))
+        first, self.host.work = self.host.work, self.host.path("second")
+        task = self.start_task(document(UNTIL_GO), task_id=ended.id).wait_log("up")
+        self.assert_nothing_to_sweep(work=first)
+        self.assert_recovers(task)
+
+    def test_a_run_directory_that_was_removed_by_half_is_swept_still(self):
+        path = self.leave_run_directory()
+        os.rmdir(os.path.join(path, "console"))
+        self.assertEqual(self.sweep()[1], path + "\n")
+        self.assertFalse(os.path.exists(path))
+
+
+class Spellings(SweepTestCase):
+    def test_every_spelling_of_a_directory_is_the_same_directory(self):
+        link = self.host.path("link")
+        os.symlink(self.host.directory, link)
+        here = self.host.directory
+        for spelled in (here + "//work/", here + "/./work", here + "/missing/../work", link + "/work",
+                        link + "/../" + os.path.basename(here) + "/work"):
+            with self.subTest(spelled):
+                task_id = self.host.task_id()
+                words = [f"--work-dir={spelled}", f"--run-dir={spelled.replace('work', 'run')}"]
+                self.host.write("task.json", document("echo $HOME"))
+                done = subprocess.run(
+                    [binary(), "--task", self.host.path("task.json"), "--task-id", task_id, "--role", "www-data", *words],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
+                    env=self.host.environment(), timeout=30)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(f"{here}/work/tasks/{task_id}/logs/main/0/stdout", encoding="utf-8") as file:
+                    self.assertEqual(file.read(), f"{here}/work/tasks/{task_id}/sandbox\n")
+                path = self.leave_run_directory()
+                self.assertEqual(self.sweep(work=spelled, run=spelled.replace("work", "run"))[1], path + "\n")
+        self.assertFalse(os.path.exists(here + "/missing"))
+
+    def test_a_link_in_the_place_of_a_moved_directory_is_followed(self):
+        path = self.leave_run_directory()
+        moved = self.host.path("moved")
+        os.rename(self.host.work, moved)
+        os.symlink(moved, self.host.work)
+        self.assertEqual(self.sweep(work=moved)[1], path + "\n")
+
+    def test_a_relative_path_is_refused(self):
+        self.assertEqual(self.sweep(work="work", cwd=self.host.directory)[0], 64)
+
+
+class Sweepers:
+    """Sweeps that never stop, beside what a test does."""
+
+    def __init__(self, host, *options, count=2):
+        self.stopped = threading.Event()
+        self.failures = []
+        self.threads = [threading.Thread(target=self._run, args=(host, options)) for _ in range(count)]
+
+    def _run(self, host, options):
+        while not self.stopped.is_set():
+            done = host.aurora("sweep", *options)
+            if done.code not in (0, 79):
+                self.failures.append(str(done))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class WhileTasksStart(SweepTestCase):
+    COUNT = int(os.environ.get("AURORA_TEST_SWEPT_STARTS", "30"))
+
+    def test_native_tasks_start_while_others_sweep(self):
+        with Sweepers(self.host) as sweepers:
+            for _ in range(self.COUNT):
+                self.assert_finished(self.run_task(document("true")))
+        self.assertEqual(sweepers.failures, [])
+
+    def test_an_id_can_be_used_again_while_others_sweep(self):
+        task_id = self.host.task_id()
+        with Sweepers(self.host) as sweepers:
+            for _ in range(self.COUNT):
+                self.assertEqual(self.run_task(document("true"), "--rm", task_id=task_id).code, 0)
+                self.leave_stale(task_id)
+        self.sweep()
+        self.assertEqual(sweepers.failures, [])
+
+    def leave_stale(self, task_id):
+        """As an executor that was killed leaves it, at once."""
+        path = self.host.path("stale")
+        for index in range(20):
+            os.makedirs(os.path.join(path, "console", str(index)))
+        os.symlink(self.host.work, os.path.join(path, "work-dir"))
+        os.rename(path, os.path.join(self.host.run_directory, task_id))
+
+
+class DockerSweeping(DockerTestCase, SweepTestCase):
+    def setUp(self):
+        super().setUp()
+        self.socket = ("--docker-socket", self.engine.socket)
+
+    def test_containers_of_tasks_that_cannot_be_seen_stay(self):
+        task = self.start_docker(UNTIL_GO).wait_log("up")
+        away = self.host.path("away")
+        os.rename(self.host.work, away)
+        os.mkdir(self.host.work)
+        try:
+            self.assert_nothing_to_sweep(*self.socket)
+        finally:
+            os.rmdir(self.host.work)
+            os.rename(away, self.host.work)
+        os.chown(os.path.join(self.host.work, "tasks"), 1, 1)
+        os.chmod(os.path.join(self.host.work, "tasks"), 0o700)
+        self.assert_nothing_to_sweep(*self.socket, prefix=NO_OVERRIDE)
+        os.chown(os.path.join(self.host.work, "tasks"), 0, 0)
+        self.assertEqual(len(self.engine.containers()), 1)
+        self.assert_recovers(task)
+
+    def test_containers_are_found_however_the_directory_is_spelled(self):
+        outcome = self.assert_finished(self.run_docker("true", options=("--keep",)))
+        self.assertEqual(len(self.engine.containers()), 1)
+        link = self.host.path("link")
+        os.symlink(self.host.directory, link)
+        done = self.sweep(*self.socket, work=link + "//work/", run=link + "/./run")
+        self.assertEqual(done[0], 0, done)
+        self.assertIn(outcome.id, done[1])
+        self.assertEqual(self.engine.containers(), [])
+        self.assertFalse(os.path.exists(self.run_path(outcome)))
+
+    def test_a_container_of_a_task_that_was_removed_is_swept(self):
+        outcome = self.assert_finished(self.run_docker("true", options=("--keep",)))
+        shutil.rmtree(outcome.directory)
+        self.assertEqual(self.sweep(*self.socket)[0], 0)
+        self.assertEqual(self.engine.containers(), [])
+        self.assertFalse(os.path.exists(self.run_path(outcome)))
+
+    def test_docker_tasks_start_while_others_sweep(self):
+        # Another version takes the program of this one away, as this one does with that of others.
+        init = os.path.join(self.host.run_directory, ".init")
+        stopped = threading.Event()
+
+        def other_version():
+            while not stopped.wait(0.001):
+                for name in os.listdir(init) if os.path.isdir(init) else []:
+                    try:
+                        os.unlink(os.path.join(init, name))
+                    except FileNotFoundError:
+                        pass
+        thread = threading.Thread(target=other_version)
+        thread.start()
+        try:
+            with Sweepers(self.host, *self.socket) as sweepers:
+                for _ in range(max(5, WhileTasksStart.COUNT // 5)):
+                    self.assert_finished(self.run_docker("true"))
+        finally:
+            stopped.set()
+            thread.join()
+        self.assertEqual(sweepers.failures, [])
+        self.assertEqual([name for name in os.listdir(init) if name.count("-") != 3 or "." in name], [])
+
+    def test_programs_of_other_versions_are_swept(self):
+        self.assert_finished(self.run_docker("true"))
+        init = os.path.join(self.host.run_directory, ".init")
+        own = os.listdir(init)
+        self.assertEqual(len(own), 1)
+        with open(os.path.join(init, "1-2-3-4"), "w", encoding="utf-8"):
+            pass
+        self.assertEqual(self.sweep(*self.socket)[1], os.path.join(init, "1-2-3-4") + "\n")
+        self.assertEqual(os.listdir(init), own)
