@@ -88,7 +88,7 @@ final class RootDirectory {
     case EXDEV:
       SetupError(
         "\(path) of the container is a mount, or a link leads into one (\(error.name))",
-        hint: "mount what is needed below \(path), or run the task with a role that needs nothing there")
+        hint: "mount what is needed below \(path) and not over it; --no-create-user leaves account files alone")
     default: SetupError(path, error)
     }
   }

@@ -293,7 +293,6 @@ class ImageCommands(SameTestCase):
     FORMS = {
         "command": {"Cmd": ["sh", "-c", "echo $0 $PWD"]},
         "entry point": {"Entrypoint": ["/bin/echo", "entry"]},
-        "its directory is cleaned": {"Cmd": ["/bin/sh", "-c", "pwd"], "WorkingDir": "/a/b/../c/./d"},
         "both": {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["command", "and more"]},
         "a shell's form": {"Entrypoint": ["/bin/sh", "-c", "echo $#:$*"], "Cmd": ["ignored", "a b"]},
         "by PATH": {"Cmd": ["pwd"], "WorkingDir": "/tmp/made/by/nobody", "Env": ["PATH=/bin"]},
@@ -313,6 +312,15 @@ class ImageCommands(SameTestCase):
                 engine = in_docker(made, self.with_engine_image(name=f"form{index}:test", config=config))
                 docker = self.run_task(engine, "--docker-socket", self.engine.socket)
                 self.assert_same(native, docker)
+
+    def test_its_directory_is_cleaned_as_the_engine_does(self):
+        config = {"Cmd": ["/bin/sh", "-c", "pwd"], "WorkingDir": "/a/b/../c/./d"}
+        made = document("true", image=self.with_busybox(name="dots:test", config=config))
+        made["processes"] = []
+        engine = in_docker(made, self.with_engine_image(name="dots:test", config=config))
+        for task in (made, engine):
+            outcome = self.assert_finished(self.run_task(task, "--docker-socket", self.engine.socket))
+            self.assertEqual(outcome.out("task"), "/a/c/d\n")
 
     def test_an_image_that_has_no_command_is_said_so(self):
         for make in (self.with_busybox, self.with_engine_image):
