@@ -1,5 +1,6 @@
 """Pulls by the engine from a real registry that wants to know who asks."""
 
+import atexit
 import base64
 import json
 import os
@@ -18,12 +19,8 @@ def registry():
     global _registry
     if _registry is None:
         _registry = Registry()
+        atexit.register(_registry.stop)
     return _registry
-
-
-def tearDownModule():
-    if _registry is not None:
-        _registry.stop()
 
 
 class PullTestCase(DockerTestCase):
