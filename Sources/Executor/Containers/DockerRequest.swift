@@ -48,9 +48,9 @@ struct DockerRequest {
   private(set) var create: ContainerCreateRequest
   private(set) var pull: DockerRunOptions.PullPolicy?
   private(set) var warnings: [String]
-  private let task: TaskSpecification
-  private let identity: Identity
-  private let settings: RunSettings
+  let task: TaskSpecification
+  let identity: Identity
+  let settings: RunSettings
 
   init(_ task: TaskSpecification, _ container: DockerContainer, _ identity: Identity, _ settings: RunSettings)
     throws(CommandFailure)
@@ -155,7 +155,7 @@ struct DockerRequest {
   }
 
   /// Where the parameters mount something.
-  private var targets: [String] {
+  var targets: [String] {
     let config = create.hostConfig
     let binds = config.binds.compactMap { bind -> String? in
       let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
@@ -164,22 +164,8 @@ struct DockerRequest {
     return config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds
   }
 
-  /// Account files are written in the image's own /etc, never in a volume: that may be a directory of the host.
-  private func checkAccounts(_ image: ImageDetails) throws(CommandFailure) {
-    let etc = [Array("etc".utf8)]
-    func covers(_ target: String) -> Bool { DockerRequest.cleaned(target) == etc }
-    let isParameters = targets.contains(where: covers)
-    guard isParameters || image.spec.volumes.contains(where: covers) else { return }
-    throw CommandFailure(
-      .failed,
-      "cannot provide the role user: "
-        + (isParameters ? "the parameters mount something on /etc" : "the image has a VOLUME at /etc"),
-      hint: "with the parameter {\"name\": \"read-only\", \"value\": \"true\"} the account files are mounted over "
-        + "its own; or --no-create-user")
-  }
-
   /// The components of a path as the engine takes it.
-  private static func cleaned(_ path: String) -> [[UInt8]] { Array(path.utf8).cleanedPathComponents }
+  static func cleaned(_ path: String) -> [[UInt8]] { Array(path.utf8).cleanedPathComponents }
 
   // MARK: Limits on power
 
@@ -217,145 +203,8 @@ struct DockerRequest {
     return (set, names.contains { $0.uppercased() == "ALL" })
   }
 
-  private static func capabilities(_ names: [String]) -> Capabilities {
+  static func capabilities(_ names: [String]) -> Capabilities {
     names.reduce(into: Capabilities()) { set, name in Capabilities(name: name).map { set.formUnion($0) } }
-  }
-
-  /// The limits of setrlimit(2), which are the processes' alone: init, which has the engine's, writes their logs. Core
-  /// dumps are off, as natively, unless somebody asks for them.
-  private var limits: [ResourceLimit] {
-    let asked = create.hostConfig.ulimits.compactMap { limit in
-      PosixResourceLimits.resources[limit.name.uppercased()].map { number in
-        ResourceLimit(
-          resource: number, soft: UInt64(exactly: limit.soft) ?? .max, hard: UInt64(exactly: limit.hard) ?? .max)
-      }
-    }
-    let core: Int32 = 4
-    return (asked.contains { $0.resource == core } ? [] : [ResourceLimit(resource: core, soft: 0, hard: 0)]) + asked
-  }
-
-  // MARK: With an image
-
-  /// The plan that init carries out in a container of `image`.
-  func plan(_ taskID: String, image: ImageDetails) throws(CommandFailure) -> LaunchPlan {
-    var plan = LaunchPlan(taskID: taskID, identity: identity, sandbox: settings.sandboxMountPoint)
-    plan.environment = try environment(image)
-    for group in create.hostConfig.groups.compactMap({ UInt32($0) })
-    where !plan.restrictions.identity.supplementaryGroups.contains(group) {
-      plan.restrictions.identity.supplementaryGroups.append(group)
-    }
-    plan.restrictions.boundingCapabilities = try boundingSet()?.rawValue
-    plan.restrictions.noNewPrivileges =
-      settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
-    plan.restrictions.limits = limits
-    if settings.createsUser, !create.hostConfig.readOnlyRoot {
-      try checkAccounts(image)
-      plan.steps.append(.account(identity))
-    }
-    guard task.runsImageCommand else { return plan }
-    let directory = [create.spec.workingDirectory, image.spec.workingDirectory, "/"].first { !$0.isEmpty } ?? "/"
-    guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
-      throw CommandFailure(.failed, "the working directory \"\(printable(directory.utf8))\" is not an absolute path")
-    }
-    // An entry point that is given replaces the image's together with its command, as with `docker run`.
-    let isReplaced = !(create.spec.entrypoint ?? []).isEmpty
-    plan.imageCommand =
-      isReplaced ? create.spec.entrypoint ?? [] : (image.spec.entrypoint ?? []) + (image.spec.command ?? [])
-    // As the engine starts in it: links on the way do not count.
-    let cleaned = directory.cleanedAbsolutePath
-    plan.imageWorkingDirectory = cleaned
-    plan.steps.append(.directory(target: cleaned, mode: 0o755))
-    return plan
-  }
-
-  /// The image's variables and those of the parameters, where a name without a value takes the image's away.
-  private func environment(_ image: ImageDetails) throws(CommandFailure) -> [EnvironmentVariable] {
-    var variables: [EnvironmentVariable] = []
-    for assignment in image.spec.environment + create.spec.environment {
-      let variable = EnvironmentVariable(assignment: assignment)
-      guard variable.isValid else {
-        throw CommandFailure(.failed, "an environment variable that cannot be: \"\(printable(variable.name.utf8))\"")
-      }
-      variables.removeAll { $0.name.utf8.elementsEqual(variable.name.utf8) }
-      if assignment.utf8.contains(UInt8(ascii: "=")) { variables.append(variable) }
-    }
-    return variables
-  }
-
-  /// The whole request: the image as the engine knows it now, so that a name that moves meanwhile changes nothing, and
-  /// everything that is ours, over whatever was asked for.
-  func finished(_ taskID: String, image: ImageDetails, nonce: String, paths: HostPaths) throws(CommandFailure)
-    -> ContainerCreateRequest
-  {
-    var request = create
-    label(&request.spec.labels, taskID, nonce, paths.workDirectory)
-    request.spec.image = image.id.text
-    request.spec.entrypoint = [Place.directory(nonce) + "/" + Place.programName]
-    request.spec.command = [ContainerInit.handoverCommand, Place.directory(nonce) + "/" + Place.socketName]
-    request.spec.environment = DockerRequest.environmentOfInit(image)
-    request.spec.user = "0:0"
-    request.spec.workingDirectory = "/"
-    request.spec.healthcheck = Healthcheck.none
-    request.spec.stopSignal = "SIGTERM"
-    request.spec.stopTimeout = Int64(min(task.finalizationWait, 86_400)) + 10
-    request.hostConfig.groups = []
-    // The plan has them: what an engine is given here holds for init too.
-    request.hostConfig.ulimits = []
-    request.hostConfig.initProcess = false
-    request.hostConfig.autoRemove = false
-    request.hostConfig.restartPolicy = RestartPolicy(name: "no")
-    request.hostConfig.logConfig = LogConfig(driver: "none")
-    if let bounding = try boundingSet() {
-      let all = DockerRequest.capabilities(Capabilities.names)
-      request.hostConfig.dropCapabilities = ["ALL"]
-      // By name, each may be one that an older engine does not know.
-      request.hostConfig.addCapabilities =
-        bounding == all ? ["ALL"] : bounding.union(DockerRequest.initCapabilities).list.map { String($0.dropFirst(4)) }
-    }
-    request.hostConfig.mounts += ownMounts(nonce, paths)
-    return request
-  }
-
-  /// What init's own environment is: nothing of the image's. An engine adds an image's variables to what it is asked for,
-  /// and takes those away that are named without a value. The image would otherwise have a say in what the C library and
-  /// the Swift runtime do in init, with init's rights: `SWIFT_BACKTRACE` names a program to start when it crashes.
-  private static func environmentOfInit(_ image: ImageDetails) -> [String] {
-    let own = [EnvironmentVariable("SWIFT_BACKTRACE", "enable=no"), EnvironmentVariable("GLIBC_TUNABLES", "")]
-    let names = image.spec.environment.map { EnvironmentVariable(assignment: $0).name }
-    return own.map { "\($0.name)=\($0.value)" }
-      + names.filter { name in !own.contains { $0.name.utf8.elementsEqual(name.utf8) } }
-  }
-
-  /// A container of the image that is only looked into, and never started.
-  func probe(_ taskID: String, image: ImageDetails, nonce: String, workDirectory: String) -> ContainerCreateRequest {
-    var request = ContainerCreateRequest(image: image.id.text)
-    label(&request.spec.labels, taskID, nonce, workDirectory)
-    request.spec.entrypoint = ["/"]
-    request.hostConfig.networkMode = "none"
-    request.platform = create.platform
-    return request
-  }
-
-  private func label(_ labels: inout [String: String], _ taskID: String, _ nonce: String, _ workDirectory: String) {
-    labels[DockerLabels.workDirectory] = workDirectory
-    labels[DockerLabels.image] = create.spec.image
-    labels[DockerLabels.taskID] = taskID
-    labels[DockerLabels.role] = identity.name
-    labels[DockerLabels.nonce] = nonce
-  }
-
-  /// What is ours in the container.
-  func ownMounts(_ nonce: String, _ paths: HostPaths) -> [MountSpec] {
-    let sandbox = settings.sandboxMountPoint
-    func bind(_ source: String, _ target: String, readOnly: Bool) -> MountSpec {
-      var mount = MountSpec(.bind, source: source, target: target)
-      mount.readOnly = readOnly
-      return mount
-    }
-    return [
-      bind(paths.handover, Place.directory(nonce), readOnly: true), bind(paths.sandbox, sandbox, readOnly: false),
-      bind(paths.logs, sandbox + "/.logs", readOnly: true),
-    ] + paths.accounts.map { bind($0.source, $0.target, readOnly: true) }
   }
 }
 
