@@ -21,15 +21,20 @@ ssize_t ax_receive_netlink(int socket, void *buffer, size_t size) {
   return count > 0 && sender.nl_pid != 0 ? 0 : count;
 }
 
-// A warning begins with its headers, the kind of quota (32 bits) and the id (64 bits), each after an attribute's header. A
-// filter reads in the network's order what lies there in the host's.
-int ax_receive_warnings_of_project(int socket, unsigned project) {
-  enum { KIND = NLMSG_HDRLEN + GENL_HDRLEN + NLA_HDRLEN, ID = KIND + 4 + NLA_HDRLEN };
+// A warning begins with its headers, the kind of quota (32 bits), the id (64 bits) and what happened (32 bits), each after
+// an attribute's header. A filter reads in the network's order what lies there in the host's.
+int ax_receive_warnings_of_project(int socket, unsigned project, int refusals) {
+  enum { KIND = NLMSG_HDRLEN + GENL_HDRLEN + NLA_HDRLEN, ID = KIND + 4 + NLA_HDRLEN, WHAT = ID + 8 + NLA_HDRLEN };
+  // QUOTA_NL_BHARDWARN, QUOTA_NL_BSOFTLONGWARN; QUOTA_NL_BSOFTWARN.
+  unsigned wanted[2] = {refusals ? 4 : 6, refusals ? 5 : 6};
   struct sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, KIND),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PRJQUOTA), 0, 3),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PRJQUOTA), 0, 6),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ID),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(project), 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(project), 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WHAT),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[0]), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[1]), 0, 1),
       BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
       BPF_STMT(BPF_RET | BPF_K, 0),
   };

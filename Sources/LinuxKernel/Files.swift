@@ -78,12 +78,17 @@ package func status(of descriptor: Int32) throws(Errno) -> FileStatus {
 }
 
 /// The status of a path relative to `directory`. Does not follow a link at its end unless asked.
+///
+/// - Parameter asksOthers: whether a file system of another host may ask that one, and wait for it.
 package func status(
-  of path: some KernelPath, at directory: Int32 = currentDirectory, followLinks: Bool = false, empty: Bool = false
+  of path: some KernelPath, at directory: Int32 = currentDirectory, followLinks: Bool = false, empty: Bool = false,
+  asksOthers: Bool = true
 ) throws(Errno) -> FileStatus {
   var raw = CLinux.statx()
   try path.withPath { (text) throws(Errno) in
-    let flags = (followLinks ? 0 : AT_SYMLINK_NOFOLLOW) | (empty ? AT_EMPTY_PATH : 0) | AT_NO_AUTOMOUNT
+    let flags =
+      (followLinks ? 0 : AT_SYMLINK_NOFOLLOW) | (empty ? AT_EMPTY_PATH : 0) | AT_NO_AUTOMOUNT
+      | (asksOthers ? 0 : AT_STATX_DONT_SYNC)
     try check("statx") { ax_statx(directory, text, flags, UInt32(STATX_BASIC_STATS) | UInt32(STATX_MNT_ID), &raw) }
   }
   return FileStatus(

@@ -59,6 +59,15 @@ package struct ChildProcess: ~Copyable {
     }
   }
 
+  /// Reaps the child if it has ended; whether it has.
+  package borrowing func reap() -> Bool {
+    var status: Int32 = 0
+    var usage = rusage()
+    let pid = pid
+    // An error would be that of a child that is reaped already.
+    return (try? retrying("wait4") { ax_wait4(pid, &status, WNOHANG, &usage) }) != 0
+  }
+
   /// Waits for the end of the child and reaps it.
   package borrowing func wait() throws(Errno) -> (status: ExitStatus, use: ResourceUse) {
     var status: Int32 = 0

@@ -3,16 +3,14 @@ import CLinux
 /// Project quotas (quotactl_fd(2), Linux 5.14): what all files with one project id take on a file system. The file system is
 /// that of a descriptor; ext4 and XFS answer the same calls.
 package enum ProjectQuota {
-  /// What the files of a project take, and whether it has a limit.
+  /// What the files of a project take.
   package struct Usage: Sendable, Equatable {
     /// Reserved for what is not yet allocated included.
     package var bytes: UInt64
     package var inodes: UInt64
-    package var hasLimit: Bool
-    package init(bytes: UInt64, inodes: UInt64, hasLimit: Bool) {
+    package init(bytes: UInt64, inodes: UInt64) {
       self.bytes = bytes
       self.inodes = inodes
-      self.hasLimit = hasLimit
     }
   }
 
@@ -30,10 +28,9 @@ package enum ProjectQuota {
       try check("quotactl(Q_GETQUOTA)") { ax_quotactl(descriptor, command(generic: 7), project, &raw) }
     } catch  where error.code == ENOENT {
       // XFS has no record of a project that never had anything.
-      return Usage(bytes: 0, inodes: 0, hasLimit: false)
+      return Usage(bytes: 0, inodes: 0)
     }
-    let limits = raw.dqb_bhardlimit | raw.dqb_bsoftlimit | raw.dqb_ihardlimit | raw.dqb_isoftlimit
-    return Usage(bytes: raw.dqb_curspace, inodes: raw.dqb_curinodes, hasLimit: limits != 0)
+    return Usage(bytes: raw.dqb_curspace, inodes: raw.dqb_curinodes)
   }
 
   /// Sets the limits of a project in bytes, 0 for none. What would exceed `hard` fails with `EDQUOT`, on XFS `ENOSPC`.

@@ -15,9 +15,14 @@ package final class QuotaWarnings {
   }
 
   private let socket: FileDescriptor
+  private let isOfRefusals: Bool
 
+  /// Either those of refusals or those of a soft limit that was passed: XFS sends one of the latter with every write beyond it,
+  /// and those that are not taken in time keep out the others.
+  ///
   /// Throws where the kernel sends no such warnings, or not here.
-  package init(project: UInt32) throws(Errno) {
+  package init(project: UInt32, refusals: Bool) throws(Errno) {
+    isOfRefusals = refusals
     socket = FileDescriptor(owning: try retrying("socket") { ax_open_generic_netlink() })
     let number = socket.rawValue
     // CTRL_CMD_GETFAMILY (3) of the controller (16), version 1; CTRL_ATTR_FAMILY_NAME is 2.
@@ -34,14 +39,14 @@ package final class QuotaWarnings {
       throw Errno("netlink(CTRL_CMD_GETFAMILY)", code: ENOENT)
     }
     // Others' warnings may be many.
-    try check("setsockopt(SO_ATTACH_FILTER)") { ax_receive_warnings_of_project(number, project) }
+    try check("setsockopt(SO_ATTACH_FILTER)") { ax_receive_warnings_of_project(number, project, refusals ? 1 : 0) }
     try check("setsockopt(NETLINK_ADD_MEMBERSHIP)") { ax_join_netlink_group(number, group) }
   }
 
   /// Readable when there is a warning.
   package var descriptor: Int32 { socket.rawValue }
 
-  /// Those that have come. When there were too many to be kept, something was refused.
+  /// Those that have come. When there were too many to be kept, there was one.
   package func take(device: UInt64) -> [Warning] {
     var warnings: [Warning] = []
     // A bounded number: what is left makes the socket readable again.
@@ -50,7 +55,7 @@ package final class QuotaWarnings {
         guard let message = try receive() else { break }
         if let warning = Netlink(message).warning { warnings.append(warning) }
       } catch  where error.code == ENOBUFS {
-        warnings.append(Warning(isRefusal: true, device: device))
+        warnings.append(Warning(isRefusal: isOfRefusals, device: device))
       } catch {
         break
       }

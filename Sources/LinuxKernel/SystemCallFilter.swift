@@ -10,6 +10,6 @@ package enum SystemCallFilter {
   /// Refuses what could change a file's project id, or its other attributes of that kind, with `EPERM`: ioctl_iflags(2),
   /// ioctl_xfs_fssetxattr(2), file_setattr(2).
   package static func keepProjects() throws(Errno) {
-    try check("prctl(PR_SET_SECCOMP)") { ax_filter_project_changes() }
+    try check("seccomp") { ax_filter_project_changes() }
   }
 }

@@ -55,8 +55,16 @@ def tasks(image):
         # What is moved out of the sandbox stays the task's. XFS only refuses to go far beyond the limit with it.
         "out": task(f"{write('one', 6)}; mv one /d/share/; {write('two', 6)}; sleep 3; exit 0"),
         "moves": task(moves, image=image),
+        # Final processes have room, and not all there is.
         "finals": task(process("main", f"{write('big', 100)}; exec sleep 1000"),
-                       process("last", write("more", 30) + " && echo wrote", final=True), finalization_wait=20),
+                       process("last", f"{write('more', 5)} && echo wrote; {write('much', 100)} || echo refused", final=True),
+                       finalization_wait=20),
+        "after": task(process("main", "true"), process("last", write("big", 100) + " || echo refused", final=True)),
+        # Another's success takes nothing of why this one fails.
+        "beside": task(process("main", f"{write('part', 100)} || {{ rm part; sleep 2; exit 3; }}"), process("other", "sleep 1")),
+        # What XFS refuses as a whole.
+        "refused": task("fallocate -l 104857600 big || exit 3"),
+        "success": task(process("main", "fallocate -l 104857600 big || exit 3", success_exit_codes=[3])),
         "leave": task(f"{write('big', 2)}; chattr -p 0 big || chattr -P . || echo refused; {write('big', 100)}; exec sleep 1000"),
         "unlimited": task("echo x >f; chattr -p 1096089600 f || echo refused; " + write("big", 30), disk=0),
         # While their executor is gone.
@@ -172,7 +180,14 @@ class Quota(unittest.TestCase):
         ended("many", "sandbox/big ")
         ended("deaf-many", "sandbox/big ")
         ended("finals", "sandbox/big ")
-        self.assertIn("wrote", lines("output", "finals"), about("finals"))
+        self.assertTrue({"wrote", "refused"} <= set(lines("output", "finals")), about("finals"))
+        self.assertIn("refused", lines("output", "after"), about("after"))
+        self.assertLess(result("after")["usage"]["disk_bytes"], 18.1 * MIB)
+        made = result("beside")
+        self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("beside"))
+        self.assertEqual(result("refused").get("reason"), REASON, about("refused"))
+        if kind == "xfs":
+            self.assertEqual(result("success")["state"], "TASK_FINISHED", about("success"))
 
         if kind == "ext4":
             ended("out", "files elsewhere 6 MiB, sandbox/two ")

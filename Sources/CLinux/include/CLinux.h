@@ -124,8 +124,9 @@ ssize_t ax_receive_descriptors(
 int ax_open_generic_netlink(void);
 int ax_join_netlink_group(int socket, unsigned group);
 ssize_t ax_receive_netlink(int socket, void *buffer, size_t size);
-/// From now on the socket gets nothing but warnings of this project's quota.
-int ax_receive_warnings_of_project(int socket, unsigned project);
+/// From now on the socket gets nothing but warnings of this project's quota: that something was refused, or that a soft
+/// limit was passed.
+int ax_receive_warnings_of_project(int socket, unsigned project, int refusals);
 
 /// What the child of `ax_spawn` shall be. Everything is prepared before the call: between clone and exec only
 /// async-signal-safe calls run.

@@ -56,14 +56,20 @@ struct DiskQuota {
     guard let device = devices.first, devices.count == 1, try ProjectQuota.project(of: above.rawValue) == 0,
       projects.subtracting([0]).allSatisfy(ProjectIDs.range.contains)
     else { return nil }
-    // A launch that did not come to its end has chosen already.
-    let begun = try ProjectQuota.project(of: directory.rawValue)
-    let chosen = begun == 0 ? try choose(opened) : try charge(begun, opened)
-    guard let chosen else { return nil }
-    let quota = DiskQuota(
-      project: chosen, limit: limit, directory: directory, device: device, isExact: try isExact(directory))
-    try ProjectQuota.setLimits(soft: limit, hard: quota.hardLimit, of: chosen, on: directory.rawValue)
-    return quota
+    do throws(Errno) {
+      // What they are charged to already says nothing: a launch before this one may have chosen it, or whoever owns the
+      // sandbox, which may be another task's project.
+      try charge(0, opened)
+      guard let chosen = try choose(opened) else { return nil }
+      let quota = DiskQuota(
+        project: chosen, limit: limit, directory: directory, device: device, isExact: try isExact(directory))
+      try ProjectQuota.setLimits(soft: limit, hard: quota.hardLimit, of: chosen, on: directory.rawValue)
+      return quota
+    } catch {
+      // Between two projects nothing can be renamed.
+      try? charge(0, opened)
+      throw error
+    }
   }
 
   /// The quota of a task that another executor began; `nil` where the file system has none any more.
@@ -89,10 +95,10 @@ struct DiskQuota {
         // A limit without anything charged is what a task has left whose directories are gone; it is set anew.
         let before = try ProjectQuota.usage(of: id, on: directories[0].rawValue)
         guard before.inodes == 0, before.bytes == 0 else { return false }
-        _ = try charge(id, directories)
+        try charge(id, directories)
         let after = try ProjectQuota.usage(of: id, on: directories[0].rawValue)
         if after.inodes == UInt64(directories.count) { return true }
-        _ = try charge(0, directories)
+        try charge(0, directories)
         return false
       }
     } catch let error as Errno {
@@ -102,13 +108,19 @@ struct DiskQuota {
     }
   }
 
-  private static func charge(_ project: UInt32, _ directories: [SharedDescriptor]) throws(Errno) -> UInt32 {
+  private static func charge(_ project: UInt32, _ directories: [SharedDescriptor]) throws(Errno) {
     for directory in directories { try ProjectQuota.setProject(project, of: directory.rawValue) }
-    return project
   }
 
   /// What is charged to the task.
   func used() throws(Errno) -> UInt64 { try ProjectQuota.usage(of: project, on: directory.rawValue).bytes }
+
+  /// For final processes, whose task may have ended by its limit: they can write as much beyond it, or beyond what is
+  /// there, as the limit has left over. Nothing is said when they do.
+  func loosen() throws(Errno) {
+    let hard = max(limit, try used()) + DiskQuota.headroom
+    try ProjectQuota.setLimits(soft: 0, hard: hard, of: project, on: directory.rawValue)
+  }
 
   /// Takes the limit away; the id stays with the files, and is free when they are gone.
   func lift() throws(Errno) { try ProjectQuota.setLimits(soft: 0, hard: 0, of: project, on: directory.rawValue) }

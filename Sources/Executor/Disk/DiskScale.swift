@@ -14,7 +14,7 @@ final class DiskScale {
 
   struct WorkerFailure: Error { let reason: String }
 
-  private enum Source: UInt64 { case timer, worker, watched }
+  private enum Source: UInt64 { case timer, worker, watched, abandoned }
 
   private let roots: [DiskTree.Root]
   private let counted: DiskTree.Counted
@@ -23,6 +23,7 @@ final class DiskScale {
   private let poller: Poller
   private let timer: TimerDescriptor
   private var worker: DiskWorker?
+  private var abandoned: [DiskWorker] = []
 
   /// What takes a few milliseconds is not worth a process.
   private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
@@ -62,6 +63,7 @@ final class DiskScale {
         events.append(.timer)
       case .worker: if let ended = take() { events.append(.ended(ended)) }
       case .watched: events.append(.watched)
+      case .abandoned: abandoned.removeAll { $0.hasEnded() }
       case nil: break
       }
     }
@@ -113,7 +115,12 @@ final class DiskScale {
 
   /// Gives the worker up.
   func abandon() {
-    worker?.abandon()
+    if let worker {
+      worker.abandon()
+      // Removed from the poller by closing it, with the last of what is kept of it.
+      try? poller.add(worker.end, token: Source.abandoned.rawValue)
+      abandoned.append(worker)
+    }
     forgetWorker()
   }
 

@@ -18,6 +18,7 @@ final class DiskWorker {
   private let child: ChildProcess
   private var received: [UInt8] = []
   private var isReaped = false
+  private var isAbandoned = false
 
   init(_ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?) throws {
     let pipe = try makePipe()
@@ -35,15 +36,25 @@ final class DiskWorker {
   }
 
   deinit {
-    guard !isReaped else { return }
+    guard !isReaped, !isAbandoned else { return }
     try? child.signal(SIGKILL)
     _ = try? child.wait()
   }
 
-  /// Gives it up. It is not waited for: the file system that it hangs on may never answer.
+  /// Gives it up. It is not waited for: the file system that it hangs on may never answer. Whoever gives it up keeps it
+  /// until it `hasEnded`.
   func abandon() {
     try? child.signal(SIGKILL)
-    isReaped = true
+    isAbandoned = true
+  }
+
+  /// Readable when it has ended.
+  var end: Int32 { child.pidfd.rawValue }
+
+  /// Whether it has; then nothing is left of it.
+  func hasEnded() -> Bool {
+    isReaped = isReaped || child.reap()
+    return isReaped
   }
 
   enum State {

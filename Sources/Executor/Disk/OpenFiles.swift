@@ -68,9 +68,10 @@ struct OpenFiles {
     try? forEachEntry(of: number) { name, _ in
       entriesLeft -= 1
       guard entriesLeft >= 0 else { return false }
-      // The kernel's own word first: asking the file itself may mean to ask another host.
+      // The kernel's own word first, and then what it knows: asking the file itself may mean to ask another host.
       guard let target = try? readSymbolicLink(name, at: number), target.suffix(mark.count).elementsEqual(mark),
-        let about = try? status(of: name, at: number, followLinks: true), about.isRegularFile, about.links == 0,
+        let about = try? status(of: name, at: number, followLinks: true, asksOthers: false), about.isRegularFile,
+        about.links == 0,
         devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
       else { return true }
       bytes += counted.bytes(about)

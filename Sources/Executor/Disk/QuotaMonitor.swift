@@ -29,6 +29,7 @@ final class QuotaMonitor: TaskMonitor {
 
   private let quota: DiskQuota
   private let warnings: QuotaWarnings?
+  private let refusals: QuotaWarnings?
   private let container: any Container
   private let warn: (String) -> Void
   private let scale: DiskScale
@@ -44,7 +45,7 @@ final class QuotaMonitor: TaskMonitor {
   /// How long a measurement may last, and one that the end of the task waits for.
   private static let patience = 300 * second
   private static let patienceOfEnds = 10 * second
-  /// A failure so long after something was refused has another reason.
+  /// A failure so long after something was refused, to whichever process, has another reason.
   private static let refusalMatters = 10 * second
   private static let longestAlarmPause = 14 * second
 
@@ -55,7 +56,8 @@ final class QuotaMonitor: TaskMonitor {
     self.container = container
     self.warn = warn
     scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
-    warnings = try? QuotaWarnings(project: quota.project)
+    warnings = try? QuotaWarnings(project: quota.project, refusals: false)
+    refusals = try? QuotaWarnings(project: quota.project, refusals: true)
     let now = Clock.now
     schedule = QuotaSchedule(
       limit: quota.limit, at: now, free: scale.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
@@ -63,6 +65,7 @@ final class QuotaMonitor: TaskMonitor {
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
     listen(true)
+    if let refusals { try? scale.watch(refusals.descriptor) }
   }
 
   var descriptor: Int32 { scale.descriptor }
@@ -77,19 +80,20 @@ final class QuotaMonitor: TaskMonitor {
     }
   }
 
-  var isExplaining: Bool { if case .naming = work { true } else { false } }
+  var isExplaining: Bool { if case .naming(let excess) = work { excess.isAwaited } else { false } }
 
   /// What failed may have failed because nothing more could be written.
   func explainEnd(isFailure: Bool) -> [TaskEvent] {
     let events = heed()
     guard events.isEmpty else { return events }
     let wasRefused = isFailure && refusedAt.map { Clock.now - $0 < QuotaMonitor.refusalMatters } ?? false
-    refusedAt = nil
     switch work {
     case .waiting, .measuring:
       guard isFailure, let charged = used(), charged > quota.limit || wasRefused else { return [] }
       return name(Excess(charged: charged, wasRefused: wasRefused, isAwaited: true))
     case .naming(var excess):
+      // What is set aside is no reason to keep a success waiting.
+      guard isFailure || quota.isExact else { return [] }
       excess.wasRefused = excess.wasRefused || wasRefused
       if !excess.isAwaited { scale.setTimer(Clock.now + QuotaMonitor.patienceOfEnds) }
       excess.isAwaited = true
@@ -99,12 +103,12 @@ final class QuotaMonitor: TaskMonitor {
     }
   }
 
-  /// Final processes are not limited any more.
+  /// Final processes have room that the task had not.
   func follow(_ phase: TaskMachine.Phase) {
     guard phase == .finalizing || phase == .terminal else { return }
     stop()
-    do throws(Errno) { try quota.lift() } catch {
-      warn("warning: the disk limit stays while final processes run: \(error)")
+    do throws(Errno) { try quota.loosen() } catch {
+      warn("warning: the disk limit stays as it is while final processes run: \(error)")
     }
   }
 
@@ -135,9 +139,10 @@ final class QuotaMonitor: TaskMonitor {
 
   /// Takes the kernel's warnings. A limit that was passed, and is not any more, is no reason for anything.
   private func heed() -> [TaskEvent] {
-    let found = warnings?.take(device: quota.device) ?? []
-    if found.contains(where: \.isRefusal) { refusedAt = Clock.now }
-    guard isListening, !found.isEmpty, let charged = used(), charged > quota.limit else { return [] }
+    if refusals?.take(device: quota.device).isEmpty == false { refusedAt = Clock.now }
+    guard isListening, warnings?.take(device: quota.device).isEmpty == false, let charged = used(),
+      charged > quota.limit
+    else { return [] }
     return name(Excess(charged: charged))
   }
 
@@ -224,7 +229,7 @@ final class QuotaMonitor: TaskMonitor {
   private func decide(_ excess: Excess, _ found: DiskMeasurement?) -> [TaskEvent] {
     var measured = found ?? DiskMeasurement(bytes: excess.charged, largest: [])
     if quota.isExact { measured = complete(measured, excess.charged, isWhole: found != nil) }
-    let isCertain = quota.isExact || found != nil || excess.isAwaited
+    let isCertain = quota.isExact || found != nil
     if isCertain, measured.bytes > quota.limit { return say(measured.excess(quota.limit)) }
     if excess.wasRefused { return say(measured.refusal(quota.limit, quota.hardLimit)) }
     // What is set aside will be given back, and the hard limit holds meanwhile.

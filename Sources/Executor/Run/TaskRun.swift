@@ -80,6 +80,8 @@ struct TaskRun {
   }
 
   private func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+    // Of a launch before this one, which did not come to its end.
+    try? context.diskQuota?.lift()
     context.diskQuota = try chargeDisk(context, containerizer)
     // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
@@ -260,7 +262,7 @@ struct TaskRun {
   ) throws(Errno) -> [any TaskMonitor] {
     guard machine.verdict == nil else {
       // Final processes run, or are to.
-      try? context.diskQuota?.lift()
+      try? context.diskQuota?.loosen()
       return []
     }
     let disk = try DiskLimit.monitor(

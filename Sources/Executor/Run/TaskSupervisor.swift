@@ -128,7 +128,6 @@ final class TaskSupervisor {
             follower?.goOn()
           case .monitors:
             pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
-            if !monitors.contains(where: \.isExplaining) { releaseEnds() }
           case nil: break
           }
           try settle()
@@ -147,7 +146,9 @@ final class TaskSupervisor {
 
   /// Takes the pending events one by one; an event's effects may add others.
   private func settle() throws {
-    while !pending.isEmpty, verdict == nil {
+    while verdict == nil {
+      if pending.isEmpty, machine.phase != .active || !monitors.contains(where: \.isExplaining) { releaseEnds() }
+      guard !pending.isEmpty else { return }
       let event = pending.removeFirst()
       let now = Clock.now
       var (type, members) = event.journalForm
@@ -346,10 +347,12 @@ final class TaskSupervisor {
     follower?.drain(process: record.key.process, run: Int(record.key.run))
     let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
     guard machine.phase == .active else { return pending.append(event) }
-    for monitor in monitors { pending += monitor.explainEnd(isFailure: outcome != .exited(0)) }
+    let isFailure = definitions[record.key.process].map { !outcome.isSuccess(of: $0) } ?? true
+    for monitor in monitors { pending += monitor.explainEnd(isFailure: isFailure) }
     if monitors.contains(where: \.isExplaining) { heldEnds.append(event) } else { pending.append(event) }
   }
 
+  /// What the monitors have found out is heard before; a task that is ending needs no reason any more.
   private func releaseEnds() {
     pending += heldEnds
     heldEnds = []
@@ -368,7 +371,8 @@ final class TaskSupervisor {
     defer { outOfMemoryKills = max(outOfMemoryKills, kills) }
     switch status {
     case .exited(let code):
-      guard code != 0, kills > outOfMemoryKills else { return .exited(code) }
+      let isFailure = definitions[record.key.process].map { !RunOutcome.exited(code).isSuccess(of: $0) } ?? (code != 0)
+      guard isFailure, kills > outOfMemoryKills else { return .exited(code) }
       return .outOfMemory(
         signal: nil, exitCode: code, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
     case .signaled(let signal):

@@ -12,6 +12,11 @@ package enum RunOutcome: Sendable, Equatable {
   /// It cannot be known how it ended.
   case lost(String)
 
+  /// Whether that is a success of this process.
+  package func isSuccess(of process: ProcessDefinition) -> Bool {
+    if case .exited(let code) = self { process.successExitCodes.contains(code) } else { false }
+  }
+
   /// For people: `exit status 3`, `killed by SIGSEGV`, `out of memory: 512 MiB limit, 512 MiB peak`.
   package var text: String {
     switch self {

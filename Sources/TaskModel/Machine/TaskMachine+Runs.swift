@@ -59,8 +59,8 @@ extension TaskMachine {
 
   private func stateAfter(_ outcome: RunOutcome, of index: Int) -> ProcessState {
     switch outcome {
-    case .exited(let status):
-      return nodes[index].definition.successExitCodes.contains(status) ? .success : .failed
+    case .exited:
+      return outcome.isSuccess(of: nodes[index].definition) ? .success : .failed
     case .signaled:
       // A signal of ours is no failure of the process; anyone else's is.
       return nodes[index].isAskedToEnd || afterKill != nil ? .killed : .failed
