@@ -117,6 +117,11 @@ class HostileImages(DockerTestCase):
 
 
 class Identity(DockerTestCase):
+    def test_a_role_that_the_host_lacks_is_refused_before_anything(self):
+        outcome = self.run_docker("true", role="nobody-has-this")
+        self.assert_failed(outcome, "nobody-has-this")
+        self.assertEqual(outcome.result["containerizer"], "docker")
+
     def test_an_image_that_has_another_uid_for_the_role_is_refused(self):
         def accounts(tar):
             tar.directory("etc")

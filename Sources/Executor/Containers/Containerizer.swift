@@ -6,9 +6,6 @@ import StrictJSON
 
 /// One of the two ways to run a task. What is above asks neither which one it has.
 protocol Containerizer {
-  /// `mesos` or `docker`, as `result.json` says.
-  var name: String { get }
-
   /// The image as the task names it; `nil` for the host's file system.
   var imageName: String? { get }
 
@@ -79,6 +76,8 @@ protocol Container: AnyObject {
   /// The directory on the host of what is written in the container outside its sandbox and its volumes; `nil` when there
   /// is none, or it cannot be seen from here.
   var writableLayer: String? { get }
+  /// Where its processes see their logs.
+  var logsDirectory: String { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
   /// Its init, as this host numbers it.

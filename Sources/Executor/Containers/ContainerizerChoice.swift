@@ -3,6 +3,14 @@ import TaskModel
 
 /// Which containerizer a task gets: the one its document names.
 enum ContainerizerChoice {
+  /// Its name, as a result has it.
+  static func name(_ task: TaskSpecification) -> String {
+    switch task.container {
+    case .mesos: "mesos"
+    case .docker: "docker"
+    }
+  }
+
   static func make(
     _ task: TaskSpecification, _ identity: Identity, _ settings: RunSettings, _ paths: TaskPaths
   ) throws(CommandFailure) -> any Containerizer {

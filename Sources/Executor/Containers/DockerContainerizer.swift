@@ -8,7 +8,6 @@ import TaskModel
 
 /// The Docker containerizer, for the supervisor: the engine makes the container, container-init runs in it.
 struct DockerContainerizer: Containerizer {
-  let name = "docker"
   /// The writable layer is the engine's, and made when its processes start.
   let quotaDirectories: [String] = []
   private let task: TaskSpecification

@@ -67,6 +67,8 @@ final class EngineContainer: Container {
     return lastUsage
   }
 
+  var logsDirectory: String { plan.sandbox + "/.logs" }
+
   var initPID: Int32 { identity.pid }
 
   /// Never: its init would be frozen with it, and the engine would know nothing of it.

@@ -50,6 +50,14 @@ final class NativeContainer: Container {
   var endDescriptor: Int32 { process.rawValue }
   var record: [(String, JSON?)] { identity.journalMembers }
   var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
+  /// Without mounts of its own a task sees them where they are.
+  var logsDirectory: String {
+    let inside = plan.sandbox + "/.logs"
+    let isMounted = plan.steps.contains { step in
+      if case .bind(_, let target, _, _) = step { target.utf8.elementsEqual(inside.utf8) } else { false }
+    }
+    return isMounted ? inside : paths.logs
+  }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
   var initPID: Int32 { identity.pid }
   func freeze() -> Bool { launcher.freeze(paths.taskID) }

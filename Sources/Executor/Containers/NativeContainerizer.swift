@@ -9,7 +9,6 @@ import TaskModel
 
 /// The Mesos containerizer, for the supervisor: an image from the store, isolators, container-init.
 struct NativeContainerizer: Containerizer {
-  let name = "mesos"
   private let task: TaskSpecification
   private let container: MesosContainer
   private let identity: Identity

@@ -45,7 +45,6 @@ struct TaskRun {
       context.identity = identity
       try checkUser(identity)
       var containerizer = try makeContainerizer(task, identity)
-      context.containerizerName = containerizer.name
       if let image = containerizer.imageName {
         publish(context, .staging, message: "image \(image)")
         do throws(CommandFailure) {
@@ -147,7 +146,6 @@ struct TaskRun {
     let identity = try Role.identity(settings.role)
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
-    context.containerizerName = containerizer.name
     context.outOfMemoryKills = history.outOfMemoryKills
     context.containerID = history.launched?["container_id"]?.string
     if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
@@ -217,7 +215,7 @@ struct TaskRun {
     guard let identity = context.identity else { throw CommandFailure(.internalError, "the role is not known") }
     var context = context
     let outcome = OutcomeFile(
-      paths: paths, times: context.times, directory: logsDirectory(container.plan, containerizer.name))
+      paths: paths, times: context.times, directory: container.logsDirectory)
     let environment = ProcessEnvironment(
       taskID: paths.taskID, identity: identity, sandbox: container.plan.sandbox,
       hasImage: containerizer.imageName != nil, outcome: outcome)
@@ -270,15 +268,6 @@ struct TaskRun {
     return [disk].compactMap { $0 }
   }
 
-  /// Where the processes see the logs: without mounts of its own a task sees them where they are.
-  private func logsDirectory(_ plan: LaunchPlan, _ containerizer: String) -> String {
-    let inside = plan.sandbox + "/.logs"
-    let isMounted = plan.steps.contains { step in
-      if case .bind(_, let target, _, _) = step { target.utf8.elementsEqual(inside.utf8) } else { false }
-    }
-    return isMounted || containerizer == "docker" ? inside : paths.logs
-  }
-
   // MARK: The end
 
   /// Takes the container down, writes the result, and only then says that the task has ended.
@@ -303,7 +292,7 @@ struct TaskRun {
     let finishedAt = Clock.wall
     func text(_ verdict: Verdict) -> [UInt8] {
       let result = TaskResult(
-        taskID: paths.taskID, verdict: verdict, containerizer: context.containerizerName,
+        taskID: paths.taskID, verdict: verdict, containerizer: ContainerizerChoice.name(context.task),
         containerID: container?.foreignID ?? context.containerID, image: context.image,
         role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
         ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
@@ -370,7 +359,6 @@ struct TaskRun {
     let times: RunTimes
     let lock: TaskLock
     var identity: Identity?
-    var containerizerName = "mesos"
     var image: ProvisionedImage?
     var machine: TaskMachine?
     var outOfMemoryKills: UInt64 = 0
