@@ -58,11 +58,13 @@ struct DockerRequestTests {
     #expect(create.hostConfig.networkMode == "host" && create.spec.hostname.isEmpty)
   }
 
-  @Test func nothingOfTheImagesEnvironmentReachesInit() throws {
-    let variables = #"["PATH=/bin","GLIBC_TUNABLES=x=1","SWIFT_BACKTRACE=enable=yes,swift-backtrace=/evil","A="]"#
+  @Test func whatTheRuntimesObeyIsTakenFromTheImagesEnvironment() throws {
+    let variables =
+      #"["PATH=/bin","GLIBC_TUNABLES=x=1","SWIFT_BACKTRACE=enable=yes,swift-backtrace=/evil","A=","MALLOC_TOP_PAD_=1","LD_PRELOAD=/x"]"#
     let create = try request().finished("t-1", image: try image("{\"Env\":\(variables)}"), nonce: nonce, paths: paths)
-    // Without a value, a name takes the image's variable away.
-    #expect(create.spec.environment == ["SWIFT_BACKTRACE=enable=no", "GLIBC_TUNABLES=", "PATH", "A"])
+    // Without a value, a name takes the image's variable away. `docker exec` needs the path.
+    #expect(
+      create.spec.environment == ["SWIFT_BACKTRACE=enable=no", "GLIBC_TUNABLES=", "LD_PRELOAD", "MALLOC_TOP_PAD_"])
   }
 
   @Test func whatIsOursIsMountedAndOnlyTheSandboxCanBeWritten() throws {

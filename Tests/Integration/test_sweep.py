@@ -239,6 +239,20 @@ class DockerSweeping(DockerTestCase, SweepTestCase):
         self.assertEqual(len(self.engine.containers()), 1)
         self.assert_recovers(task)
 
+    def test_what_runs_stays_although_its_work_directory_says_nothing_of_it(self):
+        # A moved one, or another mounted in its place: there are tasks, and this one is not among them.
+        task = self.start_docker(UNTIL_GO).wait_log("up")
+        away = self.host.path("away")
+        os.rename(self.host.work, away)
+        os.makedirs(self.host.work + "/tasks")
+        try:
+            self.assert_nothing_to_sweep(*self.socket)
+        finally:
+            shutil.rmtree(self.host.work)
+            os.rename(away, self.host.work)
+        self.assertEqual(len(self.engine.containers()), 1)
+        self.assert_recovers(task)
+
     def test_containers_are_found_however_the_directory_is_spelled(self):
         outcome = self.assert_finished(self.run_docker("true", options=("--keep",)))
         self.assertEqual(len(self.engine.containers()), 1)

@@ -95,7 +95,8 @@ private struct Sweep {
         // The label may have a spelling that was this directory's at the time.
         guard let id = DockerOwnership.task(container.labels, container.names),
           let work = container.labels[DockerLabels.workDirectory],
-          DirectoryPath.resolved(work).utf8.elementsEqual(workDirectory.utf8), isOver(id), isOwn(container, id)
+          DirectoryPath.resolved(work).utf8.elementsEqual(workDirectory.utf8), isOver(id), !isOthers(id),
+          isOwn(container, id)
         else { continue }
         remove("container \(container.id.short) of \(id)") {
           do throws(DockerEngineError) {
@@ -111,9 +112,10 @@ private struct Sweep {
     }
   }
 
-  /// A task that is still known knows the word in the labels of its container, and has none without one.
+  /// A task that is still known knows the word in the labels of its container, and has none without one. One that is not
+  /// may live on elsewhere: its work directory was moved, or another one is mounted there for us. What runs is left alone.
   private func isOwn(_ container: ContainerSummary, _ id: String) -> Bool {
-    if paths(id).isGone { return true }
+    if paths(id).isGone { return ["exited", "dead"].contains(container.state) }
     guard let nonce = try? readFile(paths(id).containerNonce, limit: 64) else { return false }
     return container.labels[DockerLabels.nonce]?.utf8.elementsEqual(nonce) == true
   }
@@ -127,7 +129,9 @@ private struct Sweep {
         let lock = try? RunDirectory.lock(paths, wait: false)
       else { continue }
       // Asked under the lock: a task may have come meanwhile that had its directory here before.
-      if isOver(id) { remove(paths.run) { Sweep.problems { () throws(Errno) in try RunDirectory.remove(paths) } } }
+      if isOver(id), !isListenedTo(paths) {
+        remove(paths.run) { Sweep.problems { () throws(Errno) in try RunDirectory.remove(paths) } }
+      }
       withExtendedLifetime(lock) {}
     }
     guard let current = try? InitProgram.sharedPath(runDirectory) else { return }
@@ -135,6 +139,15 @@ private struct Sweep {
       let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)
       // Containers that run from one keep it: a mount outlives the name of its file.
       if path != current { remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } } }
+    }
+  }
+
+  /// Whether an init still waits for an executor there, as the kernel lists the sockets of this network namespace (proc(5)).
+  private func isListenedTo(_ paths: TaskPaths) -> Bool {
+    guard paths.isGone, let sockets = try? readFile("/proc/net/unix", limit: 64 << 20) else { return false }
+    let path = Array(paths.controlSocket.utf8)
+    return sockets.split(separator: UInt8(ascii: "\n")).contains {
+      $0.count > path.count && $0.suffix(path.count).elementsEqual(path)
     }
   }
 

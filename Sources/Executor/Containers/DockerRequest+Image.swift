@@ -41,16 +41,21 @@ extension DockerRequest {
 
   /// The image's variables and those of the parameters, where a name without a value takes the image's away.
   private func environment(_ image: ImageDetails) throws(CommandFailure) -> [EnvironmentVariable] {
-    var variables: [EnvironmentVariable] = []
+    // By name, so that an image with thousands costs no more than that many.
+    var variables: [EnvironmentVariable?] = []
+    var places: [[UInt8]: Int] = [:]
     for assignment in image.spec.environment + create.spec.environment {
       let variable = EnvironmentVariable(assignment: assignment)
       guard variable.isValid else {
         throw CommandFailure(.failed, "an environment variable that cannot be: \"\(printable(variable.name.utf8))\"")
       }
-      variables.removeAll { $0.name.utf8.elementsEqual(variable.name.utf8) }
-      if assignment.utf8.contains(UInt8(ascii: "=")) { variables.append(variable) }
+      let name = Array(variable.name.utf8)
+      if let place = places.removeValue(forKey: name) { variables[place] = nil }
+      guard assignment.utf8.contains(UInt8(ascii: "=")) else { continue }
+      places[name] = variables.count
+      variables.append(variable)
     }
-    return variables
+    return variables.compactMap(\.self)
   }
 
   /// The whole request: the image as the engine knows it now, so that a name that moves meanwhile changes nothing, and
@@ -87,14 +92,17 @@ extension DockerRequest {
     return request
   }
 
-  /// What init's own environment is: nothing of the image's. An engine adds an image's variables to what it is asked for,
-  /// and takes those away that are named without a value. The image would otherwise have a say in what the C library and
-  /// the Swift runtime do in init, with init's rights: `SWIFT_BACKTRACE` names a program to start when it crashes.
+  /// What an image has no say in: what the C library and the Swift runtime do in init, with init's rights.
+  /// `SWIFT_BACKTRACE` names a program to start when it crashes. An engine adds an image's variables to what it is asked for,
+  /// and takes those away that are named without a value. The others stay, for `docker exec` and the engine's runtimes
+  /// (`NVIDIA_VISIBLE_DEVICES`); init forgets them before it does anything (CLinux/own_modes.c).
   private static func environmentOfInit(_ image: ImageDetails) -> [String] {
-    let own = [EnvironmentVariable("SWIFT_BACKTRACE", "enable=no"), EnvironmentVariable("GLIBC_TUNABLES", "")]
-    let names = image.spec.environment.map { EnvironmentVariable(assignment: $0).name }
-    return own.map { "\($0.name)=\($0.value)" }
-      + names.filter { name in !own.contains { $0.name.utf8.elementsEqual(name.utf8) } }
+    let own = ["SWIFT_BACKTRACE=enable=no", "GLIBC_TUNABLES="]
+    let others: Set<[UInt8]> = Set(
+      image.spec.environment.map { Array(EnvironmentVariable(assignment: $0).name.utf8) }
+        .filter { name in ["GLIBC_", "LD_", "MALLOC_", "SWIFT_"].contains { name.starts(with: $0.utf8) } })
+    let taken = others.map { String(decoding: $0, as: UTF8.self) }.sorted()
+    return own + taken.filter { name in !own.contains { $0.utf8.starts(with: (name + "=").utf8) } }
   }
 
   /// A container of the image that is only looked into, and never started.
