@@ -2,8 +2,8 @@
 //
 // In a Docker task the program is the first process of somebody else's container, and an image says what its environment
 // is. The Swift runtime takes from there which program it starts, with all our rights, when this one crashes
-// (SWIFT_BACKTRACE). The request to the engine takes the image's variables away; should it not, this does, before the
-// runtime has been set up: of all functions in a program the dynamic and the static C library call those of the
+// (SWIFT_BACKTRACE). The request to the engine takes those away that are obeyed before this is called; this takes the
+// others, before the runtime has been set up: of all functions in a program the dynamic and the static C library call those of the
 // .preinit_array first (System V gABI, "Initialization and Termination Functions").
 #include <stddef.h>
 

@@ -137,21 +137,23 @@ class Spellings(SweepTestCase):
         link = self.host.path("link")
         os.symlink(self.host.directory, link)
         here = self.host.directory
-        for spelled in (here + "//work/", here + "/./work", here + "/missing/../work", link + "/work",
-                        link + "/../" + os.path.basename(here) + "/work"):
+        name = os.path.basename(self.host.work)
+        for form in (here + "//{}/", here + "/./{}", here + "/missing/../{}", link + "/{}",
+                     link + "/../" + os.path.basename(here) + "/{}"):
+            spelled = form.format(name)
             with self.subTest(spelled):
                 task_id = self.host.task_id()
-                words = [f"--work-dir={spelled}", f"--run-dir={spelled.replace('work', 'run')}"]
+                words = [f"--work-dir={spelled}", f"--run-dir={form.format('run')}"]
                 self.host.write("task.json", document("echo $HOME"))
                 done = subprocess.run(
                     [binary(), "--task", self.host.path("task.json"), "--task-id", task_id, "--role", "www-data", *words],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
                     env=self.host.environment(), timeout=30)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                with open(f"{here}/work/tasks/{task_id}/logs/main/0/stdout", encoding="utf-8") as file:
-                    self.assertEqual(file.read(), f"{here}/work/tasks/{task_id}/sandbox\n")
+                with open(f"{self.host.work}/tasks/{task_id}/logs/main/0/stdout", encoding="utf-8") as file:
+                    self.assertEqual(file.read(), f"{self.host.work}/tasks/{task_id}/sandbox\n")
                 path = self.leave_run_directory()
-                self.assertEqual(self.sweep(work=spelled, run=spelled.replace("work", "run"))[1], path + "\n")
+                self.assertEqual(self.sweep(work=spelled, run=form.format("run"))[1], path + "\n")
         self.assertFalse(os.path.exists(here + "/missing"))
 
     def test_a_link_in_the_place_of_a_moved_directory_is_followed(self):
@@ -258,7 +260,7 @@ class DockerSweeping(DockerTestCase, SweepTestCase):
         self.assertEqual(len(self.engine.containers()), 1)
         link = self.host.path("link")
         os.symlink(self.host.directory, link)
-        done = self.sweep(*self.socket, work=link + "//work/", run=link + "/./run")
+        done = self.sweep(*self.socket, work=f"{link}//{os.path.basename(self.host.work)}/", run=link + "/./run")
         self.assertEqual(done[0], 0, done)
         self.assertIn(outcome.id, done[1])
         self.assertEqual(self.engine.containers(), [])

@@ -142,9 +142,11 @@ private struct Sweep {
     }
   }
 
-  /// Whether an init still waits for an executor there, as the kernel lists the sockets of this network namespace (proc(5)).
+  /// Whether an init may still wait for an executor there, as the kernel lists the sockets of this network namespace (proc(5)).
   private func isListenedTo(_ paths: TaskPaths) -> Bool {
-    guard paths.isGone, let sockets = try? readFile("/proc/net/unix", limit: 64 << 20) else { return false }
+    guard paths.isGone else { return false }
+    // What cannot be looked at stays.
+    guard let sockets = try? readFile("/proc/net/unix", limit: 64 << 20) else { return true }
     let path = Array(paths.controlSocket.utf8)
     return sockets.split(separator: UInt8(ascii: "\n")).contains {
       $0.count > path.count && $0.suffix(path.count).elementsEqual(path)
