@@ -62,6 +62,16 @@ int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage) { return
 int ax_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(SYS_close_range, first, last, flags);
 }
+int ax_keep_descriptors(const int *sources, int count, int first, int kept) {
+  // Above every target first, so that placing one cannot overwrite another.
+  int moved[16];
+  if (count > 16) { errno = EMFILE; return -1; }
+  for (int i = 0; i < count; i++)
+    if ((moved[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, first + count)) < 0) return -1;
+  for (int i = 0; i < count; i++)
+    if (dup3(moved[i], first + i, first + i < kept ? 0 : O_CLOEXEC) < 0) return -1;
+  return ax_close_range((unsigned)(first + count), ~0u, 0);
+}
 int ax_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags) {
   return (int)syscall(SYS_execveat, fd, path, argv, envp, flags);
 }

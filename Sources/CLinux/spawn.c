@@ -1,7 +1,7 @@
 // Starting a child from the executor: clone3 and exec with nothing but async-signal-safe calls between.
 //
 //   parent                                child
-//   clone3 ------------------------------> join cgroups, setsid, place descriptors
+//   clone3 ------------------------------> join cgroups, unshare their namespace, setsid, place descriptors
 //   read(error pipe)                       exec
 //     EOF: exec succeeded  <-------------- (close-on-exec closes the pipe)
 //     {stage, errno}: the child has failed and is reaped here
@@ -51,12 +51,17 @@ static void run_child(const struct ax_spawn_request *request, int error_pipe) {
   // with it the RCU grace period of 10 to 20 ms that moving another process costs.
   for (int i = 0; i < request->join_tasks_count; i++)
     if (write(request->join_tasks[i], "0", 1) != 1) fail(error_pipe, AX_STAGE_CGROUP);
+  // The root of a new cgroup namespace is where its maker is at this moment (cgroup_namespaces(7)): not what clone3 would
+  // take, which is where the parent is.
+  if (request->new_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0) fail(error_pipe, AX_STAGE_CGROUP);
+  for (int i = 0; i < request->own_tasks_count; i++)
+    if (write(request->own_tasks[i], "0", 1) != 1) fail(error_pipe, AX_STAGE_CGROUP);
   if (request->new_session && setsid() < 0) fail(error_pipe, AX_STAGE_SESSION);
 
   // Move every source above the highest target first, so that placing one cannot overwrite another.
   int count = request->source_count;
-  int moved[64];
-  if (count > 64) { errno = EMFILE; fail(error_pipe, AX_STAGE_DESCRIPTORS); }
+  int moved[AX_SPAWN_DESCRIPTORS];
+  if (count > AX_SPAWN_DESCRIPTORS) { errno = EMFILE; fail(error_pipe, AX_STAGE_DESCRIPTORS); }
   int floor = count < 3 ? 3 : count;
   int error_high = fcntl(error_pipe, F_DUPFD_CLOEXEC, floor);
   int executable = request->executable;

@@ -17,8 +17,9 @@ package enum ContainerInit {
     package static let plan: Int32 = 3
     package static let listener: Int32 = 4
     package static let exits: Int32 = 5
-    /// `tasks` files of cgroups v1 in the plan's order, then the cgroup2 directory if the plan has one, then whatever
-    /// shall stay open as long as the container lives.
+    /// `tasks` files of cgroups v1 in the plan's order, then the cgroup2 directory if the plan has one, then the sources of
+    /// the plan's bind mounts as detached mounts, then whatever shall stay open as long as the container lives. None of
+    /// them leads to a directory of the host above itself.
     package static let first: Int32 = 6
   }
 
@@ -34,12 +35,14 @@ package enum ContainerInit {
       }
       let tasks = plan.cgroups.map { _ in take() }
       let cgroup = plan.cgroupDirectory.map { _ in take() }
+      var sources = plan.binds.map { _ in take() }
       do throws(SetupError) {
-        var interpreter = SetupInterpreter()
+        var interpreter = SetupInterpreter(sources: sources)
         try interpreter.run(plan.steps)
       } catch {
         refuse(error, listener)
       }
+      sources = []
       let isNamespace = Namespaces(rawValue: plan.namespaces).contains(.pid)
       if !isNamespace { try CurrentProcess.adoptOrphans() }
       let server = try InitServer(

@@ -38,6 +38,14 @@ struct ProcessStarter {
   /// The cgroup2 directory that every process is born in.
   let cgroup: SharedDescriptor?
 
+  /// The numbers that a child's descriptors have, and nothing else is open in it.
+  private enum Number {
+    static let output: Int32 = 1
+    static let errors: Int32 = 2
+    static let go: Int32 = 3
+    static let failure: Int32 = 4
+  }
+
   /// Forks a child for `spec` that holds before it executes anything.
   func fork(_ spec: ProcessSpec, output: SharedDescriptor, errors: SharedDescriptor) throws(Errno) -> HeldChild {
     let go = try makePipe()
@@ -47,29 +55,32 @@ struct ProcessStarter {
     let pid = try Children.fork(into: cgroup?.rawValue)
     if pid == 0 {
       runChild(
-        spec, output: output.rawValue, errors: errors.rawValue, go: go.first.rawValue, goWriter: go.second.rawValue,
-        failure: failure.second.rawValue)
+        spec, output: output.rawValue, errors: errors.rawValue, go: go.first.rawValue, failure: failure.second.rawValue)
     }
     try failure.first.descriptor.setNonBlocking(true)
     return HeldChild(pid: pid, go: go.second, failure: failure.first)
   }
 
-  /// The child's whole life before the command: restrict, wait, execute.
-  private func runChild(
-    _ spec: ProcessSpec, output: Int32, errors: Int32, go: Int32, goWriter: Int32, failure: Int32
-  ) -> Never {
+  /// The child's whole life before the command: let go of what is init's, restrict, wait, execute.
+  private func runChild(_ spec: ProcessSpec, output: Int32, errors: Int32, go: Int32, failure: Int32) -> Never {
     do throws(StageFailure) {
-      try prepare(spec, output: output, errors: errors)
-      // The copy of the writing end must go, or the end of init would not be seen here.
-      Child.close(goWriter)
-      guard Child.waitForByte(go) else { Child.exit(0) }
+      try leaveInit(output: output, errors: errors, go: go, failure: failure)
+    } catch {
+      ProcessStarter.giveUp(error, failure)
+    }
+    do throws(StageFailure) {
+      try prepare(spec)
+      guard Child.waitForByte(Number.go) else { Child.exit(0) }
       try execute(spec)
       Child.exit(127)
     } catch {
-      let message = StartFailure(reason: error.reason, hint: error.hint).encoded
-      Child.report(message, to: failure)
-      Child.exit(127)
+      ProcessStarter.giveUp(error, Number.failure)
     }
+  }
+
+  private static func giveUp(_ failure: StageFailure, _ pipe: Int32) -> Never {
+    Child.report(StartFailure(reason: failure.reason, hint: failure.hint).encoded, to: pipe)
+    Child.exit(127)
   }
 
   /// A stage of the child that failed, in words.
@@ -86,19 +97,26 @@ struct ProcessStarter {
     }
   }
 
-  /// The order matters. Cgroups first, while root may write to their files. Limits before the uid changes, for only
-  /// root may raise them. The filter while CAP_SYS_ADMIN is held. The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right
-  /// to set them is gone. `no_new_privs` after all of that: it never goes away.
-  private func prepare(_ spec: ProcessSpec, output: Int32, errors: Int32) throws(StageFailure) {
-    let identity = restrictions.identity
+  /// Joins the cgroups, while root may write to their files, and closes everything that init has open but for two streams
+  /// and two pipes. From here on names of the task's are looked up, in PATH, as an interpreter or as a working directory:
+  /// `/proc/self/fd/N` must lead nowhere (CVE-2024-21626), and closing at exec would come too late for that.
+  private func leaveInit(output: Int32, errors: Int32, go: Int32, failure: Int32) throws(StageFailure) {
     for file in cgroupTasks {
       try stage("join a cgroup") { () throws(Errno) in try Child.join(tasksFile: file.descriptor) }
     }
-    try stage("start a session") { () throws(Errno) in try Child.startSession() }
-    try stage("connect the output") { () throws(Errno) in
-      try Child.place(output, at: 1)
-      try Child.place(errors, at: 2)
+    try stage("close the descriptors of container-init") { () throws(Errno) in
+      try Child.keepOnly([output, errors, go, failure], first: Number.output, lastKept: Number.errors)
     }
+  }
+
+  /// The order matters. Limits before the uid changes, for only root may raise them. The filter while CAP_SYS_ADMIN is held.
+  /// The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right to set them is gone.
+  /// `no_new_privs` after all of that: it never goes away.
+  private func prepare(_ spec: ProcessSpec) throws(StageFailure) {
+    let identity = restrictions.identity
+    // The container's own, not the one that init was born with.
+    try stage("open /dev/null as standard input") { () throws(Errno) in try Child.openNullInput() }
+    try stage("start a session") { () throws(Errno) in try Child.startSession() }
     try stage("leave the session keyring") { () throws(Errno) in try Child.leaveKeyring() }
     for limit in restrictions.limits {
       try stage("set resource limit \(limit.resource) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
@@ -118,6 +136,9 @@ struct ProcessStarter {
       try stage("become \(identity.name) (\(identity.uid):\(identity.gid))") { () throws(Errno) in
         try Credentials.setGroups(identity.supplementaryGroups)
         try Credentials.become(uid: identity.uid, gid: identity.gid)
+        // Whoever changes its user is dumpable again where `fs.suid_dumpable` says so, and then others of that user may look
+        // into it. Until this is said they may not: it still has more capabilities than they.
+        try Credentials.setDumpable(false)
       }
     }
     try stage("set the capabilities") { () throws(Errno) in
@@ -132,7 +153,6 @@ struct ProcessStarter {
     }
     Child.setFileCreationMask(0o022)
     try enterWorkingDirectory(spec)
-    try stage("close descriptors") { () throws(Errno) in try Child.closeOnExec(from: 3) }
     try stage("reset signals") { () throws(Errno) in try Child.resetSignals() }
   }
 

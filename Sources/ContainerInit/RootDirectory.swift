@@ -1,16 +1,55 @@
 import Glibc
+import LaunchModel
 import LinuxKernel
 
 /// The root a container is being built in, held by descriptor. Every path in it belongs to an image and is hostile:
 /// it is resolved below the descriptor and used by descriptor, never by name again.
+///
+/// Something is made in it only on file systems that this launch made: its overlay, its own tmpfs. A volume is somebody
+/// else's, and so is the host's root; what is mounted there goes on what is there already.
 final class RootDirectory {
   let descriptor: FileDescriptor
-  /// The root is the host's own: nothing may be created in it.
-  let isHost: Bool
+  /// The mounts of file systems that this launch made.
+  private var ownMounts: Set<MountIdentity>
 
-  init(descriptor: consuming FileDescriptor, isHost: Bool) {
+  /// A mount by its number and its file system's, as statx(2) tells of anything in it.
+  private struct MountIdentity: Hashable {
+    let mount: UInt64
+    let device: UInt64
+    init(_ about: FileStatus) {
+      mount = about.mountID
+      device = about.device
+    }
+  }
+
+  /// - Parameter isOwn: whether this launch made the file system of the root itself.
+  init(descriptor: consuming FileDescriptor, isOwn: Bool) throws(Errno) {
+    let about = try status(of: descriptor.rawValue)
     self.descriptor = descriptor
-    self.isHost = isHost
+    ownMounts = isOwn ? [MountIdentity(about)] : []
+  }
+
+  /// The same file systems, seen from the root that has become the process' own.
+  init(pivotedFrom other: RootDirectory) throws(Errno) {
+    descriptor = try openFile("/", O_PATH | O_DIRECTORY)
+    ownMounts = other.ownMounts
+  }
+
+  /// Notes that a mount, attached or about to be, is of a file system that this launch made.
+  func addOwn(_ mount: borrowing FileDescriptor) throws(Errno) {
+    ownMounts.insert(MountIdentity(try status(of: mount.rawValue)))
+  }
+
+  /// Refuses to make anything in a directory that is not this launch's.
+  func requireOwn(_ directory: borrowing FileDescriptor, toMake path: String) throws(SetupError) {
+    do throws(Errno) {
+      if ownMounts.contains(MountIdentity(try status(of: directory.rawValue))) { return }
+    } catch {
+      throw refusal(path, error)
+    }
+    throw SetupError(
+      "\(path) does not exist, and nothing is made for a container on the host's file system or in a volume (EROFS)",
+      hint: "make it before the task starts, or choose a path below the sandbox")
   }
 
   /// A directory that must be there without any link on the way, so that an image cannot lead a mount of `/proc`,
@@ -32,22 +71,30 @@ final class RootDirectory {
     }
   }
 
-  /// What a mount of `source` goes on: a directory for a directory, a file for anything else. Made when missing.
+  /// What a mount goes on: a directory for a directory, anything else for anything else. A link is followed inside the root,
+  /// to the place it leads to, and is never replaced. Made when missing.
   func mountPoint(_ path: String, forDirectory: Bool) throws(SetupError) -> FileDescriptor {
-    if forDirectory { return try directory(path) }
+    guard let found = try existing(path) else {
+      return forDirectory ? try make(path, mode: 0o755, resolve: [.inRoot, .noMagicLinks]) : try makeFile(path)
+    }
+    let isDirectory: Bool
+    do throws(Errno) { isDirectory = try status(of: found.rawValue).isDirectory } catch { throw refusal(path, error) }
+    guard isDirectory == forDirectory else {
+      throw SetupError(
+        "\(path) in the container is \(isDirectory ? "a directory (EISDIR)" : "no directory (ENOTDIR)"), and what is to be "
+          + "mounted there is \(forDirectory ? "one" : "none")")
+    }
+    return found
+  }
+
+  private func makeFile(_ path: String) throws(SetupError) -> FileDescriptor {
     let (parent, name) = split(path)
     let directory = try directory(parent)
+    try requireOwn(directory, toMake: path)
     do throws(Errno) {
-      // A link at the end would be a place of the image's choosing: it gives way to a file of ours.
-      if let old = try? status(of: name, at: directory.rawValue), old.isSymbolicLink {
-        try removeFile(name, at: directory.rawValue)
-      }
-      let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-      do throws(Errno) {
-        return try openFile(name, O_PATH | O_NOFOLLOW, at: directory.rawValue)
-      } catch  where error.code == ENOENT {
-        return try openFile(name, flags | O_CREAT | O_EXCL, mode: 0o644, at: directory.rawValue)
-      }
+      // EEXIST is a link that leads nowhere: nothing says where it was meant to lead.
+      let flags = O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+      return try openFile(name, flags, mode: 0o644, at: directory.rawValue)
     } catch {
       throw refusal(path, error)
     }
@@ -61,6 +108,26 @@ final class RootDirectory {
       return nil
     } catch {
       throw refusal(path, error)
+    }
+  }
+
+  /// The place that a path stands for now, as the kernel names it (proc(5)): the place of what is there of it, and the rest.
+  func place(_ path: String) throws(SetupError) -> [[UInt8]] {
+    let components = Array(path.utf8).pathComponents
+    for end in stride(from: components.count, through: 0, by: -1) {
+      let prefix = String(decoding: Array(components[..<end].joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+      guard let found = try existing(prefix) else { continue }
+      return try RootDirectory.place(of: found) + components[end...]
+    }
+    return components
+  }
+
+  /// The place of an open file.
+  static func place(of file: borrowing FileDescriptor) throws(SetupError) -> [[UInt8]] {
+    do throws(Errno) {
+      return try readSymbolicLink("/proc/self/fd/\(file.rawValue)").pathComponents
+    } catch {
+      throw SetupError("cannot find out where something is mounted", error, hint: "/proc must be mounted on the host")
     }
   }
 
@@ -82,6 +149,10 @@ final class RootDirectory {
       SetupError(
         "\(path) in the image passes a symbolic link where a directory must be (\(error.name))",
         hint: "the image would lead a mount elsewhere; rebuild it with a real directory there")
+    case EEXIST:
+      SetupError(
+        "\(path) in the container is a symbolic link that leads nowhere (\(error.name))",
+        hint: "make what it leads to, or choose another path")
     case ENOTDIR:
       SetupError(
         "\(path) in the image is not a directory (\(error.name))", hint: "rebuild the image with a directory there")
@@ -94,22 +165,32 @@ final class RootDirectory {
   }
 
   private func make(_ path: String, mode: UInt32, resolve: Resolve) throws(SetupError) -> FileDescriptor {
-    if isHost { return try HostCover.makeDirectory(path, below: descriptor) }
     let components = Array(path.utf8).pathComponents
     guard !components.contains(Array("..".utf8)) else { throw SetupError("\(path): \"..\" is not allowed here") }
-    do throws(Errno) {
-      for end in components.indices {
-        let prefix = Array(components[...end].joined(separator: [UInt8(ascii: "/")]))
-        do throws(Errno) {
-          _ = try openBelow(descriptor.rawValue, prefix, O_PATH | O_DIRECTORY, resolve: resolve).rawValue
-        } catch  where error.code == ENOENT {
-          let parent = Array(components[..<end].joined(separator: [UInt8(ascii: "/")]))
-          let above = try openBelow(
-            descriptor.rawValue, parent.isEmpty ? [UInt8(ascii: ".")] : parent, O_PATH | O_DIRECTORY, resolve: resolve)
-          // EEXIST here is a link that leads nowhere: refused, for nothing says where it was meant to lead.
-          try LinuxKernel.makeDirectory(components[end], mode: mode, at: above.rawValue)
-        }
+    for end in components.indices {
+      let prefix = Array(components[...end].joined(separator: [UInt8(ascii: "/")]))
+      do throws(Errno) {
+        _ = try openBelow(descriptor.rawValue, prefix, O_PATH | O_DIRECTORY, resolve: resolve).rawValue
+        continue
+      } catch  where error.code == ENOENT {
+      } catch {
+        throw refusal(path, error)
       }
+      let parent = Array(components[..<end].joined(separator: [UInt8(ascii: "/")]))
+      do {
+        let above = try openBelow(
+          descriptor.rawValue, parent.isEmpty ? [UInt8(ascii: ".")] : parent, O_PATH | O_DIRECTORY, resolve: resolve)
+        try requireOwn(above, toMake: path)
+        try LinuxKernel.makeDirectory(components[end], mode: mode, at: above.rawValue)
+      } catch let error as SetupError {
+        throw error
+      } catch let error as Errno {
+        throw refusal(path, error)
+      } catch {
+        throw SetupError("\(path): \(error)")
+      }
+    }
+    do throws(Errno) {
       return try openBelow(descriptor.rawValue, relative(path), O_PATH | O_DIRECTORY, resolve: resolve)
     } catch {
       throw refusal(path, error)

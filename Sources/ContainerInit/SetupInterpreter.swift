@@ -5,14 +5,16 @@ import LinuxKernel
 /// Carries out the set-up steps of a plan, in order, in the mount namespace that init was born into.
 struct SetupInterpreter {
   private var root: RootDirectory?
+  /// The sources of the plan's bind mounts that have had no turn yet.
+  private var sources: [SharedDescriptor] = []
 
   /// For a root that is to be made by the first steps.
-  init() {}
+  init(sources: [SharedDescriptor]) { self.sources = sources }
 
-  /// For a root that stands already: the steps work on it as it is.
+  /// For a root that stands already, made by an engine for this launch: the steps work on it as it is.
   init(standingAt path: String) throws(SetupError) {
     do throws(Errno) {
-      root = RootDirectory(descriptor: try openFile(path, O_PATH | O_DIRECTORY), isHost: false)
+      root = try RootDirectory(descriptor: try openFile(path, O_PATH | O_DIRECTORY), isOwn: true)
     } catch {
       throw SetupError("cannot open the root", error)
     }
@@ -37,27 +39,32 @@ struct SetupInterpreter {
     switch step {
     case .overlayRoot(let layers, let upper, let work):
       try makeAllMountsPrivate(.slave)
-      root = RootDirectory(descriptor: try OverlayRoot.mount(layers: layers, upper: upper, work: work), isHost: false)
+      root = try RootDirectory(
+        descriptor: try OverlayRoot.mount(layers: layers, upper: upper, work: work), isOwn: true)
     case .hostRoot:
       try makeAllMountsPrivate(.slave)
-      root = RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isHost: true)
+      root = try RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isOwn: false)
     case .directory(let target, let mode):
       _ = try currentRoot().directory(target, mode: mode).rawValue
     case .mount(let type, let target, let options, let attributes):
       try mount(type, on: target, options: options, attributes: MountAttributes(rawValue: attributes))
-    case .bind(let source, let target, let attributes, let recursive):
-      try bind(source, on: target, attributes: MountAttributes(rawValue: attributes), recursive: recursive)
+    case .binds(let mounts):
+      var binds = BindMounts(try currentRoot())
+      try binds.attach(mounts, Array(sources.prefix(mounts.count)))
+      sources.removeFirst(min(mounts.count, sources.count))
     case .device(let target, let major, let minor, let mode):
       let (parent, name) = try currentRoot().split(target)
       let directory = try currentRoot().realDirectory(parent)
+      try currentRoot().requireOwn(directory, toMake: target)
       try makeNode(name, mode: UInt32(S_IFCHR) | mode, major: major, minor: minor, at: directory.rawValue)
     case .symbolicLink(let target, let content):
       let (parent, name) = try currentRoot().split(target)
       let directory = try currentRoot().realDirectory(parent)
+      try currentRoot().requireOwn(directory, toMake: target)
       try makeSymbolicLink(name, to: content, at: directory.rawValue)
     case .pivot:
       try pivotRoot(into: currentRoot().descriptor)
-      root = RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isHost: false)
+      root = try RootDirectory(pivotedFrom: try currentRoot())
     case .mask(let path): try mask(path)
     case .readOnly(let path): try makeReadOnly(path)
     case .hostname(let name): try setHostName(name)
@@ -78,38 +85,9 @@ struct SetupInterpreter {
       let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
       if parts.count == 2 { try context.set(parts[0], parts[1]) } else { try context.set(flag: option) }
     }
-    try attach(try context.mount(attributes), onto: place)
-  }
-
-  private func bind(_ source: String, on target: String, attributes: MountAttributes, recursive: Bool) throws {
-    let original: FileDescriptor
-    do throws(Errno) {
-      original = try openFile(source, O_PATH)
-    } catch {
-      throw SetupError("cannot mount \(source) on \(target)", error, hint: "\(source) must exist on the host")
-    }
-    let about = try status(of: original.rawValue)
-    let copy = try cloneMount([UInt8](), at: original.rawValue, recursive: recursive)
-    try setMountAttributes(copy.rawValue, set: attributes, propagation: .private, recursive: recursive)
-    let place = try currentRoot().mountPoint(target, forDirectory: about.isDirectory)
-    try refuseKernelFileSystem(place, target: target)
-    try attach(copy, onto: place)
-  }
-
-  /// A link of the image may lead a mount of ours onto `/proc`, `/sys` or the root itself; masks and reads of ours would
-  /// then meet the task's own files.
-  private func refuseKernelFileSystem(_ place: borrowing FileDescriptor, target: String) throws {
-    // proc, sysfs, devpts, cgroup, cgroup2
-    let kernel: Set<UInt64> = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]
-    let root = try status(of: try currentRoot().descriptor.rawValue)
-    let about = try status(of: place.rawValue)
-    guard try !kernel.contains(fileSystemMagic(of: place.rawValue)),
-      about.inode != root.inode || about.mountID != root.mountID
-    else {
-      throw SetupError(
-        "cannot mount on \(target): it leads to the root or to a file system of the kernel",
-        hint: "a link in the image leads there; choose another path or rebuild the image")
-    }
+    let mount = try context.mount(attributes)
+    if type == "tmpfs" { try currentRoot().addOwn(mount) }
+    try attach(mount, onto: place)
   }
 
   /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own
@@ -123,8 +101,9 @@ struct SetupInterpreter {
       return
     }
     let null = try openFile("/dev/null", O_PATH | O_NOFOLLOW)
-    let about = try status(of: null.rawValue)
-    guard about.deviceType == 1 << 32 | 3 else { throw SetupError("cannot hide \(path): /dev/null is not 1:3") }
+    guard try status(of: null.rawValue).isNullDevice else {
+      throw SetupError("cannot hide \(path): /dev/null is not 1:3")
+    }
     try attach(try cloneMount([UInt8](), at: null.rawValue, recursive: false), onto: place)
   }
 

@@ -1,10 +1,11 @@
 import Glibc
+import LaunchModel
 import LinuxKernel
 
 /// Every path of a task on this host.
 ///
 ///     <work-dir>/                         0711 root
-///       tasks/<task-id>/                  0711 root
+///       tasks/<task-id>/                  0700 root: nobody else walks to what a task writes
 ///         task.json                       the document as given
 ///         plan.json                       what was launched
 ///         events.jsonl                    the journal
@@ -13,7 +14,7 @@ import LinuxKernel
 ///         health.json                     the last health checks, when there are any
 ///         result.json
 ///         container.nonce                 a Docker task's: the random word in its container's labels
-///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index
+///         logs/<process>/<run>/stdout, stderr [.1 …], each with its .index: the role's to read
 ///         logs/.outcome.json              how the task ended, for its final processes; no process has such a name
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
@@ -23,6 +24,7 @@ import LinuxKernel
 ///       work-dir                          a link to the <work-dir> that the task is of; there first, gone last
 ///       control.sock                      container-init listens here
 ///       handover/, launch-plan            a Docker task's: its init and where that gets its plan; what it got
+///       network/                        hosts, resolv.conf and hostname as a container with an image has them
 ///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
 ///       shown/<process>/<run>             how much of a run's output was shown
 ///       accounts/                         a Docker task's: account files for a root that cannot be written to
@@ -54,6 +56,7 @@ struct TaskPaths: Sendable {
   var launchPlan: String { run + "/launch-plan" }
   var handover: String { run + "/" + TaskPaths.handoverName }
   var accounts: String { run + "/" + TaskPaths.accountsName }
+  var networkFiles: String { run + "/network" }
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
 
@@ -140,25 +143,48 @@ struct TaskPaths: Sendable {
     }
   }
 
-  /// Makes the task's directories. Fails with `EEXIST` when the task is there already.
-  func create(uid: UInt32, gid: UInt32) throws(Errno) {
+  /// Makes the task's directories. Fails with `EEXIST` when the task is there already. The sandbox is root's until
+  /// `Sandbox.prepare` hands it over.
+  func create() throws(Errno) {
     try makeDirectories(TaskPaths.tasks(workDirectory), mode: 0o711)
-    try makeDirectory(task, mode: 0o711)
-    try makeOwned(task, mode: 0o711, uid: 0, gid: 0)
-    try makeDirectory(logs, mode: 0o750)
-    try makeOwned(logs, mode: 0o750, uid: 0, gid: gid)
+    try makeDirectory(task, mode: 0o700)
+    try makeDirectory(logs, mode: 0o700)
     try makeDirectory(sandbox, mode: 0o700)
-    // What the container mounts the logs on; root's, so that the role cannot put something else in its place.
-    try makeDirectory(sandbox + "/.logs", mode: 0o755)
-    try makeDirectory(sandbox + "/.tmp", mode: 0o700)
-    try makeOwned(sandbox + "/.tmp", mode: 0o700, uid: uid, gid: gid)
-    try makeOwned(sandbox, mode: 0o700, uid: uid, gid: gid)
+  }
+
+  /// A way to the sandbox for a role that sees the host's file system as it is: it may walk through what is root's, and no
+  /// other user may.
+  func openFor(_ identity: Identity) throws(CommandFailure) {
+    guard identity.uid != 0 else { return }
+    do throws(Errno) {
+      for path in [task, logs] {
+        let directory = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try allowSearch(of: directory.rawValue, by: identity.uid)
+      }
+    } catch {
+      throw CommandFailure(
+        .configuration, "without the isolator filesystem/linux \(identity.name) cannot be let into \(task): \(error)",
+        hint: "add filesystem/linux to --isolation, or choose a --work-dir on a file system with access control lists")
+    }
+  }
+
+  /// An empty sandbox for a launch that is done anew, nothing of the task having seen the one before.
+  func renewSandbox() throws(CommandFailure) {
+    do throws(Errno) {
+      try removeTree(sandbox)
+      try makeDirectory(sandbox, mode: 0o700)
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot make \(sandbox) anew: \(error)")
+    }
   }
 
   /// The directories of a writable layer over an image.
   func createRootfs() throws(Errno) {
     try makeDirectory(rootfs, mode: 0o700)
     try makeDirectory(upper, mode: 0o755)
+    // It becomes the mode of the container's root, whatever the umask.
+    let directory = try openFile(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    try changeMode(of: directory.rawValue, to: 0o755)
     try makeDirectory(overlayWork, mode: 0o700)
   }
 
@@ -177,11 +203,4 @@ struct TaskPaths: Sendable {
   }
 
   var hasRootfs: Bool { (try? status(of: rootfs)) != nil }
-
-  /// Owner and mode of a directory that was just made, whatever the umask. Without root the owner is who we are.
-  private func makeOwned(_ path: String, mode: UInt32, uid: UInt32, gid: UInt32) throws(Errno) {
-    let directory = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    if CurrentProcess.effectiveUser == 0 { try changeOwner(of: directory.rawValue, uid: uid, gid: gid) }
-    try changeMode(of: directory.rawValue, to: mode)
-  }
 }

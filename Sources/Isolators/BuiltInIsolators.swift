@@ -13,6 +13,7 @@ package enum BuiltInIsolators {
     LinuxNoNewPrivileges.self,
     NamespacesIPC.self,
     NamespacesPID.self,
+    NamespacesCgroup.self,
     VolumeSandboxPath.self,
     VolumeHostPath.self,
     DiskUsageLimit.self,

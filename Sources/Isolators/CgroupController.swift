@@ -1,7 +1,44 @@
 import LaunchModel
 import LinuxKernel
 
-/// What the `cgroups/*` isolators share: a cgroup of the container's name in a controller's hierarchy.
+/// The cgroups of a container in one version 1 hierarchy.
+///
+///     <mount>/aurora-executor/<container>          what init and the task's processes share
+///     <mount>/aurora-executor/<container>/task     the task's processes, where they have limits
+///     <mount>/aurora-executor/<container>/init     container-init, where they have: it can serve a task that is at its limit
+struct ContainerCgroups: Sendable {
+  private let whole: String
+  private let isSplit: Bool
+  /// A new cpuset has no CPUs, and nobody can join it.
+  private let inherited: [String]
+
+  /// Controllers whose limits init does not share with the task.
+  private static let separate: Set<String> = ["cpu", "memory", "pids"]
+
+  init(_ hierarchy: CgroupHierarchies.Version1, host: HostFacts, containerID: String) {
+    whole = "\(hierarchy.mount)/\(host.cgroupParent)/\(containerID)"
+    inherited = hierarchy.controllers.contains("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : []
+    isSplit = !hierarchy.controllers.isDisjoint(with: ContainerCgroups.separate)
+  }
+
+  /// Where the task's processes are.
+  var task: CgroupDirectory { CgroupDirectory(isSplit ? whole + "/task" : whole) }
+
+  /// The cgroups of this hierarchy, with what shall be written into them.
+  func fragment(task settings: [CgroupSetup.Setting] = [], initial: [CgroupSetup.Setting] = []) -> PlanFragment {
+    var fragment = PlanFragment()
+    let setup = CgroupSetup(directory: task.path, settings: settings, inherited: inherited)
+    guard isSplit else {
+      fragment.sharedCgroups = [setup]
+      return fragment
+    }
+    fragment.cgroups = [setup]
+    fragment.initCgroups = [CgroupSetup(directory: whole + "/init", settings: initial, inherited: inherited)]
+    return fragment
+  }
+}
+
+/// What the `cgroups/*` isolators share: the container's cgroups in a controller's hierarchy.
 struct CgroupController: Sendable {
   let isolator: String
   let controller: String
@@ -16,25 +53,20 @@ struct CgroupController: Sendable {
     return "this host has no \(controller) cgroup controller mounted"
   }
 
-  /// The container's cgroup; `nil` when the host lacks the controller.
-  func directory(_ containerID: String) -> CgroupDirectory? {
-    host.cgroups.version1[controller].map { CgroupDirectory("\($0)/\(host.cgroupParent)/\(containerID)") }
+  private func cgroups(_ containerID: String) -> ContainerCgroups? {
+    host.cgroups.version1Hierarchy(of: controller).map { ContainerCgroups($0, host: host, containerID: containerID) }
   }
 
-  /// The container's cgroup with what shall be written into it, in order.
-  func setup(_ containerID: String, _ settings: [CgroupSetup.Setting]) throws(IsolationError) -> CgroupSetup {
-    guard let cgroup = directory(containerID) else {
+  /// The cgroup of the task's processes; `nil` when the host lacks the controller.
+  func directory(_ containerID: String) -> CgroupDirectory? { cgroups(containerID)?.task }
+
+  /// The container's cgroups with what shall be written into them, in order.
+  func fragment(
+    _ containerID: String, task settings: [CgroupSetup.Setting], initial: [CgroupSetup.Setting] = []
+  ) throws(IsolationError) -> PlanFragment {
+    guard let cgroups = cgroups(containerID) else {
       throw IsolationError(isolator, unsupported() ?? "no \(controller) controller")
     }
-    return CgroupSetup(directory: cgroup.path, settings: settings)
-  }
-
-  func remove(_ containerID: String) throws(IsolationError) {
-    guard let cgroup = directory(containerID) else { return }
-    do throws(Errno) {
-      try cgroup.remove()
-    } catch {
-      throw IsolationError(isolator, "cannot remove the cgroup \(cgroup.path)", error)
-    }
+    return cgroups.fragment(task: settings, initial: initial)
   }
 }

@@ -14,37 +14,34 @@ package struct CgroupsCPU: Isolator {
 
   package func unsupported() -> String? { cpu.unsupported() }
 
+  package func isDispensable(for container: ContainerConfig) -> Bool { container.resources.cpus == nil }
+
   /// The kernel's accounting period, and the smallest quota it takes.
   private static let periodMicroseconds = 100_000
   private static let smallestQuota = 1000
+  /// What container-init has at the least, so that a task of a hundredth of a CPU is started and stopped in time.
+  private static let smallestInit = 0.25
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    var limits: [CgroupSetup.Setting] = []
-    if let cpus = container.resources.cpus {
-      let shares = max(2, min(262_144, Int(1024 * min(cpus, 256))))
-      let quota = max(Self.smallestQuota, Int(Double(Self.periodMicroseconds) * min(cpus, 4096)))
-      limits = [
-        .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(Self.periodMicroseconds)),
-        .init("cpu.cfs_quota_us", String(quota)),
-      ]
-    }
-    var fragment = PlanFragment()
-    fragment.cgroups = [try cpu.setup(container.id, limits)]
-    // Often mounted together with `cpu`; then it is the same directory.
-    if let separate = accounting.directory(container.id), separate != cpu.directory(container.id) {
-      fragment.cgroups.append(try accounting.setup(container.id, []))
-    }
-    return fragment
+    // What is done for the task, such as the writing of its logs, is held to as much as the task.
+    let cpus = container.resources.cpus
+    return try cpu.fragment(
+      container.id, task: cpus.map(Self.limits) ?? [],
+      initial: cpus.map { Self.limits(max($0, Self.smallestInit)) } ?? [])
+  }
+
+  private static func limits(_ cpus: Double) -> [CgroupSetup.Setting] {
+    let shares = max(2, min(262_144, Int(1024 * min(cpus, 256))))
+    let quota = max(smallestQuota, Int(Double(periodMicroseconds) * min(cpus, 4096)))
+    return [
+      .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(periodMicroseconds)),
+      .init("cpu.cfs_quota_us", String(quota)),
+    ]
   }
 
   package func usage(_ containerID: String) -> ContainerUsage {
     var usage = ContainerUsage()
     usage.cpuNanoseconds = accounting.directory(containerID)?.number("cpuacct.usage")
     return usage
-  }
-
-  package func cleanup(_ containerID: String) throws(IsolationError) {
-    try cpu.remove(containerID)
-    try accounting.remove(containerID)
   }
 }

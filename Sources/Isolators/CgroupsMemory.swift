@@ -12,18 +12,26 @@ package struct CgroupsMemory: Isolator {
 
   package func unsupported() -> String? { memory.unsupported() }
 
+  package func isDispensable(for container: ContainerConfig) -> Bool { container.resources.memoryBytes == nil }
+
+  /// What container-init has at the least: itself, and for each process of the task what the kernel keeps of a child that
+  /// is being started, and of its streams.
+  private static let smallestInit: UInt64 = 64 << 20
+  private static let initBytesPerProcess: UInt64 = 512 << 10
+
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    var settings: [CgroupSetup.Setting] = []
-    if let bytes = container.resources.memoryBytes {
-      settings = [
-        .init("memory.limit_in_bytes", String(bytes)), .init("memory.soft_limit_in_bytes", String(bytes)),
-        // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
-        .init("memory.memsw.limit_in_bytes", String(bytes), mayBeAbsent: true),
-      ]
-    }
-    var fragment = PlanFragment()
-    fragment.cgroups = [try memory.setup(container.id, settings)]
-    return fragment
+    guard let bytes = container.resources.memoryBytes else { return try memory.fragment(container.id, task: []) }
+    // The pages of the logs that init writes are charged to it: they cost as much as the task may have, and not the host.
+    let smallest = Self.smallestInit + UInt64(clamping: container.processCount) * Self.initBytesPerProcess
+    return try memory.fragment(container.id, task: Self.limits(bytes), initial: Self.limits(max(bytes, smallest)))
+  }
+
+  private static func limits(_ bytes: UInt64) -> [CgroupSetup.Setting] {
+    [
+      .init("memory.limit_in_bytes", String(bytes)), .init("memory.soft_limit_in_bytes", String(bytes)),
+      // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
+      .init("memory.memsw.limit_in_bytes", String(bytes), mayBeAbsent: true),
+    ]
   }
 
   package func usage(_ containerID: String) -> ContainerUsage {
@@ -34,6 +42,4 @@ package struct CgroupsMemory: Isolator {
     usage.outOfMemoryKills = cgroup.number("memory.oom_control", key: "oom_kill")
     return usage
   }
-
-  package func cleanup(_ containerID: String) throws(IsolationError) { try memory.remove(containerID) }
 }

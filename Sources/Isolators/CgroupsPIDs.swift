@@ -10,12 +10,10 @@ package struct CgroupsPIDs: Isolator {
 
   package func unsupported() -> String? { pids.unsupported() }
 
+  package func isDispensable(for container: ContainerConfig) -> Bool { !container.resources.asksForPIDs }
+
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    var fragment = PlanFragment()
-    fragment.cgroups = [
-      try pids.setup(container.id, [.init("pids.max", String(max(1, container.resources.pids)))])
-    ]
-    return fragment
+    try pids.fragment(container.id, task: [.init("pids.max", String(max(1, container.resources.pids)))])
   }
 
   package func usage(_ containerID: String) -> ContainerUsage {
@@ -25,6 +23,4 @@ package struct CgroupsPIDs: Isolator {
     usage.pidsLimit = cgroup.number("pids.max")
     return usage
   }
-
-  package func cleanup(_ containerID: String) throws(IsolationError) { try pids.remove(containerID) }
 }

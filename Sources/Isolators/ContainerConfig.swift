@@ -32,6 +32,8 @@ package struct ContainerConfig: Sendable, Equatable {
     package var hostPath: String
     package var readOnly: Bool
 
+    var isHostPath: Bool { hostPath.utf8.first == UInt8(ascii: "/") }
+
     package init(containerPath: String, hostPath: String, readOnly: Bool) {
       self.containerPath = containerPath
       self.hostPath = hostPath
@@ -46,6 +48,8 @@ package struct ContainerConfig: Sendable, Equatable {
     package var diskBytes: UInt64?
     /// Processes and threads.
     package var pids: UInt64
+    /// Whether that is the task's own word.
+    package var asksForPIDs = false
 
     package init(cpus: Double? = nil, memoryBytes: UInt64? = nil, diskBytes: UInt64? = nil, pids: UInt64 = 4096) {
       self.cpus = cpus
@@ -77,14 +81,21 @@ package struct ContainerConfig: Sendable, Equatable {
   package var sandboxHostPath: String
   package var logsHostPath: String
   package var sandbox: String
+  /// Where the container's own `/etc/hosts` and so on are made on the host, for an image.
+  package var networkFilesDirectory: String?
+  /// Directories of the host that a container on the host's file system does not see into; they are there.
+  package var hiddenDirectories: [String] = []
   package var volumes: [Volume] = []
   package var boundingCapabilities: [String]?
   package var effectiveCapabilities: [String]?
   package var limits: [NamedLimit] = []
+  package var sharesHostNetwork = true
   package var sharesPIDNamespace = false
   package var sharesIPCNamespace = false
   package var sharedMemoryBytes: UInt64?
   package var hostname: String
+  /// How many processes the task has, whether or not they run at the same time.
+  package var processCount = 1
   package var createsUser = true
   /// The file system of the sandbox has project quotas.
   package var hasProjectQuotas = false

@@ -30,11 +30,13 @@ package struct FilesystemLinux: Isolator {
     switch container.root {
     case .host:
       fragment.root = .hostRoot
+      fragment.mounts = hidden(container)
     case .image(let layers, let upper, let work):
       fragment.root = .overlayRoot(layers: layers, upper: upper, work: work)
-      fragment.mounts = kernelFileSystems(container) + networkFiles()
+      fragment.mounts = kernelFileSystems(container)
+      addNetworkFiles(container, to: &fragment)
     }
-    fragment.mounts += sandbox(container)
+    fragment.binds += sandbox(container)
     // A role with root's powers could otherwise write itself out of its cgroups.
     if !container.hasImage, container.identity.uid == 0 { fragment.afterPivot = [.readOnly("/sys/fs/cgroup")] }
     // On the host's file system /proc is the container's only when its pid namespace is.
@@ -73,26 +75,43 @@ package struct FilesystemLinux: Isolator {
     return steps
   }
 
-  /// The container is on the host's network, so it resolves names as the host does.
-  private func networkFiles() -> [SetupStep] {
-    ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"].filter { (try? status(of: $0, followLinks: true)) != nil }.map {
-      .bind(
-        source: $0, target: $0, attributes: FilesystemLinux.dataOnly.union(.readOnly).rawValue, recursive: false)
+  /// The container is on the host's network, so it resolves names as the host does. By copies: whoever may lock a file of
+  /// the host's, or take a lease on it, keeps others from writing to it.
+  private func addNetworkFiles(_ container: ContainerConfig, to fragment: inout PlanFragment) {
+    guard let directory = container.networkFilesDirectory else { return }
+    for name in ["resolv.conf", "hosts", "hostname"] {
+      let (original, copy) = ("/etc/" + name, directory + "/" + name)
+      guard (try? status(of: original, followLinks: true)) != nil else { continue }
+      fragment.copies.append(FileCopy(from: original, to: copy))
+      fragment.binds.append(
+        BindMount(
+          source: copy, target: original, attributes: FilesystemLinux.dataOnly.union(.readOnly).rawValue,
+          recursive: false, kind: .optional))
     }
   }
 
-  private func sandbox(_ container: ContainerConfig) -> [SetupStep] {
-    var steps: [SetupStep] = []
-    if container.sandbox != container.sandboxHostPath {
-      steps.append(
-        .bind(
-          source: container.sandboxHostPath, target: container.sandbox,
-          attributes: FilesystemLinux.noDevicesNoSetuid.rawValue, recursive: false))
+  /// What the executor keeps of other tasks is covered, and of this one's only the sandbox is seen, where it is.
+  private func hidden(_ container: ContainerConfig) -> [SetupStep] {
+    // What lies in another is covered with it.
+    let directories = container.hiddenDirectories.sorted { $0.utf8.count < $1.utf8.count }
+    let steps = directories.enumerated().filter { index, path in
+      !directories[..<index].contains { path.utf8.starts(with: ($0 + "/").utf8) }
+    }.map { _, path in
+      SetupStep.mount(
+        type: "tmpfs", target: path, options: ["mode=711", "size=64k", "nr_inodes=64"],
+        attributes: FilesystemLinux.dataOnly.rawValue)
     }
-    steps.append(
-      .bind(
+    return steps + [.directory(target: container.sandbox, mode: 0o711)]
+  }
+
+  private func sandbox(_ container: ContainerConfig) -> [BindMount] {
+    [
+      BindMount(
+        source: container.sandboxHostPath, target: container.sandbox,
+        attributes: FilesystemLinux.noDevicesNoSetuid.rawValue, recursive: false, kind: .own),
+      BindMount(
         source: container.logsHostPath, target: container.sandbox + "/.logs",
-        attributes: FilesystemLinux.dataOnly.union(.readOnly).rawValue, recursive: false))
-    return steps
+        attributes: FilesystemLinux.dataOnly.union(.readOnly).rawValue, recursive: false, kind: .own),
+    ]
   }
 }

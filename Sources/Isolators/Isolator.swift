@@ -13,11 +13,12 @@ package protocol Isolator: Sendable {
   /// What the host lacks for this isolator; `nil` when it can work here. Asked once, before `prepare`.
   func unsupported() -> String?
 
+  /// Whether a container may go without it where `unsupported` says that it cannot be had: it protects nothing but the task,
+  /// which has not asked for it. All others refuse the launch.
+  func isDispensable(for container: ContainerConfig) -> Bool
+
   /// What the launch plan shall contain. Changes nothing: the launcher and init act on the merged plan.
   func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment
-
-  /// Runs when the container's init exists and none of the task's processes do.
-  func isolate(_ container: ContainerConfig, pid: Int32) throws(IsolationError)
 
   /// What the container has used so far, as far as this isolator can see it.
   func usage(_ containerID: String) -> ContainerUsage
@@ -28,7 +29,7 @@ package protocol Isolator: Sendable {
 
 extension Isolator {
   package func unsupported() -> String? { nil }
-  package func isolate(_ container: ContainerConfig, pid: Int32) throws(IsolationError) {}
+  package func isDispensable(for container: ContainerConfig) -> Bool { false }
   package func usage(_ containerID: String) -> ContainerUsage { ContainerUsage() }
   package func cleanup(_ containerID: String) throws(IsolationError) {}
   package var name: String { Self.name }
@@ -39,12 +40,15 @@ package struct IsolationError: Error, Sendable, CustomStringConvertible {
   package let isolator: String
   package let message: String
   package let hint: String?
+  /// The host, or the list of isolators, lacks what the task needs: not a fault of the task's.
+  package let isUnavailable: Bool
   package var description: String { "isolator \(isolator): \(message)" }
 
-  package init(_ isolator: String, _ message: String, hint: String? = nil) {
+  package init(_ isolator: String, _ message: String, hint: String? = nil, isUnavailable: Bool = false) {
     self.isolator = isolator
     self.message = message
     self.hint = hint
+    self.isUnavailable = isUnavailable
   }
 
   package init(_ isolator: String, _ what: String, _ error: Errno, hint: String? = nil) {

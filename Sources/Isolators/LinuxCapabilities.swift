@@ -6,14 +6,18 @@ package struct LinuxCapabilities: Isolator {
   package static let name = "linux/capabilities"
   package init(host: HostFacts) {}
 
-  /// Docker's default.
-  package static let standard = [
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
-  ]
+  /// What root has unless the task says otherwise: podman's default, which is Docker's without AUDIT_WRITE, MKNOD and
+  /// NET_RAW. On the host's network a port below 1024 is the host's, and so is every packet.
+  package static func standard(sharesHostNetwork: Bool) -> [String] {
+    [
+      "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    ] + (sharesHostNetwork ? [] : ["NET_BIND_SERVICE"])
+  }
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    let bounding = try parse(container.boundingCapabilities ?? container.effectiveCapabilities ?? Self.standard)
+    let bounding = try parse(
+      container.boundingCapabilities ?? container.effectiveCapabilities
+        ?? Self.standard(sharesHostNetwork: container.sharesHostNetwork))
     var fragment = PlanFragment()
     fragment.boundingCapabilities = bounding
     if let names = container.effectiveCapabilities {

@@ -10,11 +10,11 @@ package struct NamespacesIPC: Isolator {
     var fragment = PlanFragment()
     if container.sharesIPCNamespace {
       if container.hasImage {
-        fragment.mounts = [
-          .directory(target: "/dev/shm", mode: 0o1777),
-          .bind(
+        fragment.mounts = [.directory(target: "/dev/shm", mode: 0o1777)]
+        fragment.binds = [
+          BindMount(
             source: "/dev/shm", target: "/dev/shm",
-            attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue, recursive: false),
+            attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue, recursive: false, kind: .own)
         ]
       }
       return fragment

@@ -9,14 +9,20 @@ package struct PlanFragment: Sendable, Equatable {
   package var root: SetupStep?
   /// Appended in the isolators' order; done in the new root before it takes the old one's place.
   package var mounts: [SetupStep] = []
+  /// Appended: what of the host is mounted in the new root, ordered by the places when that is done.
+  package var binds: [BindMount] = []
   /// Appended; done when the root has changed.
   package var afterPivot: [SetupStep] = []
   /// At most one isolator.
   package var hostname: String?
-  /// Appended: cgroups v1 that every process joins.
+  /// Appended, one directory once: cgroups v1 that every process joins, that init has for itself, and that both are in.
   package var cgroups: [CgroupSetup] = []
-  /// Appended: directories to make below the sandbox.
-  package var sandboxDirectories: [String] = []
+  package var initCgroups: [CgroupSetup] = []
+  package var sharedCgroups: [CgroupSetup] = []
+  /// Appended: files of the host that the launcher copies.
+  package var copies: [FileCopy] = []
+  /// Appended: what to make below the sandbox.
+  package var sandboxEntries: [SandboxEntry] = []
   /// Appended; a later value of the same name wins.
   package var environment: [EnvironmentVariable] = []
   /// At most one isolator.
@@ -30,12 +36,18 @@ package struct PlanFragment: Sendable, Equatable {
   package var imageCommand: [String]?
 
   package init() {}
+
+  mutating func addCgroups(_ other: PlanFragment) {
+    cgroups += other.cgroups
+    initCgroups += other.initCgroups
+    sharedCgroups += other.sharedCgroups
+  }
 }
 
 extension LaunchPlan {
   /// The plan that the fragments make together, in the isolators' order.
   ///
-  /// The order of the steps has its reasons: the root first; mounts while sources of the host can still be opened; the
+  /// The order of the steps has its reasons: the root first; new file systems, then what of the host is mounted in them; the
   /// pivot; the account when no link can lead out any more; read-only and masked paths last, for the steps before
   /// them write there.
   package init(merging fragments: [(isolator: String, fragment: PlanFragment)], container: ContainerConfig)
@@ -49,6 +61,7 @@ extension LaunchPlan {
     }
     var root: SetupStep?
     var mounts: [SetupStep] = []
+    var binds: [BindMount] = []
     var afterPivot: [SetupStep] = []
     var hostname: String?
     var spaces: Namespaces = []
@@ -57,8 +70,12 @@ extension LaunchPlan {
       mounts += fragment.mounts
       afterPivot += fragment.afterPivot
       environment += fragment.environment
+      binds += fragment.binds
       cgroups += fragment.cgroups
-      sandboxDirectories += fragment.sandboxDirectories
+      initCgroups += fragment.initCgroups
+      sharedCgroups += fragment.sharedCgroups
+      copies += fragment.copies
+      sandboxEntries += fragment.sandboxEntries
       if let value = fragment.root {
         try claim("root", isolator)
         root = value
@@ -94,8 +111,10 @@ extension LaunchPlan {
       }
     }
     environment = environment.merged
+    (cgroups, initCgroups, sharedCgroups) = (cgroups.merged, initCgroups.merged, sharedCgroups.merged)
+    isolators = fragments.map(\.isolator)
     if let root {
-      steps = [root] + mounts
+      steps = [root] + mounts + (binds.isEmpty ? [] : [.binds(binds)])
       if case .overlayRoot = root {
         steps.append(.pivot)
         if container.createsUser { steps.append(.account(container.identity)) }

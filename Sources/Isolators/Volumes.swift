@@ -8,14 +8,17 @@ package struct VolumeHostPath: Isolator {
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
-    for volume in container.volumes where volume.hostPath.utf8.first == UInt8(ascii: "/") {
-      guard (try? status(of: volume.hostPath, followLinks: true)) != nil else {
+    for volume in container.volumes where volume.isHostPath {
+      guard let about = try? status(of: volume.hostPath, followLinks: true) else {
         throw IsolationError(
           Self.name, "the volume \(volume.hostPath) for \(volume.containerPath) does not exist on this host",
           hint: "make it before the task starts")
       }
-      fragment.mounts.append(
-        try VolumeMount.step(source: volume.hostPath, volume, recursive: true, isolator: Self.name, container))
+      let target = try VolumeTarget(volume.containerPath, container, isolator: Self.name)
+      fragment.binds.append(target.mount(source: volume.hostPath, readOnly: volume.readOnly, recursive: true))
+      if let path = target.belowSandbox {
+        fragment.sandboxEntries.append(SandboxEntry(path, isDirectory: about.isDirectory))
+      }
     }
     return fragment
   }
@@ -28,38 +31,56 @@ package struct VolumeSandboxPath: Isolator {
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
-    for volume in container.volumes where volume.hostPath.utf8.first != UInt8(ascii: "/") {
+    for volume in container.volumes where !volume.isHostPath {
       let components = Array(volume.hostPath.utf8).pathComponents
-      guard !components.isEmpty, !components.contains(Array("..".utf8)) else {
+      guard !components.isEmpty, !components.contains(Array("..".utf8)), components[0] != Array(".logs".utf8) else {
         throw IsolationError(Self.name, "\"\(volume.hostPath)\" is not a path below the sandbox")
       }
-      fragment.sandboxDirectories.append(volume.hostPath)
-      fragment.mounts.append(
-        try VolumeMount.step(
-          source: container.sandboxHostPath + "/" + volume.hostPath, volume, recursive: false, isolator: Self.name,
-          container))
+      let target = try VolumeTarget(volume.containerPath, container, isolator: Self.name)
+      fragment.sandboxEntries.append(SandboxEntry(volume.hostPath, isDirectory: true))
+      if let path = target.belowSandbox { fragment.sandboxEntries.append(SandboxEntry(path, isDirectory: true)) }
+      fragment.binds.append(
+        target.mount(
+          source: container.sandboxHostPath + "/" + volume.hostPath, readOnly: volume.readOnly, recursive: false))
     }
     return fragment
   }
 }
 
-/// The mount of a volume, the same for every kind.
-enum VolumeMount {
-  static func step(
-    source: String, _ volume: ContainerConfig.Volume, recursive: Bool, isolator: String, _ container: ContainerConfig
-  ) throws(IsolationError) -> SetupStep {
-    let components = Array(volume.containerPath.utf8).pathComponents
+/// Where a volume is mounted, the same for every kind.
+struct VolumeTarget {
+  /// Absolute. Relative container paths start at the root, as under Aurora.
+  private let path: String
+  /// The same from the sandbox on, where it lies below that: there is a place for it then.
+  let belowSandbox: String?
+
+  init(_ text: String, _ container: ContainerConfig, isolator: String) throws(IsolationError) {
+    let components = Array(text.utf8).pathComponents
     guard !components.isEmpty, !components.contains(Array("..".utf8)) else {
-      throw IsolationError(isolator, "\"\(volume.containerPath)\" is not a path in the container")
+      throw IsolationError(isolator, "\"\(text)\" is not a path in the container")
     }
     for kernel in ["proc", "sys", "dev"] where components[0] == Array(kernel.utf8) {
       throw IsolationError(
-        isolator, "a volume may not be mounted on \(volume.containerPath)", hint: "/\(kernel) is the kernel's")
+        isolator, "a volume may not be mounted on \(text)", hint: "/\(kernel) is the kernel's")
     }
+    let sandbox = Array(container.sandbox.utf8).pathComponents
+    // What links make of a path is seen when it is mounted.
+    guard !sandbox.starts(with: components), !components.starts(with: sandbox + [Array(".logs".utf8)]) else {
+      throw IsolationError(
+        isolator, "a volume may not be mounted on \(text)",
+        hint: "the sandbox, its .logs and what lies above them stay as they are; other directories in it are free")
+    }
+    func joined(_ components: ArraySlice<[UInt8]>) -> String {
+      String(decoding: Array(components.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+    }
+    path = "/" + joined(components[...])
+    belowSandbox = components.starts(with: sandbox) ? joined(components[sandbox.count...]) : nil
+  }
+
+  func mount(source: String, readOnly: Bool, recursive: Bool) -> BindMount {
     var attributes: MountAttributes = [.noSetuid, .noDevices]
-    if volume.readOnly { attributes.insert(.readOnly) }
-    // Relative container paths start at the root, as under Aurora.
-    let target = "/" + String(decoding: Array(components.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
-    return .bind(source: source, target: target, attributes: attributes.rawValue, recursive: recursive)
+    if readOnly { attributes.insert(.readOnly) }
+    return BindMount(
+      source: source, target: path, attributes: attributes.rawValue, recursive: recursive, kind: .volume)
   }
 }

@@ -22,48 +22,6 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
   }
 }
 
-/// A cgroup to make, with what is written into its files, in order.
-package struct CgroupSetup: Sendable, Hashable, WireValue {
-  package struct Setting: Sendable, Hashable, WireValue {
-    package var file: String
-    package var value: String
-    /// A kernel may lack the file; then there is nothing to limit.
-    package var mayBeAbsent: Bool
-
-    package init(_ file: String, _ value: String, mayBeAbsent: Bool = false) {
-      self.file = file
-      self.value = value
-      self.mayBeAbsent = mayBeAbsent
-    }
-    package init(from reader: inout WireReader) throws(WireError) {
-      file = try reader.string()
-      value = try reader.string()
-      mayBeAbsent = try reader.bool()
-    }
-    package func write(to writer: inout WireWriter) {
-      writer.put(file)
-      writer.put(value)
-      writer.put(mayBeAbsent)
-    }
-  }
-
-  package var directory: String
-  package var settings: [Setting]
-
-  package init(directory: String, settings: [Setting]) {
-    self.directory = directory
-    self.settings = settings
-  }
-  package init(from reader: inout WireReader) throws(WireError) {
-    directory = try reader.string()
-    settings = try reader.values()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(directory)
-    writer.put(list: settings)
-  }
-}
-
 /// What every process of the task is held to.
 package struct Restrictions: Sendable, Hashable, WireValue {
   package var identity: Identity
@@ -108,9 +66,13 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
   package var namespaces: UInt64 = 0
   package var steps: [SetupStep] = []
   package var restrictions: Restrictions
-  /// cgroups v1 that the launcher makes and every process joins. Init itself stays outside: its log pumping is not the task's
-  /// memory, and a task at its pids limit cannot stop init from starting a finalizer.
+  /// cgroups v1 that the launcher makes and every process joins. Init is not in them: a task at its limit cannot keep it
+  /// from starting a finalizer.
   package var cgroups: [CgroupSetup] = []
+  /// cgroups v1 of init alone, beside those, with limits of its own.
+  package var initCgroups: [CgroupSetup] = []
+  /// cgroups v1 that init joins when it is born, and every process with it.
+  package var sharedCgroups: [CgroupSetup] = []
   /// The cgroup2 directory every process is born into.
   package var cgroupDirectory: String?
   /// Environment of every process, lowest in precedence.
@@ -121,8 +83,14 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
   package var imageCommand: [String] = []
   /// Where the sandbox is seen inside.
   package var sandbox: String
-  /// Directories below the sandbox that the launcher makes for the role.
-  package var sandboxDirectories: [String] = []
+  /// Files of the host that the launcher copies, for the container to have its own.
+  package var copies: [FileCopy] = []
+  /// What is made below the sandbox, for the role, while the sandbox is still root's.
+  package var sandboxEntries: [SandboxEntry] = []
+  /// The isolators that have had their say.
+  package var isolators: [String] = []
+  /// Isolators that the task can do without and this host cannot give, and why.
+  package var leftOut: [LeftOut] = []
 
   package init(taskID: String, identity: Identity, sandbox: String) {
     self.taskID = taskID
@@ -136,12 +104,17 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
     steps = try reader.values()
     restrictions = try reader.value()
     cgroups = try reader.values()
+    initCgroups = try reader.values()
+    sharedCgroups = try reader.values()
     cgroupDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
     environment = try reader.values()
     imageWorkingDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
     imageCommand = try reader.strings()
     sandbox = try reader.string()
-    sandboxDirectories = try reader.strings()
+    copies = try reader.values()
+    sandboxEntries = try reader.values()
+    isolators = try reader.strings()
+    leftOut = try reader.values()
   }
   package func write(to writer: inout WireWriter) {
     writer.put(taskID)
@@ -149,12 +122,17 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
     writer.put(list: steps)
     writer.put(restrictions)
     writer.put(list: cgroups)
+    writer.put(list: initCgroups)
+    writer.put(list: sharedCgroups)
     writer.put(optional: cgroupDirectory) { $1.put($0) }
     writer.put(list: environment)
     writer.put(optional: imageWorkingDirectory) { $1.put($0) }
     writer.put(list: imageCommand)
     writer.put(sandbox)
-    writer.put(list: sandboxDirectories)
+    writer.put(list: copies)
+    writer.put(list: sandboxEntries)
+    writer.put(list: isolators)
+    writer.put(list: leftOut)
   }
 }
 

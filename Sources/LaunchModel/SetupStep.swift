@@ -1,6 +1,6 @@
 /// One step of making the container's world, done by `container-init` in the order of the plan.
 ///
-/// Sources are paths of the host. Targets are paths in the container; they are resolved below the new root by
+/// Targets are paths in the container; they are resolved below the new root by
 /// descriptor, never followed out of it.
 package enum SetupStep: Sendable, Hashable {
   /// The root becomes an overlay of image layers, lowest first, with a private writable directory on top.
@@ -11,8 +11,8 @@ package enum SetupStep: Sendable, Hashable {
   case directory(target: String, mode: UInt32)
   /// A new file system. The target must be a real directory, not a link an image planted.
   case mount(type: String, target: String, options: [String], attributes: UInt64)
-  /// A file or directory of the host. A missing target is made.
-  case bind(source: String, target: String, attributes: UInt64, recursive: Bool)
+  /// Files and directories of the host, those first whose place is the least deep: none hides another.
+  case binds([BindMount])
   /// A character device, made anew in the container's own `/dev`.
   case device(target: String, major: UInt32, minor: UInt32, mode: UInt32)
   case symbolicLink(target: String, content: String)
@@ -26,6 +26,14 @@ package enum SetupStep: Sendable, Hashable {
   /// The role user and its group are in the account files of the root, with these numbers, or the launch fails.
   case account(Identity)
 
+  /// Whether it makes the root: what runs in a plan without one sees the host as it is.
+  package var isRoot: Bool {
+    switch self {
+    case .overlayRoot, .hostRoot: true
+    default: false
+    }
+  }
+
   /// What the step does, for error messages and `plan`.
   package var summary: String {
     switch self {
@@ -34,8 +42,7 @@ package enum SetupStep: Sendable, Hashable {
     case .directory(let target, _): "make the directory \(target)"
     case .mount(let type, let target, let options, _):
       "mount \(type) on \(target)" + (options.isEmpty ? "" : " (\(options.joined(separator: ",")))")
-    case .bind(let source, let target, let attributes, _):
-      "mount \(source) on \(target)" + (attributes & 1 != 0 ? " read-only" : "")
+    case .binds(let mounts): mounts.map(\.summary).joined(separator: ", ")
     case .device(let target, let major, let minor, _): "make the device \(target) (\(major):\(minor))"
     case .symbolicLink(let target, let content): "link \(target) to \(content)"
     case .pivot: "change the root"
@@ -57,10 +64,7 @@ extension SetupStep: WireValue {
       self = .mount(
         type: try reader.string(), target: try reader.string(), options: try reader.strings(),
         attributes: try reader.integer())
-    case 4:
-      self = .bind(
-        source: try reader.string(), target: try reader.string(), attributes: try reader.integer(),
-        recursive: try reader.bool())
+    case 4: self = .binds(try reader.values())
     case 5:
       self = .device(
         target: try reader.string(), major: try reader.integer(), minor: try reader.integer(),
@@ -93,12 +97,9 @@ extension SetupStep: WireValue {
       writer.put(target)
       writer.put(list: options)
       writer.put(attributes)
-    case .bind(let source, let target, let attributes, let recursive):
+    case .binds(let mounts):
       writer.put(UInt8(4))
-      writer.put(source)
-      writer.put(target)
-      writer.put(attributes)
-      writer.put(recursive)
+      writer.put(list: mounts)
     case .device(let target, let major, let minor, let mode):
       writer.put(UInt8(5))
       writer.put(target)

@@ -1,9 +1,12 @@
 import CLinux
 
-/// Where this host's cgroups are mounted (cgroups(7)): version 1 controllers, a version 2 hierarchy, or both.
+/// Where this host's cgroups are mounted (cgroups(7)): version 1 hierarchies, a version 2 hierarchy, or both.
 package struct CgroupHierarchies: Sendable, Equatable {
-  /// Mount point of each version 1 controller, `memory` and so on.
+  /// Mount point of each version 1 controller, `memory` and so on, and of each named hierarchy, `name=systemd`. Controllers
+  /// that are mounted together have the same.
   package var version1: [String: String] = [:]
+  /// Version 1 controllers and named hierarchies that the kernel has, and this mount namespace does not show.
+  package var unmounted: [String] = []
   /// Mount point of the version 2 hierarchy.
   package var version2: String?
   /// Controllers that the version 2 hierarchy offers; empty on a hybrid host, where version 1 holds them.
@@ -11,15 +14,42 @@ package struct CgroupHierarchies: Sendable, Equatable {
 
   package init() {}
 
+  /// A version 1 hierarchy: where it is mounted, and what is accounted for in it.
+  package struct Version1: Sendable, Equatable {
+    package let mount: String
+    package let controllers: Set<String>
+  }
+
+  /// Every version 1 hierarchy once, in the order of their mount points.
+  package var version1Hierarchies: [Version1] {
+    Dictionary(grouping: version1.keys) { version1[$0] ?? "" }
+      .map { Version1(mount: $0.key, controllers: Set($0.value)) }
+      .sorted { $0.mount.utf8.lexicographicallyPrecedes($1.mount.utf8) }
+  }
+
+  /// The version 1 hierarchy that has a controller.
+  package func version1Hierarchy(of controller: String) -> Version1? {
+    version1[controller].flatMap { mount in version1Hierarchies.first { $0.mount == mount } }
+  }
+
+  /// Every mount point, of both versions.
+  package var mounts: [String] { version1Hierarchies.map(\.mount) + [version2].compactMap { $0 } }
+
   /// Reads the mounts of this mount namespace.
   package static func discover() throws(Errno) -> CgroupHierarchies {
     var found = CgroupHierarchies(mountInfo: try readFile("/proc/self/mountinfo", limit: 8 << 20))
+    found.noteUnmounted(ownCgroups: try readFile("/proc/self/cgroup"))
     if let path = found.version2, let names = try? readFile(path + "/cgroup.controllers") {
       found.version2Controllers = Set(
         names.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.map { String(decoding: $0, as: UTF8.self) })
     }
     return found
   }
+
+  /// Options of a version 1 superblock that name neither a controller nor a hierarchy (cgroups(7)).
+  private static let plainOptions: Set<String> = [
+    "rw", "ro", "all", "none", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods",
+  ]
 
   /// Parses `/proc/self/mountinfo` (proc(5)): the fields after ` - ` are type, source and the superblock's options,
   /// which for version 1 name the controllers. Only mounts of a hierarchy's root count.
@@ -35,73 +65,23 @@ package struct CgroupHierarchies: Sendable, Equatable {
       switch fields[dash + 1] {
       case "cgroup2": version2 = version2 ?? path
       case "cgroup":
-        for option in fields[dash + 3].split(separator: ",") where option != "rw" && option != "ro" {
-          version1[String(option)] = version1[String(option)] ?? path
+        for option in fields[dash + 3].split(separator: ",").map(String.init)
+        where !CgroupHierarchies.plainOptions.contains(option) && !option.utf8.starts(with: "release_agent=".utf8) {
+          version1[option] = version1[option] ?? path
         }
       default: break
       }
     }
   }
-}
 
-/// The directory of one cgroup, by the files in it.
-package struct CgroupDirectory: Sendable, Hashable {
-  package let path: String
-  package init(_ path: String) { self.path = path }
-
-  /// Makes the cgroup and our common parent above it. The cgroup itself must be new.
-  package func create() throws(Errno) {
-    do throws(Errno) {
-      try makeDirectory(path, mode: 0o755)
-    } catch  where error.code == ENOENT {
-      let bytes = Array(path.utf8)
-      let slash = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
-      try makeDirectories(String(decoding: bytes[..<slash], as: UTF8.self))
-      try makeDirectory(path, mode: 0o755)
-    }
-  }
-
-  package func write(_ text: String, to file: String) throws(Errno) {
-    try openFile(path + "/" + file, O_WRONLY).writeAll(text.utf8)
-  }
-
-  package func read(_ file: String) throws(Errno) -> String {
-    String(decoding: try readFile(path + "/" + file), as: UTF8.self)
-  }
-
-  /// The number a file holds; `nil` for anything else, or no file.
-  package func number(_ file: String) -> UInt64? {
-    guard let text = try? read(file) else { return nil }
-    return UInt64(text.split(separator: "\n").first ?? "")
-  }
-
-  /// The number after `key` in a file of `key value` lines.
-  package func number(_ file: String, key: String) -> UInt64? {
-    guard let text = try? read(file) else { return nil }
-    for line in text.split(separator: "\n") {
-      let words = line.split(separator: " ")
-      if words.count == 2, words[0] == key { return UInt64(words[1]) }
-    }
-    return nil
-  }
-
-  package func exists() -> Bool { (try? status(of: path)) != nil }
-
-  /// Removes the cgroup. Processes that have ended may be counted for a moment still: `EBUSY` is tried again, for at
-  /// most two seconds. A missing cgroup is not an error.
-  package func remove() throws(Errno) {
-    let deadline = Clock.now + 2_000_000_000
-    var pause: UInt32 = 200
-    while true {
-      do throws(Errno) {
-        try removeDirectory(path)
-        return
-      } catch  where error.code == ENOENT {
-        return
-      } catch  where error.code == EBUSY && Clock.now < deadline {
-        usleep(pause)
-        pause = min(pause * 2, 20000)
-      }
+  /// Takes from `/proc/self/cgroup`, which lists every hierarchy of the kernel as `number:controllers:path`, those that no
+  /// mount was found of.
+  package mutating func noteUnmounted(ownCgroups: [UInt8]) {
+    for line in ownCgroups.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      let names = fields[1].split(separator: UInt8(ascii: ",")).map { String(decoding: $0, as: UTF8.self) }
+      unmounted += names.filter { version1[$0] == nil }
     }
   }
 }

@@ -62,6 +62,20 @@ package enum Child {
     try check("dup2") { dup2(source, target) == -1 ? -1 : 0 }
   }
 
+  /// Keeps these descriptors and no others, as numbers from `first` on; those up to `lastKept` stay open across exec. What
+  /// was open below `first` stays as it is.
+  package static func keepOnly(_ descriptors: [Int32], first: Int32, lastKept: Int32) throws(Errno) {
+    try check("dup3") { ax_keep_descriptors(descriptors, Int32(descriptors.count), first, lastKept + 1) }
+  }
+
+  /// Opens `/dev/null`, by whatever has that name in this root, as standard input. What is no null device is refused
+  /// (`ENODEV`).
+  package static func openNullInput() throws(Errno) {
+    let null = try openFile("/dev/null", O_RDONLY | O_NOFOLLOW | O_NOCTTY)
+    guard try status(of: null.rawValue).isNullDevice else { throw Errno("open", code: ENODEV) }
+    try place(null.rawValue, at: 0)
+  }
+
   /// A fresh anonymous session keyring, so that root's is out of reach. A kernel without keyrings has none to protect,
   /// and a seccomp filter that forbids keyrings (EPERM), as Docker's does, keeps everybody's out of reach.
   package static func leaveKeyring() throws(Errno) {
@@ -75,11 +89,6 @@ package enum Child {
   package static func resetSignals() throws(Errno) { try check("sigprocmask") { ax_reset_signals() } }
 
   package static func setFileCreationMask(_ mask: UInt32) { _ = umask(mask) }
-
-  /// Everything from descriptor 3 on closes at exec.
-  package static func closeOnExec(from first: UInt32) throws(Errno) {
-    try check("close_range") { ax_close_range(first, ~0, UInt32(CLOSE_RANGE_CLOEXEC)) }
-  }
 
   /// Enters a directory and checks that it lies below the root: a descriptor that leaked from the host would show as a
   /// path the kernel cannot express (CVE-2024-21626).

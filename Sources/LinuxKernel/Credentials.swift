@@ -53,9 +53,10 @@ package enum Credentials {
     try check("setgroups") { setgroups(groups.count, groups) }
   }
 
-  /// Becomes the group and the user, real, effective and saved. Leaving uid 0 drops effective and permitted
-  /// capabilities.
+  /// Becomes the group and the user, real, effective and saved. Leaving uid 0 drops the effective capabilities; the permitted
+  /// ones stay until `setCapabilities` takes them.
   package static func become(uid: UInt32, gid: UInt32) throws(Errno) {
+    try check("prctl(PR_SET_KEEPCAPS)") { ax_set_keep_capabilities(1) }
     try check("setresgid") { setresgid(gid, gid, gid) }
     try check("setresuid") { setresuid(uid, uid, uid) }
   }

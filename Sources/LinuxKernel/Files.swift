@@ -36,6 +36,9 @@ package struct FileStatus: Sendable, Equatable {
   package var isDirectory: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFDIR) }
   package var isRegularFile: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
   package var isSymbolicLink: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFLNK) }
+  package var isCharacterDevice: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
+  /// `/dev/null`, whatever name it has: the character device 1:3.
+  package var isNullDevice: Bool { isCharacterDevice && deviceType == 1 << 32 | 3 }
   package var permissions: UInt32 { mode & 0o7777 }
 }
 
@@ -239,6 +242,8 @@ package struct PreparedFile: Sendable {
     isDurable = durable
     do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}
     let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+    // The umask is the caller's, and no reason to give less than was asked for.
+    try changeMode(of: file.rawValue, to: mode)
     try file.writeAll(bytes)
     if durable { try file.synchronize() }
     try file.close()

@@ -69,6 +69,18 @@ package func cloneMount(_ path: some KernelPath, at directory: Int32 = currentDi
   return FileDescriptor(owning: number)
 }
 
+/// An open directory from which nothing above it can be reached: opened anew at the root of a mount that is attached nowhere,
+/// whose `..` is itself. It stays so when that mount is gone.
+///
+/// For what crosses into a container, or stays open in its init: whoever comes by the descriptor there has this directory
+/// and what is in it, and not the host. Needs CAP_SYS_ADMIN.
+package func openUnwalkable(_ path: some KernelPath, at directory: Int32 = currentDirectory) throws(Errno)
+  -> FileDescriptor
+{
+  let mount = try cloneMount(path, at: directory, recursive: false)
+  return try openFile(".", O_RDONLY | O_DIRECTORY, at: mount.rawValue)
+}
+
 /// Attaches a detached mount on an open file or directory: no path is walked, so nothing can be swapped on the way.
 package func attach(_ mount: borrowing FileDescriptor, onto target: borrowing FileDescriptor) throws(Errno) {
   let from = mount.rawValue

@@ -99,6 +99,8 @@ package struct SpawnRequest {
   package var cgroup: Int32?
   /// cgroup v1 `tasks` files the child joins before it runs.
   package var joinTasks: [Int32] = []
+  /// `tasks` files that it joins after those, when they are the root of its cgroup namespace already.
+  package var ownTasks: [Int32] = []
   /// `descriptors[i]` becomes number `i` in the child; nothing else is open there.
   package var descriptors: [Int32]
   /// Owners of the descriptors above, where those are objects: an object may be released after its last use, and its
@@ -125,7 +127,8 @@ package struct SpawnRequest {
     case .path(let text): path = text
     case .descriptor(let number): request.executable = number
     }
-    request.clone_flags = namespaces.rawValue
+    request.clone_flags = namespaces.subtracting(.cgroup).rawValue
+    request.new_cgroup_namespace = namespaces.contains(.cgroup) ? 1 : 0
     request.cgroup = cgroup ?? -1
     request.new_session = newSession ? 1 : 0
     request.parent_death_signal = parentDeathSignal
@@ -135,14 +138,18 @@ package struct SpawnRequest {
     var stage: Int32 = 0
     let (pid, code) = path.withCString { path in
       joinTasks.withUnsafeBufferPointer { tasks in
-        descriptors.withUnsafeBufferPointer { sources -> (pid_t, Int32) in
-          request.path = path
-          request.join_tasks = tasks.baseAddress
-          request.join_tasks_count = Int32(tasks.count)
-          request.sources = sources.baseAddress
-          request.source_count = Int32(sources.count)
-          let pid = ax_spawn(&request, &pidfd, &stage)
-          return (pid, errno)
+        ownTasks.withUnsafeBufferPointer { own in
+          descriptors.withUnsafeBufferPointer { sources -> (pid_t, Int32) in
+            request.path = path
+            request.join_tasks = tasks.baseAddress
+            request.join_tasks_count = Int32(tasks.count)
+            request.own_tasks = own.baseAddress
+            request.own_tasks_count = Int32(own.count)
+            request.sources = sources.baseAddress
+            request.source_count = Int32(sources.count)
+            let pid = ax_spawn(&request, &pidfd, &stage)
+            return (pid, errno)
+          }
         }
       }
     }

@@ -4,11 +4,12 @@ import LinuxKernel
 /// The container's place in the cgroup2 hierarchy, which a hybrid host mounts beside its version 1 controllers: the
 /// container is killed through it whole, and with a service manager's own cgroup killed it stays.
 ///
-///     <cgroup2>/aurora-executor/<container>/init     container-init
+///     <cgroup2>/aurora-executor/<container>          container-init, and the root of the container's cgroup namespace
 ///     <cgroup2>/aurora-executor/<container>/task     every process of the task
+///
+/// Both are below the namespace's root, as `nsdelegate` wants it of who moves between them (cgroups(7)).
 struct ContainerCgroup {
   let whole: CgroupDirectory
-  var initial: CgroupDirectory { CgroupDirectory(whole.path + "/init") }
   var task: CgroupDirectory { CgroupDirectory(whole.path + "/task") }
 
   /// Nil on a host without cgroup2.
@@ -36,11 +37,5 @@ struct ContainerCgroup {
 
   func thaw() {
     if task.number("cgroup.freeze") != 0 { try? task.write("0", to: "cgroup.freeze") }
-  }
-
-  func remove() throws(Errno) {
-    try task.remove()
-    try initial.remove()
-    try whole.remove()
   }
 }

@@ -8,6 +8,8 @@ package struct LaunchError: Error, Sendable, CustomStringConvertible {
   package let hint: String?
   /// Something of the container's name was there already, and is somebody else's.
   package private(set) var isNameTaken = false
+  /// The host, or the list of isolators, lacks what the task needs.
+  package private(set) var isUnavailable = false
   package var description: String { message }
 
   package init(_ message: String, hint: String? = nil) {
@@ -26,5 +28,8 @@ package struct LaunchError: Error, Sendable, CustomStringConvertible {
     return taken
   }
 
-  package init(_ error: IsolationError) { self.init(error.description, hint: error.hint) }
+  package init(_ error: IsolationError) {
+    self.init(error.description, hint: error.hint)
+    isUnavailable = error.isUnavailable
+  }
 }

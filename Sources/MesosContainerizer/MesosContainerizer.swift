@@ -21,43 +21,81 @@ package struct MesosContainerizer: Sendable {
   /// What a launch would do. Changes nothing.
   package func plan(_ config: ContainerConfig) throws(LaunchError) -> LaunchPlan {
     var config = config
-    config.isolators = Set(isolatorNames)
     do throws(IsolationError) {
+      let (used, leftOut) = try select(config)
+      config.isolators = Set(used.map(\.name))
+      try config.requireConsumers()
       var fragments: [(isolator: String, fragment: PlanFragment)] = []
-      for isolator in isolators {
-        if let reason = isolator.unsupported() { throw IsolationError(isolator.name, reason) }
-        fragments.append((isolator.name, try isolator.prepare(config)))
-      }
+      for isolator in used { fragments.append((isolator.name, try isolator.prepare(config))) }
       var plan = try LaunchPlan(merging: fragments, container: config)
       plan.cgroupDirectory = cgroup(config.id)?.task.path
       plan.restrictions.changesUser = host.isRoot
+      plan.leftOut = leftOut
       return plan
     } catch {
       throw LaunchError(error)
     }
   }
 
+  /// The isolators that the container gets, and those that it can do without and cannot have. One that protects the host is
+  /// not passed over because the host lacks something.
+  private func select(_ config: ContainerConfig) throws(IsolationError) -> ([any Isolator], [LeftOut]) {
+    var (used, leftOut): ([any Isolator], [LeftOut]) = ([], [])
+    for isolator in isolators {
+      guard let reason = isolator.unsupported() else {
+        used.append(isolator)
+        continue
+      }
+      guard isolator.isDispensable(for: config) else {
+        throw IsolationError(
+          isolator.name, reason, hint: "--isolation with a list that does not have it runs the task without it",
+          isUnavailable: true)
+      }
+      leftOut.append(LeftOut(isolator.name, reason))
+    }
+    return (used, leftOut)
+  }
+
   /// Starts the container: when this returns, init is at work on the plan and will answer on the control socket.
   ///
-  /// - Parameter keepOpen: descriptors that live as long as the container does, such as the lock on its image.
-  package func launch(_ config: ContainerConfig, files: ContainerFiles, keepOpen: [SharedDescriptor])
-    throws(LaunchError) -> LaunchedContainer
-  {
-    let plan = try plan(config)
+  /// - Parameters:
+  ///   - sandbox: the task's sandbox with everything that the plan has in it, which no process of the task has seen yet.
+  ///   - keepOpen: descriptors that live as long as the container does, such as the lock on its image.
+  package func launch(
+    _ plan: LaunchPlan, _ config: ContainerConfig, files: ContainerFiles, sandbox: SharedDescriptor,
+    keepOpen: [SharedDescriptor]
+  ) throws(LaunchError) -> LaunchedContainer {
     // A cgroup that is there already belongs to somebody: only what this launch makes is undone when it fails.
     var made: [CgroupDirectory] = []
     do throws(LaunchError) {
-      try makeCgroups(plan, config.id, &made)
-      try makeSandboxDirectories(plan, config)
-      return try start(plan, config, files: files, keepOpen: keepOpen)
+      try CgroupMaker.make(cgroup(config.id), plan, &made)
+      try copy(plan.copies)
+      let sources = try MountSources(config: config, sandbox: sandbox).open(plan.binds)
+      return try start(plan, config, files: files, sources: sources, keepOpen: keepOpen)
     } catch {
       for cgroup in made.reversed() { try? cgroup.remove() }
       throw error
     }
   }
 
+  /// Makes the container's own copies of files of the host, anew. Only the launcher knows of them, so that nobody waits for
+  /// the disk.
+  private func copy(_ copies: [FileCopy]) throws(LaunchError) {
+    for copy in copies {
+      do throws(Errno) {
+        let slash = copy.to.utf8.lastIndex(of: UInt8(ascii: "/")) ?? copy.to.startIndex
+        try makeDirectories(String(copy.to[..<slash]), mode: 0o700)
+        let content = try readFile(copy.from, limit: 1 << 20)
+        try writeFileAtomically(copy.to, content)
+      } catch {
+        throw LaunchError("cannot copy \(copy.from) to \(copy.to)", error)
+      }
+    }
+  }
+
   private func start(
-    _ plan: LaunchPlan, _ config: ContainerConfig, files: ContainerFiles, keepOpen: [SharedDescriptor]
+    _ plan: LaunchPlan, _ config: ContainerConfig, files: ContainerFiles, sources: [SharedDescriptor],
+    keepOpen: [SharedDescriptor]
   ) throws(LaunchError) -> LaunchedContainer {
     var child: ChildProcess?
     do {
@@ -68,23 +106,34 @@ package struct MesosContainerizer: Sendable {
       let exits = try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let planFile = try sealedMemory("plan", plan.encoded)
       let listener = try UnixSocket.listen(files.controlSocket, kind: .sequencedPackets)
-      let tasks = try plan.cgroups.map { SharedDescriptor(try openFile($0.directory + "/tasks", O_WRONLY)) }
-      let directory = try plan.cgroupDirectory.map { SharedDescriptor(try openFile($0, O_RDONLY | O_DIRECTORY)) }
-      let birthplace = try cgroup.map { SharedDescriptor(try openFile($0.initial.path, O_RDONLY | O_DIRECTORY)) }
+      func open(_ setups: [CgroupSetup]) throws(Errno) -> [SharedDescriptor] {
+        try setups.map { (setup) throws(Errno) in
+          SharedDescriptor(try openFile(setup.directory + "/tasks", O_WRONLY))
+        }
+      }
+      let tasks = try open(plan.cgroups)
+      let (shared, own) = (try open(plan.sharedCgroups), try open(plan.initCgroups))
+      // Init keeps this one: it leads nowhere but to that cgroup.
+      let directory = try plan.cgroupDirectory.map {
+        SharedDescriptor(try cloneMount($0, recursive: false))
+      }
+      let initCgroup = try cgroup.map { SharedDescriptor(try openFile($0.whole.path, O_RDONLY | O_DIRECTORY)) }
 
       var request = SpawnRequest(
         executable: .descriptor(executable.rawValue), arguments: ["aurora-executor", ContainerInit.command],
         descriptors: [
           null.rawValue, log.rawValue, log.rawValue, planFile.rawValue, listener.rawValue, exits.rawValue,
-        ] + tasks.map(\.rawValue) + (directory.map { [$0.rawValue] } ?? []) + keepOpen.map(\.rawValue))
+        ] + (tasks + [directory].compactMap { $0 } + sources + keepOpen).map(\.rawValue))
       request.namespaces = Namespaces(rawValue: plan.namespaces)
-      request.cgroup = birthplace?.rawValue
+      request.cgroup = initCgroup?.rawValue
+      // The root of the namespace is what the task's processes have; init leaves for its own when that is settled.
+      let isNamespaceRoot = request.namespaces.contains(.cgroup) ? tasks : []
+      request.joinTasks = (shared + isNamespaceRoot).map(\.rawValue)
+      request.ownTasks = own.map(\.rawValue)
       request.newSession = true
-      request.owners = tasks + keepOpen + [directory, birthplace].compactMap { $0 }
+      request.owners = tasks + shared + own + sources + keepOpen + [directory, initCgroup].compactMap { $0 }
       let started = try request.spawn()
-      let pid = started.pid
       child = consume started
-      for isolator in isolators { try isolator.isolate(config, pid: pid) }
       let client = try InitClient(connectingTo: files.controlSocket)
       guard let running = child.take() else { throw LaunchError("container-init is gone") }
       return LaunchedContainer(plan: plan, process: running, client: client)
@@ -100,56 +149,6 @@ package struct MesosContainerizer: Sendable {
         throw LaunchError("cannot start container-init: \(error)", hint: MesosContainerizer.hint(error.errno))
       case let error as Errno: throw LaunchError("cannot start container-init", error)
       default: throw LaunchError("cannot start container-init: \(error)")
-      }
-    }
-  }
-
-  /// The cgroups with their limits, before anything could run in them. Each must be new: an old one would bring limits
-  /// and counters of another task.
-  private func makeCgroups(_ plan: LaunchPlan, _ containerID: String, _ made: inout [CgroupDirectory])
-    throws(LaunchError)
-  {
-    if let cgroup = cgroup(containerID) {
-      for directory in [cgroup.whole, cgroup.initial, cgroup.task] { try make(directory, &made) }
-    }
-    for setup in plan.cgroups {
-      let cgroup = CgroupDirectory(setup.directory)
-      try make(cgroup, &made)
-      for setting in setup.settings {
-        do throws(Errno) {
-          try cgroup.write(setting.value, to: setting.file)
-        } catch  where setting.mayBeAbsent && (error.code == ENOENT || error.code == EACCES) {
-        } catch {
-          throw LaunchError("cannot write \(setting.value) to \(cgroup.path)/\(setting.file)", error)
-        }
-      }
-    }
-  }
-
-  private func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {
-    do throws(Errno) {
-      try cgroup.create()
-      made.append(cgroup)
-    } catch {
-      let what = "cannot make the cgroup \(cgroup.path)"
-      throw error.code == EEXIST ? .nameTaken(what, error) : LaunchError(what, error)
-    }
-  }
-
-  private func makeSandboxDirectories(_ plan: LaunchPlan, _ config: ContainerConfig) throws(LaunchError) {
-    for path in plan.sandboxDirectories {
-      do throws(Errno) {
-        var current = try openFile(config.sandboxHostPath, O_PATH | O_DIRECTORY)
-        for component in Array(path.utf8).pathComponents {
-          do throws(Errno) {
-            try makeDirectory(component, mode: 0o755, at: current.rawValue)
-            try changeOwner(of: component, at: current.rawValue, uid: config.identity.uid, gid: config.identity.gid)
-          } catch  where error.code == EEXIST {
-          }
-          current = try openBelow(current.rawValue, component, O_PATH | O_DIRECTORY, resolve: [.beneath, .noSymlinks])
-        }
-      } catch {
-        throw LaunchError("cannot make \(path) in the sandbox", error)
       }
     }
   }
@@ -196,17 +195,21 @@ package struct MesosContainerizer: Sendable {
 
   /// On a host without cgroup2 whatever is in the version 1 cgroups is killed one by one, until none is left.
   private func killVersion1(_ containerID: String) {
-    guard host.cgroups.version2 == nil, let mount = host.cgroups.version1["pids"] ?? host.cgroups.version1["cpu"] else {
-      return
-    }
-    let cgroup = CgroupDirectory("\(mount)/\(host.cgroupParent)/\(containerID)")
-    for _ in 0..<100 {
-      let pids = ((try? cgroup.read("cgroup.procs")) ?? "").split(separator: "\n").compactMap { Int32($0) }
-      if pids.isEmpty { return }
-      for pid in pids {
-        if let handle = try? openProcess(pid) { try? sendSignal(SIGKILL, to: handle) }
+    guard host.cgroups.version2 == nil else { return }
+    for cgroup in version1(containerID) {
+      for _ in 0..<100 {
+        let pids = cgroup.tree().flatMap { $0.processes() }
+        if pids.isEmpty { break }
+        for pid in pids {
+          if let handle = try? openProcess(pid) { try? sendSignal(SIGKILL, to: handle) }
+        }
       }
     }
+  }
+
+  /// The container's cgroup in every version 1 hierarchy.
+  private func version1(_ containerID: String) -> [CgroupDirectory] {
+    host.cgroups.version1Hierarchies.map { CgroupDirectory("\($0.mount)/\(host.cgroupParent)/\(containerID)") }
   }
 
   /// Every isolator's cleanup, in reverse, and the launcher's own; all of them, whatever one says.
@@ -215,15 +218,18 @@ package struct MesosContainerizer: Sendable {
     for isolator in isolators.reversed() {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
-    do throws(Errno) { try cgroup(containerID)?.remove() } catch { problems.append("remove the cgroup: \(error)") }
+    for cgroup in version1(containerID) + [cgroup(containerID)?.whole].compactMap({ $0 }) {
+      do throws(CgroupDirectory.RemovalError) { try cgroup.remove() } catch {
+        problems.append("cannot remove the cgroup \(error)")
+      }
+    }
     return problems
   }
 
   /// Containers that have cgroups here, whether or not their task still exists: for `sweep` and recovery.
   package func leftovers() -> [String] {
-    let mounts = Array(host.cgroups.version1.values) + [host.cgroups.version2].compactMap { $0 }
     var names: Set<String> = []
-    for mount in Set(mounts) {
+    for mount in host.cgroups.mounts {
       for entry in (try? entries(of: "\(mount)/\(host.cgroupParent)")) ?? [] where entry.isDirectory {
         if let name = String(validating: entry.name, as: UTF8.self) { names.insert(name) }
       }

@@ -279,11 +279,11 @@ class Roles(IdentityTestCase):
 
     def test_sandbox_and_logs_have_the_same_numbers_inside_and_out(self):
         outcome = self.runs(self.image(), "touch f; stat -c '%u:%g' . f .logs/main/0/stdout")
-        self.assertEqual(outcome.out(), "33:33\n33:33\n0:33\n")
+        self.assertEqual(outcome.out(), "33:33\n33:33\n33:0\n")
         about = os.stat(outcome.sandbox + "/f")
         self.assertEqual((about.st_uid, about.st_gid), (33, 33))
         log = os.stat(outcome.log_path())
-        self.assertEqual((log.st_uid, log.st_gid, log.st_mode & 0o777), (0, 33, 0o640))
+        self.assertEqual((log.st_uid, log.st_gid, log.st_mode & 0o777), (33, 0, 0o400))
 
     def test_root_as_a_role_works_in_an_image_without_accounts(self):
         self.assertIn("uid=0", self.runs(self.image(None, None), role="root").out())

@@ -66,7 +66,7 @@ class Memory(ExecutorTestCase):
 
     def test_the_limit_is_the_tasks_in_its_cgroup(self):
         task = self.start_task(document("echo ready; sleep 1000", ram=48 * MIB, finalization_wait=2)).wait_log("ready")
-        directory = os.path.join(need_controller("memory"), "aurora-executor", task.id)
+        directory = os.path.join(need_controller("memory"), "aurora-executor", task.id, "task")
         with open(directory + "/memory.limit_in_bytes", encoding="ascii") as file:
             self.assertEqual(int(file.read()), 48 * MIB)
         task.signal(signal.SIGTERM).wait()
@@ -82,7 +82,7 @@ class Processes(ExecutorTestCase):
         bomb = self.start_task(document(
             'echo ready; b() { b | b & }; b; while :; do sleep 1; done', image=image, pids=40, finalization_wait=3))
         bomb.wait_log("ready")
-        directory = os.path.join(need_controller("pids"), "aurora-executor", bomb.id)
+        directory = os.path.join(need_controller("pids"), "aurora-executor", bomb.id, "task")
         time.sleep(0.5)
         with open(directory + "/pids.current", encoding="ascii") as file:
             self.assertLessEqual(int(file.read()), 40)
@@ -100,7 +100,7 @@ class Processes(ExecutorTestCase):
 
     def test_the_standard_limit_is_4096(self):
         task = self.start_task(document("echo ready; sleep 1000", finalization_wait=2)).wait_log("ready")
-        directory = os.path.join(need_controller("pids"), "aurora-executor", task.id)
+        directory = os.path.join(need_controller("pids"), "aurora-executor", task.id, "task")
         with open(directory + "/pids.max", encoding="ascii") as file:
             self.assertEqual(file.read().strip(), "4096")
         task.signal(signal.SIGTERM).wait()
@@ -112,7 +112,7 @@ class CPU(ExecutorTestCase):
         for cpu, shares, quota in ((0.5, "512", "50000"), (2, "2048", "200000"), (0.001, "2", "1000")):
             with self.subTest(cpu=cpu):
                 task = self.start_task(document("echo ready; sleep 1000", cpu=cpu, finalization_wait=2)).wait_log("ready")
-                directory = os.path.join(top, "aurora-executor", task.id)
+                directory = os.path.join(top, "aurora-executor", task.id, "task")
                 found = []
                 for name in ("cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
                     with open(os.path.join(directory, name), encoding="ascii") as file:

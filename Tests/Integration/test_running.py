@@ -337,8 +337,8 @@ class Surroundings(ExecutorTestCase):
     def test_the_umask_is_022_whatever_the_executors_is(self):
         outcome = self.run_task(document("umask"), preexec_fn=lambda: os.umask(0o077))
         self.assertEqual(outcome.out(), "0022\n")
-        self.assertEqual(oct(os.stat(outcome.result_path).st_mode & 0o777), "0o644")
-        self.assertEqual(oct(os.stat(outcome.directory).st_mode & 0o777), "0o711")
+        self.assertEqual(oct(os.stat(outcome.result_path).st_mode & 0o777), "0o600")
+        self.assertEqual(oct(os.stat(outcome.directory).st_mode & 0o777), "0o700")
 
     def test_no_descriptor_of_the_executor_or_its_caller_reaches_a_process(self):
         with open("/etc/hostname", "rb") as secret:

@@ -60,36 +60,56 @@ class Volumes(ExecutorTestCase):
             "cat /etc/app/config", image=self.with_busybox(), container=volume("/etc/app/config", path, "RO"))))
         self.assertEqual(outcome.out(), "host\n")
 
-    def test_a_container_path_that_the_host_lacks_works_without_an_image_and_makes_nothing_on_the_host(self):
-        path = self.directory()
-        target = f"/aurora-test-{self.prefix}/deep/data"
-        outcome = self.assert_finished(self.run_task(document(
-            f"cat {target}/file; echo x > {target}/new; ls /etc/passwd", container=volume(target, path))))
-        self.assertEqual(outcome.out(), "host\n/etc/passwd\n")
-        self.assertFalse(os.path.exists(f"/aurora-test-{self.prefix}"))
-        self.assertTrue(os.path.exists(path + "/new"))
-
-    def test_a_container_path_below_a_directory_of_the_host_makes_nothing_there(self):
+    def test_a_container_path_that_the_host_lacks_is_refused_without_an_image(self):
         path, other = self.directory(), self.directory("other")
         before = sorted(os.listdir(other))
-        outcome = self.assert_finished(self.run_task(document(
-            f"cat {other}/new/place/file; cat {other}/file", container=volume(other + "/new/place", path))))
-        self.assertEqual(outcome.out(), "host\nhost\n")
+        for target in (f"/aurora-test-{self.prefix}/deep/data", other + "/new", other + "/file/x"):
+            with self.subTest(target=target):
+                self.assert_failed(self.run_task(document("true", container=volume(target, path))), target)
+        self.assertFalse(os.path.exists(f"/aurora-test-{self.prefix}"))
         self.assertEqual(sorted(os.listdir(other)), before)
+
+    def test_a_container_path_that_the_host_has_is_mounted_on_and_stays_as_it_is(self):
+        path, other = self.directory(), self.directory("other")
+        link = self.host.path("link")
+        os.symlink(other, link)
+        for target in (other, link):
+            with self.subTest(target=target):
+                outcome = self.assert_finished(self.run_task(document(
+                    f"cat {target}/file; echo x > {target}/new; ls {other}", container=volume(target, path))))
+                self.assertEqual(outcome.out(), "host\nfile\nnew\n")
+                self.assertEqual(os.listdir(other), ["file"])
+                self.assertTrue(os.path.islink(link))
+                os.unlink(path + "/new")
+
+    def test_a_container_path_below_the_sandbox_is_made_in_it(self):
+        path, file = self.directory(), self.host.write("one", "one\n")
+        for image in (None, self.with_busybox()):
+            with self.subTest(image=image):
+                task_id = self.host.task_id()
+                sandbox = "/mnt/mesos/sandbox" if image else f"{self.host.work}/tasks/{task_id}/sandbox"
+                volumes = {"volumes": [
+                    {"container_path": sandbox + "/a/data", "host_path": path, "mode": "RW"},
+                    {"container_path": sandbox + "/a/one", "host_path": file, "mode": "RO"}]}
+                outcome = self.assert_finished(self.run_task(document(
+                    "cat a/data/file a/one; stat -c %u a", image=image, container=volumes), task_id=task_id))
+                self.assertEqual(outcome.out(), "host\none\n33\n")
+                self.assertEqual(os.listdir(outcome.sandbox + "/a/data"), [])
 
     def test_a_host_path_that_does_not_exist_fails_the_task_and_is_named(self):
         outcome = self.run_task(document("true", image=self.with_busybox(), container=volume("/data", "/no/such/place")))
         self.assert_failed(outcome, "/no/such/place")
 
     def test_a_sandbox_path_is_made_and_is_the_roles(self):
-        for image in (None, self.with_busybox()):
+        for image, target in ((None, self.directory("place")), (self.with_busybox(), f"/{self.prefix}cache")):
             with self.subTest(image=image):
                 outcome = self.assert_finished(self.run_task(document(
-                    f"echo x > /{self.prefix}cache/f; stat -c %u /{self.prefix}cache; cat below/cache/f", image=image,
-                    container=volume(f"/{self.prefix}cache", "below/cache"))))
+                    f"echo x > {target}/f; stat -c %u {target}; cat below/cache/f", image=image,
+                    container=volume(target, "below/cache"))))
                 self.assertEqual(outcome.out(), "33\nx\n")
                 self.assertEqual(outcome.sandbox_file("below/cache/f"), "x\n")
                 self.assertFalse(os.path.exists(f"/{self.prefix}cache"))
+                self.assertFalse(os.path.exists(self.host.path("place") + "/f"))
 
     def test_a_link_in_the_image_at_the_mount_target_leads_nowhere_outside(self):
         path, outside = self.directory(), self.directory("outside")

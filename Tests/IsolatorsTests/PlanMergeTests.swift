@@ -6,7 +6,9 @@ import Testing
 @Suite struct PlanMergeTests {
   private var host: HostFacts {
     var cgroups = CgroupHierarchies()
-    for name in ["cpu", "cpuacct", "memory", "pids", "devices"] { cgroups.version1[name] = "/cg/\(name)" }
+    for name in ["cpu", "cpuacct", "cpuset", "freezer", "memory", "pids", "devices", "name=systemd"] {
+      cgroups.version1[name] = "/cg/\(name)"
+    }
     return HostFacts(cgroups: cgroups, isRoot: true)
   }
 
@@ -37,15 +39,81 @@ import Testing
 
   @Test func limitsBecomeTheKernelsFiles() throws {
     let plan = try plan(config())
-    func value(_ directory: String, _ file: String) -> String? {
-      plan.cgroups.first { $0.directory == "/cg/\(directory)/aurora-executor/t" }?.settings.first { $0.file == file }?
-        .value
+    func value(_ setups: [CgroupSetup], _ directory: String, _ file: String) -> String? {
+      setups.first { $0.directory == "/cg/\(directory)" }?.settings.first { $0.file == file }?.value
     }
-    #expect(value("cpu", "cpu.shares") == "512")
-    #expect(value("cpu", "cpu.cfs_quota_us") == "50000")
-    #expect(value("memory", "memory.limit_in_bytes") == String(64 << 20))
-    #expect(value("pids", "pids.max") == "4096")
-    #expect(value("devices", "devices.deny") == "a")
+    #expect(value(plan.cgroups, "cpu/aurora-executor/t/task", "cpu.shares") == "512")
+    #expect(value(plan.cgroups, "cpu/aurora-executor/t/task", "cpu.cfs_quota_us") == "50000")
+    #expect(value(plan.cgroups, "memory/aurora-executor/t/task", "memory.limit_in_bytes") == String(64 << 20))
+    #expect(value(plan.cgroups, "pids/aurora-executor/t/task", "pids.max") == "4096")
+    #expect(value(plan.sharedCgroups, "devices/aurora-executor/t", "devices.deny") == "a")
+  }
+
+  @Test func initHasLimitsOfItsOwnDerivedFromTheTasks() throws {
+    var config = config()
+    config.processCount = 100
+    let plan = try plan(config)
+    let memory = try #require(plan.initCgroups.first { $0.directory == "/cg/memory/aurora-executor/t/init" })
+    #expect(memory.settings.first?.value == String((64 << 20) + 100 * (512 << 10)))
+    let cpu = try #require(plan.initCgroups.first { $0.directory == "/cg/cpu/aurora-executor/t/init" })
+    #expect(cpu.settings.last?.value == "50000")
+  }
+
+  @Test func everyHierarchyHasACgroupOfTheContainerOnce() throws {
+    let plan = try plan(config())
+    let directories = (plan.sharedCgroups + plan.cgroups).map(\.directory)
+    #expect(Set(directories).count == directories.count)
+    for (name, mount) in host.cgroups.version1 {
+      #expect(directories.contains { $0.utf8.starts(with: (mount + "/aurora-executor/t").utf8) }, "\(name)")
+    }
+    #expect(Namespaces(rawValue: plan.namespaces).contains(.cgroup))
+    #expect(plan.sharedCgroups.first { $0.directory.contains("cpuset") }?.inherited == ["cpuset.cpus", "cpuset.mems"])
+  }
+
+  @Test func aHierarchyThatIsNotMountedRefusesTheLaunch() {
+    var host = host
+    host.cgroups.unmounted = ["freezer"]
+    #expect(NamespacesCgroup(host: host).unsupported()?.contains("freezer") == true)
+    #expect(!NamespacesCgroup(host: host).isDispensable(for: config()))
+  }
+
+  @Test func onlyATaskThatIsNotRootDoesWithoutDevicesWhereThereIsVersion2Alone() {
+    var cgroups = CgroupHierarchies()
+    cgroups.version2 = "/cg"
+    let devices = CgroupsDevices(host: HostFacts(cgroups: cgroups, isRoot: true))
+    #expect(devices.unsupported() != nil)
+    #expect(devices.isDispensable(for: config()))
+    var root = config()
+    root.identity.uid = 0
+    #expect(!devices.isDispensable(for: root))
+    // A host that has version 1 can have the controller.
+    cgroups.version1["cpu"] = "/cg1/cpu"
+    #expect(!CgroupsDevices(host: HostFacts(cgroups: cgroups, isRoot: true)).isDispensable(for: config()))
+  }
+
+  @Test func whatATaskAsksForHasAnIsolatorOrIsRefused() throws {
+    var config = config()
+    config.volumes = [.init(containerPath: "/v", hostPath: "/tmp", readOnly: true)]
+    config.limits = [.init(name: "NOFILE", soft: 1, hard: 1)]
+    config.isolators = Set(BuiltInIsolators.names)
+    try config.requireConsumers()
+    for name in ["filesystem/linux", "volume/host_path", "posix/rlimits"] {
+      config.isolators = Set(BuiltInIsolators.names).subtracting([name])
+      let error = #expect(throws: IsolationError.self) { try config.requireConsumers() }
+      #expect(error?.isolator == name && error?.isUnavailable == true)
+    }
+  }
+
+  @Test func volumesNeverCoverTheSandboxItsLogsOrWhatLiesAbove() throws {
+    var config = config()
+    for path in [
+      "/mnt", "/mnt/mesos", "/mnt/mesos/sandbox", "/mnt/mesos/sandbox/.logs", "mnt//mesos/./sandbox/.logs/p",
+    ] {
+      config.volumes = [.init(containerPath: path, hostPath: "/tmp", readOnly: false)]
+      #expect(throws: IsolationError.self) { try plan(config) }
+    }
+    config.volumes = [.init(containerPath: "/mnt/mesos/sandbox/data/x", hostPath: "/tmp", readOnly: false)]
+    #expect(try plan(config).sandboxEntries == [SandboxEntry("data/x", isDirectory: true)])
   }
 
   @Test func aHostTaskKeepsTheHostsRoot() throws {

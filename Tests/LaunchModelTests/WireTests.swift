@@ -11,7 +11,7 @@ import Testing
     plan.steps = [
       .overlayRoot(layers: ["/a", "/b"], upper: "/u", work: "/w"), .hostRoot, .directory(target: "/x", mode: 0o755),
       .mount(type: "proc", target: "/proc", options: ["a=b"], attributes: 7),
-      .bind(source: "/s", target: "/t", attributes: 1, recursive: true),
+      .binds([BindMount(source: "/s", target: "/t", attributes: 1, recursive: true, kind: .optional)]),
       .device(target: "/dev/null", major: 1, minor: 3, mode: 0o666), .symbolicLink(target: "/l", content: "c"), .pivot,
       .mask("/proc/kcore"), .readOnly("/proc/sys"), .hostname("h"), .account(identity),
     ]
@@ -19,10 +19,15 @@ import Testing
     plan.restrictions.noNewPrivileges = true
     plan.restrictions.limits = [ResourceLimit(resource: 7, soft: 1, hard: .max)]
     plan.cgroups = [CgroupSetup(directory: "/c", settings: [.init("pids.max", "3", mayBeAbsent: true)])]
+    plan.initCgroups = [CgroupSetup(directory: "/i", settings: [], inherited: ["cpuset.cpus"])]
+    plan.sharedCgroups = [CgroupSetup(directory: "/s", settings: [])]
     plan.cgroupDirectory = "/c2"
     plan.environment = [EnvironmentVariable("A", "ä=\n")]
     plan.imageCommand = ["/bin/true"]
-    plan.sandboxDirectories = ["d/e"]
+    plan.copies = [FileCopy(from: "/a", to: "/b")]
+    plan.sandboxEntries = [SandboxEntry("d/e", isDirectory: false)]
+    plan.isolators = ["x"]
+    plan.leftOut = [LeftOut("y", "why")]
     return plan
   }
 

@@ -25,13 +25,23 @@ import Testing
       32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
       33 25 0:29 /docker/x /other rw - cgroup cgroup rw,pids
       34 25 0:30 / /with\\040space rw - cgroup cgroup rw,devices
+      35 25 0:31 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,release_agent=/usr/lib/x,name=systemd
       bad line
       """
-    let found = CgroupHierarchies(mountInfo: Array(text.utf8))
+    var found = CgroupHierarchies(mountInfo: Array(text.utf8))
     #expect(
       found.version1 == [
         "memory": "/sys/fs/cgroup/memory", "cpu": "/sys/fs/cgroup/cpu,cpuacct", "cpuacct": "/sys/fs/cgroup/cpu,cpuacct",
+        "name=systemd": "/sys/fs/cgroup/systemd",
       ])
+    #expect(
+      found.version1Hierarchies.map(\.mount) == [
+        "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd",
+      ])
+    #expect(found.version1Hierarchy(of: "cpu")?.controllers == ["cpu", "cpuacct"])
+    let own = "5:devices:/\n4:memory:/\n3:cpu,cpuacct:/x:y\n2:name=systemd:/\n0::/\n"
+    found.noteUnmounted(ownCgroups: Array(own.utf8))
+    #expect(found.unmounted == ["devices"])
     #expect(found.version2 == "/sys/fs/cgroup/unified")
   }
 

@@ -75,6 +75,8 @@ pid_t ax_fork(void);
 int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage);
 int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 int ax_close_range(unsigned first, unsigned last, unsigned flags);
+/// Makes `sources[i]` number `first + i`, those below `kept` open across exec, and closes everything from `first + count` on.
+int ax_keep_descriptors(const int *sources, int count, int first, int kept);
 int ax_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
 int ax_execve(const char *path, char *const argv[], char *const envp[]);
 int ax_memfd_create(const char *name, unsigned flags);
@@ -128,6 +130,9 @@ ssize_t ax_receive_netlink(int socket, void *buffer, size_t size);
 /// limit was passed.
 int ax_receive_warnings_of_project(int socket, unsigned project, int refusals);
 
+/// How many descriptors a child can be given.
+#define AX_SPAWN_DESCRIPTORS 1024
+
 /// What the child of `ax_spawn` shall be. Everything is prepared before the call: between clone and exec only
 /// async-signal-safe calls run.
 struct ax_spawn_request {
@@ -135,6 +140,9 @@ struct ax_spawn_request {
   int cgroup;                   // cgroup2 directory to be born in, or -1
   const int *join_tasks;        // descriptors of cgroup v1 `tasks` files to join by writing "0"
   int join_tasks_count;
+  int new_cgroup_namespace;     // made when those are joined: they are its root
+  const int *own_tasks;         // `tasks` files to join after that
+  int own_tasks_count;
   int executable;               // descriptor to execute (execveat), or -1 to execute `path`
   const char *path;
   char **argv;

@@ -53,17 +53,20 @@ struct PlanReport {
     }.joined(separator: ", ")
   }
 
+  private var cgroups: [CgroupSetup] { plan.sharedCgroups + plan.cgroups + plan.initCgroups }
+
   private var bounding: [String]? { plan.restrictions.boundingCapabilities.map { Capabilities(rawValue: $0).list } }
 
   var json: JSON {
     let identity = plan.restrictions.identity
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(plan.taskID)), ("docker", engine?.json),
+      ("isolators", JSON(plan.isolators.map { JSON($0) })), ("left_out", plan.leftOut.json),
       ("namespaces", engine == nil ? JSON(namespaces.map { JSON($0) }) : nil),
       (
         "cgroups",
         JSON(
-          plan.cgroups.map { cgroup in
+          cgroups.map { cgroup in
             JSON(object: [
               ("directory", JSON(cgroup.directory)),
               (
@@ -112,13 +115,15 @@ struct PlanReport {
     var lines = ["task \(plan.taskID)"]
     lines.append(
       "role       \(identity.name) (\(identity.uid):\(identity.gid)), groups \(identity.supplementaryGroups)")
+    if !plan.isolators.isEmpty { lines.append("isolators  \(plan.isolators.joined(separator: ", "))") }
+    for leftOut in plan.leftOut { lines.append("left out   \(leftOut.isolator): \(leftOut.reason)") }
     if let engine {
       // Namespaces and cgroups are the engine's to make.
       lines += engine.lines
     } else {
       lines.append("namespaces \(namespaces.isEmpty ? "none" : namespaces.joined(separator: " "))")
     }
-    for cgroup in plan.cgroups {
+    for cgroup in cgroups {
       lines.append("cgroup     \(cgroup.directory)")
       for setting in cgroup.settings { lines.append("             \(setting.file) = \(setting.value)") }
     }
@@ -147,5 +152,13 @@ struct PlanReport {
       for order in task.orders { lines.append("  order: \(order.joined(separator: " -> "))") }
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension [LeftOut] {
+  /// For programs; `nil` when there is none.
+  var json: JSON? {
+    isEmpty
+      ? nil : JSON(map { JSON(object: [("isolator", JSON($0.isolator)), ("reason", JSON($0.reason))]) })
   }
 }

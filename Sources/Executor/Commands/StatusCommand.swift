@@ -36,7 +36,7 @@ enum StatusCommand {
     let (state, reason, message) = history.lastUpdate
     let result = TaskResult(
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", containerID: nil,
-      image: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
+      image: nil, plan: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
       ports: history.task.ports, processes: history.machine.processes, runTimes: history.times, usage: .init(),
       diskBytes: nil)
     return JSON(object: [

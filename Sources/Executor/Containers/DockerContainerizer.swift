@@ -145,6 +145,7 @@ struct DockerContainerizer: Containerizer {
   private func launch(_ nonce: String, until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
+    _ = try Sandbox(paths, identity).prepare()
     let handover = paths.handover
     let reception: Handover.Reception
     do throws(Errno) {

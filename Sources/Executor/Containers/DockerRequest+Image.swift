@@ -19,6 +19,10 @@ extension DockerRequest {
     plan.restrictions.noNewPrivileges =
       settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
     plan.restrictions.limits = limits
+    // What is ours of the walls; the others are the engine's.
+    plan.isolators =
+      [PosixResourceLimits.name] + (create.hostConfig.privileged ? [] : [LinuxCapabilities.name])
+      + (plan.restrictions.noNewPrivileges ? [LinuxNoNewPrivileges.name] : [])
     if settings.createsUser, !create.hostConfig.readOnlyRoot {
       try checkAccounts(image)
       plan.steps.append(.account(identity))

@@ -146,10 +146,10 @@ struct DockerRequest {
       if first.starts(with: Place.prefix.utf8) {
         throw CommandFailure(.failed, "\(printable(target.utf8)): /\(Place.prefix)* is the executor's own")
       }
-      if components == sandbox || components.starts(with: sandbox + [Array(".logs".utf8)]) {
+      if sandbox.starts(with: components) || components.starts(with: sandbox + [Array(".logs".utf8)]) {
         throw CommandFailure(
-          .failed, "\(printable(target.utf8)): nothing can be mounted over the sandbox or its .logs",
-          hint: "other directories in the sandbox are free")
+          .failed, "a volume may not be mounted on \(printable(target.utf8))",
+          hint: "the sandbox, its .logs and what lies above them stay as they are; other directories in it are free")
       }
     }
   }
@@ -187,7 +187,11 @@ struct DockerRequest {
     let (added, addsAll) = try parse(create.hostConfig.addCapabilities)
     let (dropped, dropsAll) = try parse(create.hostConfig.dropCapabilities)
     if addsAll { return DockerRequest.capabilities(Capabilities.names).subtracting(dropped) }
-    let base = dropsAll ? [] : DockerRequest.capabilities(LinuxCapabilities.standard)
+    let mode = create.hostConfig.networkMode
+    // Whose network another container has is not known here; it may be the host's.
+    let sharesHostNetwork = mode == "host" || mode.utf8.starts(with: "container:".utf8)
+    let base =
+      dropsAll ? [] : DockerRequest.capabilities(LinuxCapabilities.standard(sharesHostNetwork: sharesHostNetwork))
     return base.subtracting(dropped).union(added)
   }
 

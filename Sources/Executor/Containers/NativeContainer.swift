@@ -53,9 +53,7 @@ final class NativeContainer: Container {
   /// Without mounts of its own a task sees them where they are.
   var logsDirectory: String {
     let inside = plan.sandbox + "/.logs"
-    let isMounted = plan.steps.contains { step in
-      if case .bind(_, let target, _, _) = step { target.utf8.elementsEqual(inside.utf8) } else { false }
-    }
+    let isMounted = plan.binds.contains { $0.target.utf8.elementsEqual(inside.utf8) }
     return isMounted ? inside : paths.logs
   }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }

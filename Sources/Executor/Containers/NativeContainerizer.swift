@@ -1,4 +1,5 @@
 import ContainerInit
+import Glibc
 import Images
 import Isolators
 import LaunchModel
@@ -32,8 +33,8 @@ struct NativeContainerizer: Containerizer {
     do {
       let host = try HostFacts.discover()
       isRoot = host.isRoot
-      let wanted = try NativeContainerizer.usable(settings.isolation, task: task, host: host)
-      launcher = MesosContainerizer(isolators: wanted, host: host)
+      launcher = MesosContainerizer(
+        isolators: try BuiltInIsolators.select(settings.isolation, host: host), host: host)
     } catch let error as IsolationError {
       throw CommandFailure(.configuration, error.description, hint: error.hint)
     } catch {
@@ -49,24 +50,6 @@ struct NativeContainerizer: Containerizer {
     if !container.networkInfos.isEmpty { throw refuse("networks of network_infos are") }
     if container.ttyInfo != nil { throw refuse("a terminal (tty_info) is") }
     if let gpus = task.resources?.gpu, gpus > 0 { throw refuse("GPUs are") }
-  }
-
-  /// The isolators to use. One whose controller the host lacks is left out when nobody named it and the task asks for
-  /// no limit of it; otherwise it stays, and says itself why it cannot work.
-  private static func usable(_ names: [String], task: TaskSpecification, host: HostFacts) throws(IsolationError)
-    -> [any Isolator]
-  {
-    let all = try BuiltInIsolators.select(names, host: host)
-    guard names == RunSettings.defaultIsolation else { return all }
-    return all.filter { isolator in
-      guard isolator.unsupported() != nil else { return true }
-      switch isolator.name {
-      case CgroupsCPU.name: return task.resources != nil
-      case CgroupsMemory.name: return task.resources != nil
-      case CgroupsPIDs.name: return task.resources?.pids != nil
-      default: return false
-      }
-    }
   }
 
   var imageName: String? {
@@ -88,13 +71,20 @@ struct NativeContainerizer: Containerizer {
     }
     try locate()
     do {
-      if let stored { imageLock = SharedDescriptor(try store().lockForUse(stored)) }
+      if let stored { imageLock = try NativeContainerizer.unwalkable(try store().lockForUse(stored)) }
       if !paths.hasRootfs { try paths.createRootfs() }
     } catch let error as ImageError {
       throw CommandFailure(error)
     } catch {
       throw CommandFailure(.cannotCreate, "cannot make \(paths.rootfs): \(error)")
     }
+  }
+
+  /// The lock on an image as init can hold it: its directory, from which nothing of the host can be reached.
+  private static func unwalkable(_ lock: consuming FileDescriptor) throws(Errno) -> SharedDescriptor {
+    let own = SharedDescriptor(try openUnwalkable([UInt8](), at: lock.rawValue))
+    guard try FileLock.take(.shared, on: own.rawValue, wait: false) else { throw Errno("flock", code: EWOULDBLOCK) }
+    return own
   }
 
   mutating func locate() throws(CommandFailure) {
@@ -140,13 +130,21 @@ struct NativeContainerizer: Containerizer {
       resources.cpus = asked.cpu
       resources.memoryBytes = UInt64(clamping: asked.ram)
       resources.diskBytes = UInt64(clamping: asked.disk)
-      if let pids = asked.pids { resources.pids = UInt64(clamping: pids) }
+      if let pids = asked.pids {
+        resources.pids = UInt64(clamping: pids)
+        resources.asksForPIDs = true
+      }
     }
     let sandbox = stored == nil ? paths.sandbox : settings.sandboxMountPoint
     var config = ContainerConfig(
       id: paths.taskID, identity: identity, resources: resources, root: root, sandboxHostPath: paths.sandbox,
       logsHostPath: paths.logs, sandbox: sandbox, hostname: HostEnvironment.hostname)
     config.image = runtime
+    config.processCount = task.processes.count
+    config.networkFilesDirectory = stored == nil ? nil : paths.networkFiles
+    config.hiddenDirectories = [
+      TaskPaths.tasks(paths.workDirectory), TaskPaths.images(paths.workDirectory), paths.runDirectory,
+    ].filter { (try? status(of: $0, followLinks: true))?.isDirectory == true }
     config.createsUser = settings.createsUser
     config.hasProjectQuotas = DiskQuota.isAvailable(at: paths.sandbox)
     config.runsImageCommand = task.processes.contains { $0.command == nil }
@@ -178,16 +176,19 @@ struct NativeContainerizer: Containerizer {
 
   /// The sandbox with what `TaskPaths` made in it, and the writable layer.
   var quotaDirectories: [String] {
-    let sandbox = [paths.sandbox, paths.sandbox + "/.logs", paths.sandbox + "/.tmp"]
-    return paths.hasRootfs ? sandbox + [paths.upper, paths.overlayWork] : sandbox
+    paths.hasRootfs ? [paths.sandbox, paths.upper, paths.overlayWork] : [paths.sandbox]
   }
 
   /// A launch waits for nobody.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     let files = ContainerFiles(
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
+    let (config, plan) = (config(), try plan())
+    let sandbox = try Sandbox(paths, identity).prepare(plan.sandboxEntries)
+    if isRoot, !plan.steps.contains(where: \.isRoot) { try paths.openFor(identity) }
     do throws(LaunchError) {
-      let launched = try launcher.launch(config(), files: files, keepOpen: imageLock.map { [$0] } ?? [])
+      let launched = try launcher.launch(
+        plan, config, files: files, sandbox: sandbox, keepOpen: imageLock.map { [$0] } ?? [])
       return try NativeContainer(launched, paths: paths, launcher: launcher, keeps: settings.keepsContainer)
     } catch {
       throw CommandFailure(error)
@@ -227,6 +228,7 @@ extension EnvironmentVariable {
 
 extension CommandFailure {
   init(_ error: LaunchError) {
-    self.init(error.isNameTaken ? .cannotCreate : .failed, error.message, hint: error.hint)
+    let code: ExitCode = error.isNameTaken ? .cannotCreate : error.isUnavailable ? .configuration : .failed
+    self.init(code, error.message, hint: error.hint)
   }
 }

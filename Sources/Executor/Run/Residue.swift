@@ -8,7 +8,7 @@ enum Residue {
     if (try? status(of: paths.rootfs)) != nil { found.append(paths.rootfs) }
     if (try? status(of: paths.run)) != nil { found.append(paths.run) }
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
-    for mount in Set(Array(hierarchies.version1.values) + [hierarchies.version2].compactMap { $0 }) {
+    for mount in hierarchies.mounts {
       let cgroup = CgroupDirectory("\(mount)/aurora-executor/\(paths.taskID)")
       if cgroup.exists() { found.append(cgroup.path) }
     }

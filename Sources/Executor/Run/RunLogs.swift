@@ -31,43 +31,18 @@ struct RunLogs {
     }
   }
 
-  /// Makes the run's directory with its two files, root's and readable by the role's group.
-  init(_ process: ProcessDefinition, run: Int, paths: TaskPaths, gid: UInt32) throws(Errno) {
+  /// Makes the run's directory with its two files.
+  init(_ process: ProcessDefinition, run: Int, in roots: LogRoots) throws(Errno) {
     mode = RunLogs.mode(for: process)
     guard mode != .discard else {
       descriptors = []
       return
     }
-    let isConsole = process.logger?.destination == .console
-    if isConsole { try makeDirectories(paths.console, mode: 0o700) }
-    let logs = try openFile(isConsole ? paths.console : paths.logs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    let folder = try RunLogs.directory(process.name, in: logs, gid: gid)
-    let directory = try RunLogs.directory(String(run), in: folder, gid: gid)
-    let output = try RunLogs.file("stdout", in: directory, gid: gid)
-    let errors = try RunLogs.file("stderr", in: directory, gid: gid)
+    let root = try roots.directory(isConsole: process.logger?.destination == .console)
+    let folder = try roots.makeDirectory(process.name, in: root.descriptor)
+    let directory = try roots.makeDirectory(String(run), in: folder)
+    let output = try roots.makeFile("stdout", in: directory)
+    let errors = try roots.makeFile("stderr", in: directory)
     descriptors = [SharedDescriptor(directory), SharedDescriptor(output), SharedDescriptor(errors)]
-  }
-
-  private static func directory(_ name: String, in parent: borrowing FileDescriptor, gid: UInt32) throws(Errno)
-    -> FileDescriptor
-  {
-    do throws(Errno) { try makeDirectory(name, mode: 0o750, at: parent.rawValue) } catch  where error.code == EEXIST {}
-    let made = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: parent.rawValue)
-    try own(made, mode: 0o750, gid: gid)
-    return made
-  }
-
-  private static func file(_ name: String, in directory: borrowing FileDescriptor, gid: UInt32) throws(Errno)
-    -> FileDescriptor
-  {
-    let file = try openFile(
-      name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o640, at: directory.rawValue)
-    try own(file, mode: 0o640, gid: gid)
-    return file
-  }
-
-  private static func own(_ file: borrowing FileDescriptor, mode: UInt32, gid: UInt32) throws(Errno) {
-    if CurrentProcess.effectiveUser == 0 { try changeOwner(of: file.rawValue, uid: 0, gid: gid) }
-    try changeMode(of: file.rawValue, to: mode)
   }
 }

@@ -12,6 +12,8 @@ struct TaskResult {
   /// What the engine calls the container.
   let containerID: String?
   let image: ProvisionedImage?
+  /// What isolated it; `nil` when it never came to a container.
+  let plan: LaunchPlan?
   let role: Identity?
   let roleName: String
   let createdAt: UInt64
@@ -31,6 +33,12 @@ struct TaskResult {
       ("notes", verdict.notes.isEmpty ? nil : JSON(verdict.notes.map { JSON($0) })),
       ("containerizer", JSON(containerizer)),
       ("container_id", containerID.map { JSON($0) }), ("image", image?.json),
+      (
+        "isolation",
+        plan.map { plan in
+          JSON(object: [("applied", JSON(plan.isolators.map { JSON($0) })), ("left_out", plan.leftOut.json)])
+        }
+      ),
       (
         "role",
         JSON(object: [

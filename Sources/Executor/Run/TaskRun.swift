@@ -32,8 +32,7 @@ struct TaskRun {
     if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
     let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
-    let (uid, gid) = (try? identity.get()).map { ($0.uid, $0.gid) } ?? (0, 0)
-    let (lock, journal) = try begin(document, uid: uid, gid: gid)
+    let (lock, journal) = try begin(document)
     let times = RunTimes()
     try record(
       journal, "created",
@@ -96,6 +95,9 @@ struct TaskRun {
     } catch {
       _ = container.destroy()
       throw error
+    }
+    for leftOut in container.plan.leftOut {
+      publisher.note("warning: without the isolator \(leftOut.isolator): \(leftOut.reason)")
     }
     writePlan(container.plan)
     return Started(container: container, containerizer: containerizer)
@@ -163,6 +165,7 @@ struct TaskRun {
     guard let launched = history.launched else {
       // No process of the task was ever started: the launch is void and is done anew.
       _ = containerizer.removeRemains(keeping: false)
+      try paths.renewSandbox()
       let started: Started
       do throws(CommandFailure) {
         if containerizer.imageName != nil { try containerizer.provision(until: signals) }
@@ -293,14 +296,16 @@ struct TaskRun {
     func text(_ verdict: Verdict) -> [UInt8] {
       let result = TaskResult(
         taskID: paths.taskID, verdict: verdict, containerizer: ContainerizerChoice.name(context.task),
-        containerID: container?.foreignID ?? context.containerID, image: context.image,
+        containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
         role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
         ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
         diskBytes: diskBytes)
       return Array(result.json.pretty.utf8)
     }
     // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
-    var prepared = container.flatMap { _ in try? PreparedFile(paths.result, text(verdict), durable: !removesRecord) }
+    var prepared = container.flatMap { _ in
+      try? PreparedFile(paths.result, text(verdict), mode: 0o600, durable: !removesRecord)
+    }
     var remarks: [String] = []
     if let container {
       remarks = container.destroy()
@@ -328,9 +333,13 @@ struct TaskRun {
         ], at: Clock.now)
       // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
       let file =
-        if let prepared { prepared } else { try PreparedFile(paths.result, text(verdict), durable: !removesRecord) }
+        if let prepared {
+          prepared
+        } else {
+          try PreparedFile(paths.result, text(verdict), mode: 0o600, durable: !removesRecord)
+        }
       try file.takePlace()
-      if let resultFile { try writeFileAtomically(resultFile, text(verdict), mode: 0o644, durable: true) }
+      if let resultFile { try write(text(verdict), to: resultFile) }
     } catch {
       // Whoever listens shall know all the same how the task ended.
       publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
@@ -369,11 +378,9 @@ struct TaskRun {
     var problems: [String] = []
   }
 
-  private func begin(_ document: DocumentLoader, uid: UInt32, gid: UInt32) throws(CommandFailure) -> (
-    TaskLock, Journal
-  ) {
+  private func begin(_ document: DocumentLoader) throws(CommandFailure) -> (TaskLock, Journal) {
     // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
-    do throws(Errno) { try paths.create(uid: uid, gid: gid) } catch { throw cannotMake(error) }
+    do throws(Errno) { try paths.create() } catch { throw cannotMake(error) }
     let lock = try TaskLock.take(paths)
     do throws(CommandFailure) { try RunDirectory.make(paths) } catch {
       // Nothing was begun, and there is no journal to recover it from.
@@ -420,6 +427,12 @@ struct TaskRun {
     try? context.journal.append(
       "update", [("state", JSON(state.rawValue)), ("message", message.map { JSON($0) })], at: Clock.now)
     publisher.update(state, reason: nil, message: message)
+  }
+
+  /// `--result`: nobody else's to read, unless the operator has put a file there whose mode says so.
+  private func write(_ result: [UInt8], to path: String) throws(Errno) {
+    let mode = (try? status(of: path))?.permissions ?? 0o600
+    try writeFileAtomically(path, result, mode: mode & 0o666, durable: true)
   }
 
   private func writePlan(_ plan: LaunchPlan) {

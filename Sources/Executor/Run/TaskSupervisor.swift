@@ -22,7 +22,7 @@ final class TaskSupervisor {
   private let journal: Journal
   private let publisher: StatusPublisher
   private let environment: ProcessEnvironment
-  private let identity: Identity
+  private let logRoots: LogRoots
   private let follower: ConsoleFollower?
   private let monitors: [any TaskMonitor]
   private let services: ContainerServices
@@ -67,7 +67,8 @@ final class TaskSupervisor {
     self.container = container
     self.journal = journal
     self.paths = paths
-    self.identity = identity
+    logRoots = LogRoots(
+      paths, reader: container.logsDirectory.utf8.elementsEqual(paths.logs.utf8) ? nil : identity.uid)
     self.environment = environment
     self.publisher = publisher
     self.follower = follower
@@ -190,7 +191,7 @@ final class TaskSupervisor {
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
     let logs: RunLogs
     do throws(Errno) {
-      logs = try RunLogs(process, run: run, paths: paths, gid: identity.gid)
+      logs = try RunLogs(process, run: run, in: logRoots)
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))

@@ -1,0 +1,29 @@
+import LaunchModel
+import LinuxKernel
+
+/// `namespaces/cgroup`: a cgroup of the container's own in every hierarchy that the host has, and a namespace in which these
+/// are all there is.
+///
+/// A hierarchy in which the container had no cgroup would be the host's from its root on for whoever can mount it: its
+/// freezer, its block devices, and with the release agent its programs (CVE-2022-0492).
+package struct NamespacesCgroup: Isolator {
+  package static let name = "namespaces/cgroup"
+  private let host: HostFacts
+
+  package init(host: HostFacts) { self.host = host }
+
+  package func unsupported() -> String? {
+    guard let name = host.cgroups.unmounted.first else { return nil }
+    return
+      "the cgroup hierarchy \(name) of this host is not mounted here, so that the container cannot have a cgroup in it"
+  }
+
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    var fragment = PlanFragment()
+    fragment.namespaces = .cgroup
+    for hierarchy in host.cgroups.version1Hierarchies {
+      fragment.addCgroups(ContainerCgroups(hierarchy, host: host, containerID: container.id).fragment())
+    }
+    return fragment
+  }
+}

@@ -1,0 +1,55 @@
+/// A file or directory of the host as it is mounted in a container.
+///
+/// The launcher opens the sources of a plan's mounts, in their order, and hands them to init as detached mounts: what is
+/// named here is for people.
+package struct BindMount: Sendable, Hashable, WireValue {
+  package var source: String
+  package var target: String
+  /// `MountAttributes`.
+  package var attributes: UInt64
+  /// Mounts below the source come along.
+  package var recursive: Bool
+  package var kind: Kind
+
+  package enum Kind: UInt8, Sendable {
+    /// A volume of the task's. Mounts that the host makes below its source later are seen.
+    case volume
+    /// The sandbox or its logs: no volume may cover it.
+    case own
+    /// A convenience: left out where there is no place for it, or a volume is.
+    case optional
+  }
+
+  package init(source: String, target: String, attributes: UInt64, recursive: Bool, kind: Kind) {
+    self.source = source
+    self.target = target
+    self.attributes = attributes
+    self.recursive = recursive
+    self.kind = kind
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    source = try reader.string()
+    target = try reader.string()
+    attributes = try reader.integer()
+    recursive = try reader.bool()
+    let number = try reader.integer(UInt8.self)
+    guard let kind = Kind(rawValue: number) else { throw WireError("unknown kind of mount \(number)") }
+    self.kind = kind
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(source)
+    writer.put(target)
+    writer.put(attributes)
+    writer.put(recursive)
+    writer.put(kind.rawValue)
+  }
+
+  var summary: String { "mount \(source) on \(target)" + (attributes & 1 != 0 ? " read-only" : "") }
+}
+
+extension LaunchPlan {
+  /// Everything of the host that is mounted in the container, in the order of the steps.
+  package var binds: [BindMount] {
+    steps.flatMap { step -> [BindMount] in if case .binds(let mounts) = step { mounts } else { [] } }
+  }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import LaunchModel
+import LinuxKernel
+
+/// Makes a container's cgroups with their limits, before anything could run in them.
+enum CgroupMaker {
+  /// Each must be new: an old one would bring limits and counters of another task.
+  ///
+  /// - Parameter made: what this call has made, also when it throws.
+  static func make(_ version2: ContainerCgroup?, _ plan: LaunchPlan, _ made: inout [CgroupDirectory])
+    throws(LaunchError)
+  {
+    if let version2 {
+      for directory in [version2.whole, version2.task] { try make(directory, &made) }
+    }
+    for setup in plan.sharedCgroups + plan.cgroups + plan.initCgroups {
+      let cgroup = CgroupDirectory(setup.directory)
+      let parent = cgroup.parent
+      // Where the container has two of a hierarchy, their parent is the container's and as new as they.
+      if parent.name.utf8.elementsEqual(plan.taskID.utf8), !made.contains(parent) {
+        try make(parent, &made)
+        try inherit(setup.inherited, parent)
+      }
+      try make(cgroup, &made)
+      try inherit(setup.inherited, cgroup)
+      for setting in setup.settings { try write(setting, cgroup) }
+    }
+  }
+
+  private static func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {
+    do throws(Errno) {
+      try cgroup.create()
+      made.append(cgroup)
+    } catch {
+      let what = "cannot make the cgroup \(cgroup.path)"
+      throw error.code == EEXIST ? .nameTaken(what, error) : LaunchError(what, error)
+    }
+  }
+
+  /// Fills files that are empty in a new cgroup with what the one above has, and in that one first.
+  private static func inherit(_ files: [String], _ cgroup: CgroupDirectory) throws(LaunchError) {
+    for file in files {
+      do throws(Errno) { _ = try value(file, cgroup) } catch {
+        throw LaunchError("cannot give \(cgroup.path)/\(file) what the cgroup above has", error)
+      }
+    }
+  }
+
+  private static func value(_ file: String, _ cgroup: CgroupDirectory) throws(Errno) -> String {
+    let own = try cgroup.read(file).split(separator: "\n").first.map(String.init) ?? ""
+    // The root of a hierarchy has something, or nobody below it could.
+    guard own.isEmpty, cgroup.hasParent else { return own }
+    let inherited = try value(file, cgroup.parent)
+    try cgroup.write(inherited, to: file)
+    return inherited
+  }
+
+  private static func write(_ setting: CgroupSetup.Setting, _ cgroup: CgroupDirectory) throws(LaunchError) {
+    do throws(Errno) {
+      try cgroup.write(setting.value, to: setting.file)
+    } catch  where setting.mayBeAbsent && (error.code == ENOENT || error.code == EACCES) {
+    } catch {
+      throw LaunchError("cannot write \(setting.value) to \(cgroup.path)/\(setting.file)", error)
+    }
+  }
+}
