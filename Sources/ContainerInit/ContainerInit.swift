@@ -36,13 +36,13 @@ package enum ContainerInit {
       let tasks = plan.cgroups.map { _ in take() }
       let cgroup = plan.cgroupDirectory.map { _ in take() }
       var sources = plan.binds.map { _ in take() }
-      do throws(SetupError) {
+      setUp(listener) { () throws(SetupError) in
         var interpreter = SetupInterpreter(sources: sources)
+        sources = []
         try interpreter.run(plan.steps)
-      } catch {
-        refuse(error, listener)
       }
-      sources = []
+      // The container's own from now on; that of the host was for the time until there was one.
+      try Child.openNullInput()
       let isNamespace = Namespaces(rawValue: plan.namespaces).contains(.pid)
       if !isNamespace { try CurrentProcess.adoptOrphans() }
       let server = try InitServer(
@@ -68,11 +68,9 @@ package enum ContainerInit {
       // Last words go to the task's init.log from here on.
       try Child.place(files.log.rawValue, at: Descriptors.log)
       try Child.place(files.log.rawValue, at: Descriptors.log + 1)
-      do throws(SetupError) {
+      setUp(files.listener) { () throws(SetupError) in
         var interpreter = try SetupInterpreter(standingAt: "/")
         try interpreter.run(received.plan.steps)
-      } catch {
-        refuse(error, files.listener)
       }
       // Pid 1 of the container, unless it was asked to share another pid namespace.
       let isNamespace = CurrentProcess.pid == 1
@@ -101,6 +99,13 @@ package enum ContainerInit {
   private static func readPlan() throws -> LaunchPlan {
     let file = FileDescriptor(owning: Descriptors.plan)
     return try LaunchPlan(decoding: try file.readToEnd(limit: 16 << 20))
+  }
+
+  /// Does the set-up, and lets go of everything that it has opened: in a function of its own, for what is held in one that
+  /// never returns may be held for ever.
+  @inline(never)
+  private static func setUp(_ listener: SharedDescriptor, _ body: () throws(SetupError) -> Void) {
+    do throws(SetupError) { try body() } catch { refuse(error, listener) }
   }
 
   /// Tells the executor, which is connected or about to be, why there will be no container.

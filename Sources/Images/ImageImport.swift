@@ -68,10 +68,12 @@ extension ImageStore {
       root = try WorkerRoot.mount(empty, writable: false)
     case .layout: root = try WorkerRoot.mount(directory: source.descriptor)
     }
-    let null = try kernel("open /dev/null") { () throws(Errno) in try openFile("/dev/null", O_RDONLY) }
+    // A layout is read from the root: there is no stream.
+    let nothing = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
+    defer { withExtendedLifetime(nothing) {} }
     let isArchive = request.size != nil
     let worker = try WorkerProcess(
-      self.worker, request, source: isArchive ? source.descriptor.rawValue : null.rawValue, root: root)
+      self.worker, request, source: isArchive ? source.descriptor.rawValue : nothing.first.rawValue, root: root)
     try wait(for: worker, interruption)
     return try ArchiveContents(wire: try worker.result())
   }

@@ -26,6 +26,9 @@ final class WorkerProcess {
   private let child: ChildProcess
   /// Becomes readable when the worker has said something, or ended.
   let reports: SharedDescriptor
+  /// The other end of its standard error, which nobody reads: open, so that a last word of its runtime does not end it
+  /// before it has told how it ended.
+  private let errors: SharedDescriptor
   /// The worker's pid, as the host counts.
   var pid: Int32 { child.pid }
   private let job: UnpackWorker.Job
@@ -54,7 +57,8 @@ final class WorkerProcess {
   ) throws(ImageError) {
     job = request.job
     let pipe = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
-    let null = try kernel("open /dev/null") { () throws(Errno) in try openFile("/dev/null", O_RDWR) }
+    // Not a device of the host's: whoever takes the worker over could change its mode.
+    let complaints = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
     let executable: SpawnRequest.Executable =
       switch binary.source {
       case .path(let path): .path(path)
@@ -62,10 +66,11 @@ final class WorkerProcess {
       }
     var spawn = SpawnRequest(
       executable: executable, arguments: request.arguments,
-      descriptors: [source, pipe.second.rawValue, null.rawValue, root.rawValue] + (output.map { [$0] } ?? []))
+      descriptors: [source, pipe.second.rawValue, complaints.second.rawValue, root.rawValue]
+        + (output.map { [$0] } ?? []))
     spawn.namespaces = [.mount, .pid, .network, .ipc]
     spawn.newSession = true
-    spawn.owners = [pipe.first, pipe.second]
+    spawn.owners = [pipe.first, pipe.second, complaints.second]
     spawn.parentDeathSignal = SIGKILL
     do throws(SpawnError) {
       child = try spawn.spawn()
@@ -76,6 +81,7 @@ final class WorkerProcess {
     }
     try kernel("keep a pipe") { () throws(Errno) in try pipe.first.descriptor.setNonBlocking(true) }
     reports = pipe.first
+    errors = complaints.first
   }
 
   /// Kills what still runs. The kernel ends everything else in the worker's pid namespace with it.

@@ -147,9 +147,10 @@ private struct Sweep {
     guard paths.isGone else { return false }
     // What cannot be looked at stays.
     guard let sockets = try? readFile("/proc/net/unix", limit: 64 << 20) else { return true }
-    let path = Array(paths.controlSocket.utf8)
-    return sockets.split(separator: UInt8(ascii: "\n")).contains {
-      $0.count > path.count && $0.suffix(path.count).elementsEqual(path)
+    return sockets.split(separator: UInt8(ascii: "\n")).contains { line in
+      // Num RefCount Protocol Flags Type St Inode Path, where the path may hold anything.
+      let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 7, omittingEmptySubsequences: true)
+      return fields.count == 8 && UnixSocket.isBound(paths.controlSocket, as: Array(fields[7]))
     }
   }
 

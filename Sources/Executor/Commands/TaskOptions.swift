@@ -12,7 +12,10 @@ enum TaskOptions {
     Option(
       "--port", short: "-P", value: "NAME:PORT|auto", isRepeatable: true,
       "the number of a port the document names; auto: one that is free"),
-    Option("--bind", value: "KEY=VALUE", isRepeatable: true, "binds {{KEY}} in the document"),
+    Option(
+      "--bind", value: "KEY=VALUE|KEY=@FILE", isRepeatable: true,
+      "binds {{KEY}} in the document; @FILE: to what the file has (@/dev/fd/N: a descriptor), which nobody sees in ps(1)"
+    ),
     Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
     Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
     Option("--no-create-user", "do not add the role user to the image's account files"),
@@ -63,12 +66,7 @@ enum TaskOptions {
     }
     settings.instance = try arguments.integer("--instance", in: 0...Int(Int32.max)).map(Int64.init)
     settings.ports = try PortChoice(arguments.all("--port")).numbers
-    for binding in arguments.all("--bind") {
-      guard let equals = binding.firstIndex(of: "="), equals != binding.startIndex else {
-        throw CommandFailure(.usage, "--bind \(binding): it is KEY=VALUE")
-      }
-      settings.bindings.append([String(binding[..<equals]), String(binding[binding.index(after: equals)...])])
-    }
+    settings.bindings = try arguments.all("--bind").map { (text) throws(CommandFailure) in try BindOption.read(text) }
     if let path = arguments.last("--sandbox-mount-point") {
       let components = Array(path.utf8).pathComponents
       guard path.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains(Array("..".utf8)) else {
