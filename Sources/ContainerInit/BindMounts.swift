@@ -19,11 +19,15 @@ struct BindMounts {
     guard mounts.count == sources.count else {
       throw SetupError("there are \(sources.count) sources for \(mounts.count) mounts")
     }
-    var order: [(depth: Int, index: Int)] = []
-    for (index, mount) in mounts.enumerated() { order.append((try root.place(mount.target).count, index)) }
-    // Of two at the same place the document's comes first, and the other finds it taken.
-    order.sort { ($0.depth, mounts[$0.index].kind.rank, $0.index) < ($1.depth, mounts[$1.index].kind.rank, $1.index) }
-    for (_, index) in order { try attach(mounts[index], sources[index]) }
+    var order: [(rank: Int, depth: Int, index: Int)] = []
+    for (index, mount) in mounts.enumerated() {
+      do throws(SetupError) {
+        order.append((mount.kind.rank, try root.place(mount.target).count, index))
+      } catch {
+        if mount.kind != .optional { throw error }
+      }
+    }
+    for (_, _, index) in order.sorted(by: <) { try attach(mounts[index], sources[index]) }
   }
 
   private mutating func attach(_ mount: BindMount, _ source: SharedDescriptor) throws(SetupError) {
@@ -78,7 +82,7 @@ struct BindMounts {
 }
 
 extension BindMount.Kind {
-  /// What comes first at one place.
+  /// Ours are there before a volume could cover them, and what is optional finds a volume in its place.
   fileprivate var rank: Int {
     switch self {
     case .own: 0

@@ -75,6 +75,8 @@ final class RootDirectory {
   /// to the place it leads to, and is never replaced. Made when missing.
   func mountPoint(_ path: String, forDirectory: Bool) throws(SetupError) -> FileDescriptor {
     guard let found = try existing(path) else {
+      // Links that lead to what is not there yet, as images have them for `/etc/resolv.conf`, say where it is to be made.
+      let path = try danglingTarget(path)
       return forDirectory ? try make(path, mode: 0o755, resolve: [.inRoot, .noMagicLinks]) : try makeFile(path)
     }
     let isDirectory: Bool
@@ -86,6 +88,31 @@ final class RootDirectory {
     }
     return found
   }
+
+  /// Where a chain of links at the end of a path leads, when that is nothing; the path itself when it is no link.
+  private func danglingTarget(_ path: String) throws(SetupError) -> String {
+    var path = path
+    for _ in 0..<RootDirectory.maximumLinks {
+      let (parent, name) = split(path)
+      guard let directory = try existing(parent) else { return path }
+      let content: [UInt8]
+      do throws(Errno) { content = try readSymbolicLink(name, at: directory.rawValue) } catch { return path }
+      let isAbsolute = content.first == UInt8(ascii: "/")
+      let (own, base) = (
+        try RootDirectory.place(of: descriptor), isAbsolute ? [] : try RootDirectory.place(of: directory)
+      )
+      // A place has no links any more, so that `..` is what stands before it.
+      let inside = base.starts(with: own) ? Array(base[own.count...]) : []
+      let joined = (inside + content.pathComponents).reduce(into: [[UInt8]]()) { kept, component in
+        if component == Array("..".utf8) { _ = kept.popLast() } else { kept.append(component) }
+      }
+      path = "/" + String(decoding: Array(joined.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+    }
+    throw refusal(path, Errno("openat2", code: ELOOP))
+  }
+
+  /// As many as the kernel follows (path_resolution(7)).
+  private static let maximumLinks = 40
 
   private func makeFile(_ path: String) throws(SetupError) -> FileDescriptor {
     let (parent, name) = split(path)

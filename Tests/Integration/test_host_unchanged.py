@@ -1,0 +1,309 @@
+"""Whatever a document names as a mount target, a volume or a path: nothing of the host is changed by it."""
+
+import hashlib
+import os
+import random
+import signal
+import stat
+import subprocess
+
+from support import DockerTestCase, ExecutorTestCase, document
+from support.images import Image, Layer, busybox_tar
+
+PLANS = 120
+
+
+def snapshot(top):
+    """Names, types, modes, owners, link targets, contents and times of everything below a directory."""
+    found = {}
+    for directory, folders, files in os.walk(top):
+        for name in [".", *folders, *files]:
+            path = os.path.join(directory, name)
+            about = os.lstat(path)
+            content = None
+            if stat.S_ISLNK(about.st_mode):
+                content = os.readlink(path)
+            elif stat.S_ISREG(about.st_mode):
+                with open(path, "rb") as file:
+                    content = hashlib.sha256(file.read()).hexdigest()
+            found[os.path.relpath(path, top)] = (
+                about.st_mode, about.st_uid, about.st_gid, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, content)
+    return found
+
+
+class HostTree:
+    """A small host of directories, files and links, the same for the same number."""
+
+    def __init__(self, top, chance):
+        self.top = top
+        self.paths = []
+        self.sources = []
+        os.makedirs(top)
+        directories = [top]
+        for index in range(12):
+            parent = chance.choice(directories)
+            path = os.path.join(parent, f"n{index}")
+            kind = chance.choice(("directory", "directory", "file", "link", "dangling"))
+            if kind == "directory":
+                os.mkdir(path, chance.choice((0o755, 0o777, 0o700)))
+                directories.append(path)
+                self.sources.append(path)
+            elif kind == "file":
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(f"{index}\n")
+                self.sources.append(path)
+            elif kind == "link":
+                os.symlink(chance.choice([*self.paths, "/etc/hostname", "../..", top]), path)
+            else:
+                os.symlink(chance.choice(("nowhere", "/no/such", path)), path)
+            self.paths.append(path)
+        if not self.sources:
+            os.mkdir(os.path.join(top, "d"))
+            self.sources.append(os.path.join(top, "d"))
+
+    def target(self, chance, prefix=""):
+        """A place that is there, or is not, by any way of writing it."""
+        path = chance.choice(self.paths)
+        path += chance.choice(("", "", "/new", "/new/deep", "/.", "//x"))
+        return prefix + (path if chance.random() < 0.9 else path.lstrip("/"))
+
+
+class Plans(ExecutorTestCase):
+    def run_plans(self, image, count):
+        chance = random.Random(f"{self.id()} {image}")
+        ran, refused = 0, 0
+        for number in range(count):
+            tree = HostTree(self.host.path(f"tree{number}"), chance)
+            volumes = []
+            for _ in range(chance.randint(1, 4)):
+                outer = [volume["container_path"] for volume in volumes]
+                target = tree.target(chance)
+                if outer and chance.random() < 0.4:
+                    target = chance.choice(outer) + "/" + chance.choice(("n1", "n2", "x", "n3/y"))
+                if image and chance.random() < 0.4:
+                    target = "/" + chance.choice(("data", "data/x", "etc/hosts", "bin/new", "tmp/a", "lnk", "lnk/x", "etc"))
+                source = chance.choice(tree.sources) if chance.random() < 0.85 else chance.choice(("v0", "v/w"))
+                volumes.append({"container_path": target, "host_path": source, "mode": chance.choice(("RO", "RW"))})
+            before = snapshot(tree.top)
+            # The task itself does nothing at all with them.
+            outcome = self.run_task(
+                document("true", image=image, container={"volumes": volumes}), role=chance.choice(("www-data", "root")))
+            self.assertIn(outcome.code, (0, 1), (volumes, outcome))
+            ran, refused = ran + (outcome.code == 0), refused + (outcome.code == 1)
+            self.assertEqual(snapshot(tree.top), before, volumes)
+        # Both kinds were tried, or nothing was.
+        self.assertGreater(ran, count // 20)
+        self.assertGreater(refused, count // 20)
+
+    def test_on_the_hosts_file_system(self):
+        self.run_plans(None, PLANS)
+
+    def test_in_an_image(self):
+        def planted(tar):
+            tar.symlink("lnk", "/tmp").symlink("etc/hosts", "../run/net/hosts").directory("data")
+        self.run_plans(self.with_busybox(extra=planted), PLANS)
+
+
+class Cases(ExecutorTestCase):
+    """What was once done to a host, each alone."""
+
+    def volumes(self, *volumes):
+        return {"volumes": [
+            {"container_path": target, "host_path": source, "mode": mode} for target, source, mode in volumes]}
+
+    def test_a_link_of_the_host_is_mounted_through_and_stays(self):
+        place = self.host.path("place")
+        os.mkdir(place)
+        self.host.write("place/stub", "real\n")
+        os.symlink("stub", place + "/resolv.conf")
+        mine = self.host.write("mine.conf", "mine\n")
+        before = snapshot(place)
+        outcome = self.assert_finished(self.run_task(
+            document(f"cat {place}/resolv.conf {place}/stub", container=self.volumes((place + "/resolv.conf", mine, "RO"))),
+            role="nobody"))
+        self.assertEqual(outcome.out(), "mine\nmine\n")
+        self.assertEqual(snapshot(place), before)
+        refused = self.run_task(
+            document("true", container=self.volumes((place + "/nologin", mine, "RO"))), role="nobody")
+        self.assert_failed(refused, "nologin")
+        self.assertEqual(snapshot(place), before)
+
+    def test_nothing_is_made_or_replaced_in_a_volume(self):
+        box, mine = self.host.path("box"), self.host.write("mine.conf", "mine\n")
+        os.mkdir(box)
+        os.symlink("/etc/hostname", box + "/link")
+        before = snapshot(box)
+        for target in ("/data/link", "/data/a/b", "/data/new"):
+            with self.subTest(target=target):
+                self.run_task(document("true", image=self.with_busybox(), container=self.volumes(
+                    ("/data", box, "RW"), (target, mine, "RO"))))
+                self.assertEqual(snapshot(box), before)
+
+    def test_a_working_directory_in_a_volume_is_not_made_there(self):
+        box = self.host.path("box")
+        os.mkdir(box)
+        image = self.with_busybox(config={"Cmd": ["pwd"], "WorkingDir": "/data/a/b"})
+        outcome = self.run_task(document(image=image, container=self.volumes(("/data", box, "RW"))))
+        self.assert_failed(outcome, "/data/a/b")
+        self.assertEqual(os.listdir(box), [])
+
+    def test_account_files_in_a_volume_are_left_alone(self):
+        etc = self.host.path("etc")
+        os.mkdir(etc)
+        self.host.write("etc/passwd", "root:x:0:0::/:/bin/sh\n")
+        before = snapshot(etc)
+        outcome = self.run_task(document("true", image=self.with_busybox(), container=self.volumes(("/etc", etc, "RW"))))
+        self.assertIn(outcome.code, (0, 1))
+        self.assertEqual(snapshot(etc), before)
+
+    def test_the_order_of_the_document_hides_no_volume(self):
+        outer, inner = self.host.path("outer"), self.host.path("inner")
+        os.makedirs(outer + "/sub")
+        os.mkdir(inner)
+        os.chmod(outer + "/sub", 0o777)
+        self.host.write("inner/mark", "inner\n")
+        for volumes in ((("/v/sub", inner, "RO"), ("/v", outer, "RW")), (("/v", outer, "RW"), ("/v/sub", inner, "RO"))):
+            outcome = self.assert_finished(self.run_task(document(
+                "cat /v/sub/mark; touch /v/sub/wrote; true", image=self.with_busybox(), container=self.volumes(*volumes))))
+            self.assertEqual(outcome.out(), "inner\n")
+            self.assertEqual(os.listdir(outer + "/sub"), [])
+        outcome = self.assert_finished(self.run_task(document(
+            "echo x > /v/sub/made", image=self.with_busybox(),
+            container=self.volumes(("/v", outer, "RW"), ("/v/sub", "scratch", "RW")))))
+        self.assertEqual(os.listdir(outer + "/sub"), [])
+        self.assertEqual(outcome.sandbox_file("scratch/made"), "x\n")
+
+    def test_the_sandbox_and_what_lies_above_it_are_no_targets(self):
+        data = self.host.path("data")
+        os.mkdir(data)
+        image = self.with_busybox(extra=lambda tar: tar.directory("mnt").directory("mnt/mesos").symlink("lnk", "/mnt"))
+        for target in ("/mnt", "/mnt/mesos", "/mnt/mesos/sandbox", "/mnt/mesos/sandbox/.logs", "mnt", "/lnk", "/lnk/mesos"):
+            with self.subTest(target=target):
+                self.assert_failed(self.run_task(
+                    document("true", image=image, container=self.volumes((target, data, "RW")))), "mount")
+        for target in (self.host.work, os.path.dirname(self.host.work), self.host.work + "/tasks"):
+            with self.subTest(target=target):
+                self.assert_failed(self.run_task(document("true", container=self.volumes((target, data, "RW")))), "mount")
+
+    def test_a_volume_at_a_network_file_is_the_tasks(self):
+        mine = self.host.write("mine", "mine\n")
+        outcome = self.assert_finished(self.run_task(document(
+            "cat /etc/hosts", image=self.with_busybox(), container=self.volumes(("/etc/hosts", mine, "RO")))))
+        self.assertEqual(outcome.out(), "mine\n")
+
+    def test_network_files_are_there_where_the_image_has_links_that_lead_nowhere_yet(self):
+        def planted(tar):
+            tar.symlink("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf").symlink("etc/hosts", "/etc/one")
+            tar.symlink("etc/one", "two").symlink("etc/hostname", "hostname")
+        outcome = self.assert_finished(self.run_task(document(
+            "cat /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf | wc -l; grep -c localhost /etc/two; ls -l /etc/hostname",
+            image=self.with_busybox(extra=planted))))
+        with open("/etc/resolv.conf", encoding="utf-8") as file:
+            lines = len(file.read().splitlines())
+        first, second, third = outcome.out().splitlines()[:3]
+        self.assertEqual(int(first), 2 * lines)
+        self.assertGreater(int(second), 0)
+        # One that leads to itself stays as it is.
+        self.assertIn("-> hostname", third)
+
+    def test_mounts_that_the_host_makes_later_are_seen(self):
+        source = self.host.path("source")
+        os.mkdir(source)
+        subprocess.run(["mount", "-t", "tmpfs", "x", source], check=True)
+        try:
+            subprocess.run(["mount", "--make-shared", source], check=True)
+            os.mkdir(source + "/sub")
+            task = self.start_task(document(
+                "echo ready; while [ ! -e /data/sub/late ]; do sleep 0.1; done", image=self.with_busybox(),
+                container=self.volumes(("/data", source, "RW")), finalization_wait=1)).wait_log("ready")
+            subprocess.run(["mount", "-t", "tmpfs", "y", source + "/sub"], check=True)
+            self.host.write("source/sub/late", "x")
+            self.assert_finished(task.wait(10))
+        finally:
+            subprocess.run(["umount", "-R", source], check=True)
+
+
+class Sandboxes(ExecutorTestCase):
+    def test_nobody_but_root_walks_to_what_a_task_writes(self):
+        task = self.start_task(document(
+            "cp /bin/busybox su; chmod 4755 su; chmod 755 .; echo ready; sleep 1000", image=self.with_busybox(),
+            finalization_wait=1), role="root").wait_log("ready")
+        for path in (task.sandbox + "/su", task.directory + "/logs", task.log_path(), task.directory + "/result.json",
+                     task.directory + "/task.json"):
+            for uid in (65534, 33):
+                done = subprocess.run(
+                    ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "stat", path], capture_output=True, check=False)
+                self.assertNotEqual(done.returncode, 0, path)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(stat.S_IMODE(os.stat(outcome.result_path).st_mode), 0o600)
+
+    def test_a_result_elsewhere_is_the_callers_unless_a_file_is_there(self):
+        path = self.host.path("result.json")
+        self.assert_finished(self.run_task(document("true"), "--result", path))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        os.chmod(path, 0o644)
+        self.assert_finished(self.run_task(document("true"), "--result", path))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o644)
+
+    def test_tasks_of_one_role_see_nothing_of_each_other(self):
+        other = self.start_task(document("echo secret > f; echo ready; sleep 1000", finalization_wait=1)).wait_log("ready")
+        script = (f"cat {other.sandbox}/f; ls {other.directory}; ls {self.host.work}/images; ls -A {self.host.run_directory}; "
+                  f"echo x > {other.sandbox}/.healthchecksnooze; ls {self.host.work}/tasks/*/; true")
+        for role in ("www-data", "root"):
+            with self.subTest(role=role):
+                outcome = self.run_task(document(script), role=role)
+                self.assertNotIn("secret", outcome.out())
+                self.assertNotIn("events.jsonl", outcome.out())
+                self.assertNotIn(other.id, outcome.out())
+        self.assertEqual(sorted(os.listdir(other.sandbox)), [".logs", ".tmp", "f"])
+        other.signal(signal.SIGTERM).wait()
+
+    def test_a_link_in_place_of_a_sandbox_volume_is_never_followed(self):
+        # Nobody but root could have put it there; a launch that was interrupted is the one occasion.
+        secret = self.host.path("secret")
+        os.mkdir(secret, 0o700)
+        task_id = self.host.task_id()
+        outcome = self.assert_finished(self.run_task(document("ln -s /etc v0; mkdir real; touch real/f"), task_id=task_id))
+        self.assertTrue(os.path.islink(outcome.sandbox + "/v0"))
+        again = self.run_task(document("true"), task_id=task_id)
+        self.assertEqual(again.code, 73, again)
+
+    def test_without_a_file_system_of_its_own_a_task_gets_to_its_sandbox_and_no_further(self):
+        isolation = "namespaces/pid,posix/rlimits,linux/nnp,linux/capabilities"
+        task = self.start_task(
+            document("echo hi > f; cat f; echo ready; sleep 1000", finalization_wait=1), "--isolation", isolation)
+        task.wait_log("ready")
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", task.directory], capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        done = subprocess.run(
+            ["setpriv", "--reuid=33", "--regid=33", "--clear-groups", "ls", task.directory + "/logs"], capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.code, 3, outcome)
+        self.assertEqual(outcome.out(), "hi\nready\n")
+
+
+class InDocker(DockerTestCase):
+    def test_docker_tasks_leave_their_directories_closed(self):
+        outcome = self.assert_finished(self.run_docker("cp /bin/busybox su; chmod 4755 su; chmod 755 .; stat -c '%u %a' .logs/main/0/stdout", role="root"))
+        self.assertEqual(outcome.out(), "0 400\n")
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--clear-groups", "stat", outcome.sandbox + "/su"], capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_volumes_are_not_mounted_over_the_sandbox_or_above(self):
+        data = self.host.path("data")
+        os.mkdir(data)
+        for target in ("/mnt", "/mnt/mesos/", "/mnt/mesos/sandbox", "/mnt/mesos/sandbox/.logs"):
+            outcome = self.run_docker("true", parameters=(f"volume={data}:{target}",))
+            self.assert_failed(outcome, "may not be mounted")
+        self.assertEqual(os.listdir(data), [])
+
+    def test_nothing_is_made_in_a_volume_for_a_working_directory(self):
+        box = self.host.path("box")
+        os.mkdir(box)
+        image = self.engine.load(Image([Layer(busybox_tar())], {"Cmd": ["pwd"], "WorkingDir": "/data/a/b"}, "workdir:1"))
+        outcome = self.run_docker(image=image, parameters=(f"volume={box}:/data",))
+        self.assert_failed(outcome, "/data/a/b")
+        self.assertEqual(os.listdir(box), [])
