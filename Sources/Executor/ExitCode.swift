@@ -13,7 +13,7 @@ enum ExitCode: Int32, Sendable {
   case unavailable = 69
   case internalError = 70
   case cannotCreate = 73
-  /// Root is needed.
+  /// Root is needed, or leave that the operator's policy does not give.
   case needsPrivileges = 77
   /// The executor's own configuration is wrong.
   case configuration = 78

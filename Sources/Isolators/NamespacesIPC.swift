@@ -32,12 +32,15 @@ package struct NamespacesIPC: Isolator {
     return fragment
   }
 
-  /// A private `/dev/shm`, of 64 MiB unless the task says otherwise.
+  /// Of a private `/dev/shm`, unless the task says otherwise.
+  package static let sharedMemoryBytes: UInt64 = 64 << 20
+
+  /// A private `/dev/shm`.
   static func sharedMemory(bytes: UInt64?) -> [SetupStep] {
     [
       .directory(target: "/dev/shm", mode: 0o1777),
       .mount(
-        type: "tmpfs", target: "/dev/shm", options: ["mode=1777", "size=\(bytes ?? 64 << 20)"],
+        type: "tmpfs", target: "/dev/shm", options: ["mode=1777", "size=\(bytes ?? sharedMemoryBytes)"],
         attributes: MountAttributes([.noSetuid, .noDevices, .noExecute]).rawValue),
     ]
   }

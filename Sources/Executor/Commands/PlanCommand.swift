@@ -8,17 +8,20 @@ import TaskModel
 enum PlanCommand {
   static let command = Command(
     name: "plan", summary: "show exactly what a run would do, without doing it", synopsis: "--task FILE [options]",
-    options: TaskOptions.all + CommonOptions.directories + [CommonOptions.output], run: run)
+    options: TaskOptions.all + CommonOptions.directories + [PolicyGate.option, CommonOptions.output], run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let (_, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    let (loader, document, asked, given, taskID) = try TaskOptions.read(arguments, strict: false)
     try RunCommand.checkPaths(arguments)
+    let gate = try PolicyGate(arguments, document, asked, given)
+    try gate.enforce(loader)
+    let (task, settings) = (gate.task, gate.settings)
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
-    var containerizer = try ContainerizerChoice.make(task, try Role.identity(settings.role), settings, paths)
+    var containerizer = try ContainerizerChoice.make(task, try gate.identity.get(), settings, paths)
     if containerizer.imageName != nil { try containerizer.locate() }
-    let report = PlanReport(try containerizer.plan(), task: task, engine: try containerizer.engineRequest())
+    let report = PlanReport(try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict)
     if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
     return .finished
   }
@@ -29,8 +32,13 @@ struct PlanReport {
   private let plan: LaunchPlan
   private let task: TaskSpecification?
   private let engine: EngineRequest?
+  /// What a policy gave leave for.
+  private let verdict: PolicyVerdict?
 
-  init(_ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil) {
+  init(
+    _ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil, verdict: PolicyVerdict? = nil
+  ) {
+    self.verdict = verdict
     self.plan = plan
     self.task = task
     self.engine = engine
@@ -107,6 +115,7 @@ struct PlanReport {
         }
       ),
       ("orders", task.map { JSON($0.orders.map { JSON($0.map { JSON($0) }) }) }),
+      ("policy", verdict.flatMap { $0.policy == nil ? nil : $0.json }),
     ])
   }
 
@@ -150,6 +159,10 @@ struct PlanReport {
           "  \(process.name)" + (traits.isEmpty ? "" : " (\(traits.joined(separator: ", ")))") + ": \(command)")
       }
       for order in task.orders { lines.append("  order: \(order.joined(separator: " -> "))") }
+    }
+    if let verdict, let policy = verdict.policy {
+      lines.append("policy     \(printable(policy.file.utf8)) (\(policy.digest))")
+      for (ruling, _) in verdict.rulings { lines.append("  \(ruling.demand.kind.text): \(ruling.reason)") }
     }
     return lines.joined(separator: "\n")
   }

@@ -1,4 +1,5 @@
 import Glibc
+import LaunchModel
 import LinuxKernel
 
 /// `run`: one task to its end, in the foreground.
@@ -6,6 +7,7 @@ enum RunCommand {
   static let command = Command(
     name: "run", summary: "run a task to its end in the foreground", synopsis: "--task FILE [options]",
     options: TaskOptions.all + CommonOptions.directories + [
+      PolicyGate.option,
       CommonOptions.output,
       Option("--result", value: "FILE", "write result.json here as well"),
       Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
@@ -17,7 +19,8 @@ enum RunCommand {
     ],
     notes: """
       SIGTERM and SIGINT stop the task gracefully, a second SIGINT at once.
-      exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run.
+      exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run
+      (77: root is needed, or this host's policy does not allow it).
       """,
     run: run)
 
@@ -26,7 +29,7 @@ enum RunCommand {
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
     // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
     let signals = try SignalSource.open()
-    var (loader, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
+    var (loader, document, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
     settings.keepsContainer = arguments.has("--keep")
     for option in ["--rm", "--assert-clean"] where settings.keepsContainer && arguments.has(option) {
       throw CommandFailure(.usage, "--keep and \(option) contradict each other")
@@ -34,6 +37,14 @@ enum RunCommand {
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)
+    // A task that is there was allowed when it was begun.
+    let isTakeover = exists(paths)
+    var identity: Result<Identity, CommandFailure>?
+    if !isTakeover {
+      let gate = try PolicyGate(arguments, document, task, settings)
+      try gate.enforce(loader)
+      (task, settings, identity) = (gate.task, gate.settings, gate.identity)
+    }
     if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, settings, taskID: taskID) }
     let publisher = try StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor)
     var run = TaskRun(
@@ -42,9 +53,10 @@ enum RunCommand {
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     run.assertsClean = arguments.has("--assert-clean")
     run.removesRecord = arguments.has("--rm")
+    run.judgedIdentity = identity
     publisher.note("task \(taskID)")
     return publisher.run { [run] () throws(CommandFailure) in
-      let code = try exists(paths) ? takeOver(run, loader) : run.start(loader, task)
+      let code = try isTakeover ? takeOver(run, loader) : run.start(loader, task)
       if run.removesRecord { remove(paths, publisher) }
       return code
     }

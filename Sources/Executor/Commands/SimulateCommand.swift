@@ -15,7 +15,7 @@ enum SimulateCommand {
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let (_, task, settings, _) = try TaskOptions.read(arguments, strict: false)
+    let (_, _, task, settings, _) = try TaskOptions.read(arguments, strict: false)
     let script: SimulationScript
     do throws(SimulationScriptError) {
       script = try SimulationScript(arguments.last("--script") ?? "", processes: task.processes.map(\.name))
@@ -51,12 +51,17 @@ enum SimulateCommand {
 /// `schema`: the task document for editors and programs.
 enum SchemaCommand {
   static let command = Command(
-    name: "schema", summary: "print a JSON Schema of the task document", synopsis: "", options: [],
-    notes: "Editors use it through \"$schema\" in the document.", run: run)
+    name: "schema", summary: "print a JSON Schema of the task document, or of a policy", synopsis: "[policy]",
+    options: [], notes: "Editors use it through \"$schema\" in the document.", run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
-    _ = try arguments.operands(0...0, "")
-    Console.raw(Array(TaskSchema.json.pretty.utf8))
+    let schema: JSON
+    switch try arguments.operands(0...1, "").first {
+    case nil: schema = TaskSchema.json
+    case "policy": schema = PolicySchema.json
+    case let other?: throw CommandFailure(.usage, "there is no schema of \"\(other)\"", hint: "of a policy there is one")
+    }
+    Console.raw(Array(schema.pretty.utf8))
     return .finished
   }
 }

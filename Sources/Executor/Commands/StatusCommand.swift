@@ -38,12 +38,13 @@ enum StatusCommand {
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", containerID: nil,
       image: nil, plan: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
       ports: history.task.ports, processes: history.machine.processes, runTimes: history.times, usage: .init(),
-      diskBytes: nil)
+      diskBytes: nil, policy: history.settings.policy)
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
       ("container_id", history.launched?["container_id"]), ("executor", JSON(TaskLock.isHeld(history.paths))),
       ("role", JSON(object: [("name", JSON(history.settings.role))])), ("ports", result.json["ports"]),
+      ("policy", result.json["policy"]),
       ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
     ])
   }

@@ -27,17 +27,18 @@ enum TaskOptions {
 
   /// The task, its id and its settings, from the document and the command line. Faults of the document are printed.
   static func read(_ arguments: Arguments, strict: Bool) throws(CommandFailure) -> (
-    loader: DocumentLoader, task: TaskSpecification, settings: RunSettings, taskID: String
+    loader: DocumentLoader, document: TaskDocument, task: TaskSpecification, settings: RunSettings, taskID: String
   ) {
     let loader = try loader(arguments)
     let document = try loader.document(strict: strict)
     let (settings, taskID) = try settings(arguments, document)
     let task = try loader.task(document, TaskBindings.make(settings, taskID: taskID, document)).withImageCommand
-    return (loader, task, settings, taskID)
+    return (loader, document, task, settings, taskID)
   }
 
-  static func loader(_ arguments: Arguments) throws(CommandFailure) -> DocumentLoader {
-    let paths = arguments.all("--task") + arguments.operands
+  /// - Parameter operands: where they are not all of the command's.
+  static func loader(_ arguments: Arguments, operands: [String]? = nil) throws(CommandFailure) -> DocumentLoader {
+    let paths = arguments.all("--task") + (operands ?? arguments.operands)
     guard let path = paths.first, paths.count == 1 else {
       throw CommandFailure(
         .usage, paths.isEmpty ? "which task? --task FILE is missing" : "more than one task document is named",

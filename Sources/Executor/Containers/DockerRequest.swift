@@ -63,7 +63,7 @@ struct DockerRequest {
     try allowed.check(container)
     create.hostConfig.privileged = container.privileged
     try DockerRequest.addNetwork(container, to: &create)
-    DockerRequest.addLimits(task.resources, to: &create.hostConfig.resources)
+    DockerRequest.addLimits(task.resources, settings.policy?.ceilings[.pids], to: &create.hostConfig.resources)
     let usable = try DockerParameters.usable(
       container.parameters, allowed: allowed,
       identity: (identity.name, identity.uid, identity.gid), runsImageCommand: task.runsImageCommand)
@@ -84,6 +84,7 @@ struct DockerRequest {
     }
     try checkPlaces()
     settle()
+    if let leave = settings.policy { create.hostConfig.govern(leave) }
   }
 
   // MARK: What the document says
@@ -115,8 +116,8 @@ struct DockerRequest {
   }
 
   /// The same numbers as natively; init is one more process in the container.
-  private static func addLimits(_ resources: Resources?, to limits: inout ContainerResources) {
-    let (standard, own): (Int64, Int64) = (4096, 1)
+  private static func addLimits(_ resources: Resources?, _ ceiling: Int64?, to limits: inout ContainerResources) {
+    let (standard, own): (Int64, Int64) = (Int64(4096).atMost(ceiling), 1)
     limits.pidsLimit = (resources?.pids ?? standard).addingClamped(own)
     guard let resources else { return }
     limits.cpuShares = max(2, min(262_144, Int64(1024 * min(resources.cpu, 256))))

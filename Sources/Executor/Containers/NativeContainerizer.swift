@@ -135,6 +135,11 @@ struct NativeContainerizer: Containerizer {
         resources.asksForPIDs = true
       }
     }
+    if let most = settings.policy?.ceilings[.pids] {
+      // The operator's word, where the task has none.
+      resources.pids = min(resources.pids, UInt64(clamping: most))
+      resources.asksForPIDs = true
+    }
     let sandbox = stored == nil ? paths.sandbox : settings.sandboxMountPoint
     var config = ContainerConfig(
       id: paths.taskID, identity: identity, resources: resources, root: root, sandboxHostPath: paths.sandbox,
@@ -164,6 +169,9 @@ struct NativeContainerizer: Containerizer {
       config.sharesPIDNamespace = info.sharePIDNamespace
       config.sharesIPCNamespace = info.ipcMode == .shareParent
       config.sharedMemoryBytes = info.shmSizeBytes.map { UInt64(clamping: $0) }
+    }
+    if let most = settings.policy?.ceilings[.shm] {
+      config.sharedMemoryBytes = min(config.sharedMemoryBytes ?? NamespacesIPC.sharedMemoryBytes, UInt64(clamping: most))
     }
     return config
   }

@@ -24,6 +24,10 @@ struct RunSettings: Equatable {
   var dockerConfig: String?
   /// `all`, `none` or names: which Docker parameters a task may have.
   var allowedDockerParameters = "all"
+  /// The policy that gave leave, and what it made of the task; `nil` without one.
+  var policy: PolicyLeave?
+  /// The most bytes that the task's logs may have, over all runs.
+  var logBytes: Int64?
 
   /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
   static let defaultIsolation = BuiltInIsolators.names
@@ -38,7 +42,8 @@ struct RunSettings: Equatable {
       ("sandbox_mount_point", JSON(sandboxMountPoint)), ("create_user", JSON(createsUser)), ("max_runs", JSON(maxRuns)),
       ("keep", keepsContainer ? JSON(true) : nil),
       ("docker_socket", dockerSocket.map { JSON($0) }), ("docker_config", dockerConfig.map { JSON($0) }),
-      ("allow_docker_parameters", JSON(allowedDockerParameters)),
+      ("allow_docker_parameters", JSON(allowedDockerParameters)), ("policy", policy?.json),
+      ("log_bytes", logBytes.map { JSON($0) }),
     ])
   }
 
@@ -63,5 +68,11 @@ struct RunSettings: Equatable {
     dockerSocket = json["docker_socket"]?.string
     dockerConfig = json["docker_config"]?.string
     allowedDockerParameters = json["allow_docker_parameters"]?.string ?? allowedDockerParameters
+    if let leave = json["policy"] {
+      // What was judged is what goes on, or nothing does.
+      guard let leave = PolicyLeave(json: leave) else { return nil }
+      policy = leave
+    }
+    logBytes = json["log_bytes"]?.integer
   }
 }

@@ -45,7 +45,8 @@ struct TaskHistory {
     let loader = DocumentLoader(name: paths.document, bytes: bytes)
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
-    task = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
+    let bound = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
+    task = settings.policy?.applied(to: bound) ?? bound
     var machine = TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
     var launched: JSON?
     var project: UInt32?

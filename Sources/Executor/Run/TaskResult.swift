@@ -24,6 +24,8 @@ struct TaskResult {
   let runTimes: RunTimes
   let usage: ContainerUsage
   let diskBytes: UInt64?
+  /// The policy that gave leave.
+  let policy: PolicyLeave?
 
   var json: JSON {
     JSON(object: [
@@ -46,6 +48,7 @@ struct TaskResult {
           ("gid", role.map { JSON($0.gid) }),
         ])
       ),
+      ("policy", policy?.source),
       (
         "ports",
         ports.isEmpty ? nil : JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })

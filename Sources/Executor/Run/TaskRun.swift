@@ -23,6 +23,8 @@ struct TaskRun {
   var assertsClean = false
   /// `--rm`: what is written about the task goes with it, and need not outlive a power cut.
   var removesRecord = false
+  /// The role as a policy has judged it: it is not looked up again.
+  var judgedIdentity: Result<Identity, CommandFailure>?
   /// Where SIGTERM and SIGINT arrive.
   let signals: SharedDescriptor
 
@@ -31,7 +33,7 @@ struct TaskRun {
     let createdAt = Clock.wall
     if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
-    let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
+    let identity = judgedIdentity ?? Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let (lock, journal) = try begin(document)
     let times = RunTimes()
     try record(
@@ -299,7 +301,7 @@ struct TaskRun {
         containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
         role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
         ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
-        diskBytes: diskBytes)
+        diskBytes: diskBytes, policy: settings.policy)
       return Array(result.json.pretty.utf8)
     }
     // Waits for the disk while the container goes. It takes its name when that has gone without a remark.

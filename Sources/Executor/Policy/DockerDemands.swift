@@ -1,0 +1,207 @@
+import DockerEngineClient
+import Isolators
+import LaunchModel
+import LinuxKernel
+import TaskModel
+
+/// What a Docker task asks of its host. Judged is what the engine would be asked for, after all spellings of an option have
+/// become fields of a request, so that no spelling can say something that is not seen.
+struct DockerDemands {
+  let task: TaskSpecification
+  let container: DockerContainer
+  let identity: Identity
+  let settings: RunSettings
+
+  /// In the order of the document.
+  func all() -> [Demand] {
+    var demands: [Demand] = []
+    for (index, parameter) in container.parameters.enumerated() { demands += of(parameter, index) }
+    if container.privileged {
+      demands.append(Demand(.privilege(.container), Demand.Origin(.container, .key("privileged"))))
+    }
+    if !container.portMappings.isEmpty {
+      demands.append(Demand(.dockerParameter("publish"), Demand.Origin(.container, .key("port_mappings"))))
+    }
+    return demands + together(beside: demands)
+  }
+
+  /// What the parameters come to together, where one of them alone did not show it.
+  private func together(beside known: [Demand]) -> [Demand] {
+    var settings = settings
+    settings.allowedDockerParameters = "all"
+    // What cannot be made is not made by a run either.
+    guard let request = try? DockerRequest(task, container, identity, settings) else { return [] }
+    let kinds = RequestDemands(request.create, identity).kinds
+    return kinds.filter { kind in !known.contains { $0.kind == kind } }
+      .map { Demand($0, Demand.Origin(.container), goesToEngine: true) }
+  }
+
+  private func of(_ parameter: DockerContainer.Parameter, _ index: Int) -> [Demand] {
+    let origin = Demand.Origin(.container, .key("parameters"), .index(index))
+    let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
+    let named = Demand(.dockerParameter(name), origin)
+    guard case .judged = DockerParameterReach.of(name) else { return [named] }
+    var kinds = DockerDemands.amounts(name, parameter.value) + DockerDemands.files(name, parameter.value)
+    var alone = ContainerCreateRequest(image: container.image)
+    let options: [(name: String, value: String)] = [(parameter.name, parameter.value)]
+    do throws(DockerRunOptionError) {
+      try DockerRunOptions.apply(parameters: options, to: &alone)
+      kinds += RequestDemands(alone, identity).kinds
+    } catch {
+      // Named alone it cannot be applied, and no more can it with others.
+    }
+    return [named] + kinds.map { Demand($0, origin, goesToEngine: true) }
+  }
+
+  /// Options that name a file for the executor to read.
+  private static func files(_ name: String, _ value: String) -> [Demand.Kind] {
+    switch name {
+    case "env-file", "label-file": return [.hostPath(value, writable: false)]
+    case "security-opt":
+      for prefix in ["seccomp=", "seccomp:"] where value.utf8.starts(with: prefix.utf8) {
+        let profile = String(decoding: value.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+        return ["default", "unconfined"].contains(profile) ? [] : [.seccomp(profile)]
+      }
+      return []
+    default: return []
+    }
+  }
+
+  /// Options that ask for so much of something. A number that cannot be read is refused by the option itself.
+  private static func amounts(_ name: String, _ value: String) -> [Demand.Kind] {
+    var alone = ContainerCreateRequest(image: "-")
+    let options: [(name: String, value: String)] = [(name, value)]
+    guard (try? DockerRunOptions.apply(parameters: options, to: &alone)) != nil else { return [] }
+    switch name {
+    case "pids-limit":
+      let limit = alone.hostConfig.resources.pidsLimit ?? 0
+      return [.amount(.pids, limit > 0 ? limit : nil)]
+    case "shm-size":
+      // The engine takes 0 for its own default.
+      return alone.hostConfig.shmSize.flatMap { $0 == 0 ? nil : [.amount(.shm, $0)] } ?? []
+    default: return []
+    }
+  }
+}
+
+/// What a create request reaches of the host, field by field.
+struct RequestDemands {
+  private(set) var kinds: [Demand.Kind] = []
+
+  init(_ request: ContainerCreateRequest, _ identity: Identity) {
+    let config = request.hostConfig
+    files(config)
+    network(config.networkMode)
+    for name in request.networks.keys.sorted() { network(name) }
+    privileges(config, identity)
+    security(config)
+    devices(config)
+    namespaces(config)
+  }
+
+  private mutating func add(_ kind: Demand.Kind) { if !kinds.contains(kind) { kinds.append(kind) } }
+  private mutating func add(_ privilege: Privilege, when isAsked: Bool) { if isAsked { add(.privilege(privilege)) } }
+
+  private static let isolatedPropagation: Set<String> = ["", "private", "rprivate", "slave", "rslave"]
+
+  private mutating func files(_ config: HostConfig) {
+    for bind in config.binds {
+      let parts = bind.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      // A source without a slash is a volume of the engine.
+      guard let source = parts.first, parts.count > 1, source.utf8.first == UInt8(ascii: "/") else { continue }
+      let options = parts.count > 2 ? parts[2].split(separator: ",").map(String.init) : []
+      add(.hostPath(source, writable: !options.contains("ro")))
+      add(.propagation, when: options.contains("shared") || options.contains("rshared"))
+      // The engine gives the host's files labels of the container's.
+      add(.label, when: options.contains("z") || options.contains("Z"))
+    }
+    for mount in config.mounts {
+      switch mount.kind {
+      case .bind: add(.hostPath(mount.source, writable: !mount.readOnly || mount.readOnlyNonRecursive))
+      case .volume:
+        let isForeign = !["", "local"].contains(mount.volumeDriver)
+        add(.storage, when: isForeign || !mount.volumeOptions.isEmpty)
+      case .tmpfs, .image: break
+      case .cluster, .npipe: add(.privilege(.storage))
+      }
+      add(.propagation, when: !RequestDemands.isolatedPropagation.contains(mount.propagation))
+    }
+    add(.storage, when: !["", "local"].contains(config.volumeDriver))
+    add(.storage, when: config.storageOptions.keys.contains { $0 != "size" })
+    add(.otherContainers, when: !config.volumesFrom.isEmpty)
+  }
+
+  /// The network that a task has by default needs no leave, nor one that is less.
+  private mutating func network(_ name: String) {
+    switch name {
+    case "", "default", "host", "bridge", "none": return
+    case let other where RequestDemands.isOtherContainer(other): add(.privilege(.otherContainers))
+    default: add(.network(name))
+    }
+  }
+
+  private static func isOtherContainer(_ mode: String) -> Bool { mode.utf8.starts(with: "container:".utf8) }
+
+  private mutating func privileges(_ config: HostConfig, _ identity: Identity) {
+    add(.container, when: config.privileged)
+    let standard = Set(LinuxCapabilities.standard)
+    for name in config.addCapabilities {
+      let plain = name.utf8.starts(with: "CAP_".utf8) ? String(name.dropFirst(4)) : name
+      if !standard.contains(plain) { add(.capability(plain)) }
+    }
+    let own = [identity.gid] + identity.supplementaryGroups
+    add(.groups, when: config.groups.contains { group in UInt32(group).map { !own.contains($0) } ?? true })
+    add(.cgroupParent, when: !config.cgroupParent.isEmpty)
+    add(.runtime, when: !config.runtime.isEmpty || !config.annotations.isEmpty)
+    add(.otherContainers, when: !config.links.isEmpty)
+    add(.oom, when: (config.oomScoreAdjustment ?? 0) < 0 || config.resources.oomKillDisable == true)
+    add(
+      .realtime, when: config.resources.cpuRealtimeRuntime != nil || config.resources.cpuRealtimePeriod != nil)
+  }
+
+  private mutating func security(_ config: HostConfig) {
+    add(.systempaths, when: config.maskedPaths != nil || config.readOnlyPaths != nil)
+    for option in config.securityOptions {
+      // As the engine takes it apart.
+      let separator: Character = option.utf8.contains(UInt8(ascii: "=")) ? "=" : ":"
+      let parts = option.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let value = parts.count > 1 ? parts[1] : ""
+      switch parts[0] {
+      case "no-new-privileges": add(.newPrivileges, when: parts.count > 1 && !["true", "1"].contains(value))
+      case "seccomp":
+        if value == "unconfined" {
+          add(.seccomp(value))
+        } else if value != "default" {
+          // A profile's text: which file it was is asked for beside it.
+          add(.privilege(.securityOptions))
+        }
+      case "apparmor": add(.apparmor, when: value != "docker-default")
+      case "label": add(.privilege(.label))
+      default: add(.privilege(.securityOptions))
+      }
+    }
+  }
+
+  private mutating func devices(_ config: HostConfig) {
+    for device in config.devices { add(.device(device.hostPath)) }
+    for rule in config.deviceCgroupRules { add(.device(rule)) }
+    for request in config.deviceRequests {
+      if request.driver == "cdi" {
+        for name in request.deviceIDs { add(.device(name)) }
+      } else {
+        add(.device("gpus"))
+      }
+    }
+  }
+
+  private mutating func namespaces(_ config: HostConfig) {
+    let modes: [(HostNamespace, String)] = [
+      (.pid, config.pidMode), (.ipc, config.ipcMode), (.uts, config.utsMode),
+      (.cgroup, config.cgroupNamespaceMode), (.user, config.userNamespaceMode),
+    ]
+    for (namespace, mode) in modes {
+      if mode == "host" { add(.namespace(namespace)) }
+      add(.otherContainers, when: RequestDemands.isOtherContainer(mode))
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import LaunchModel
+import LinuxKernel
+import TaskModel
+
+/// Where a document meets the policy: once, before anything is made.
+struct PolicyGate {
+  static let option = Option(
+    "--policy", value: "FILE", "what tasks may have of this host (\(PolicyFile.standard), where it is there)")
+
+  let verdict: PolicyVerdict
+  /// The task and the settings as they are with the policy.
+  let task: TaskSpecification
+  let settings: RunSettings
+  /// The role as it was judged.
+  let identity: Result<Identity, CommandFailure>
+
+  init(_ arguments: Arguments, _ document: TaskDocument, _ task: TaskSpecification, _ settings: RunSettings)
+    throws(CommandFailure)
+  {
+    let policy = try PolicyFile.find(arguments.last(Self.option.name))
+    let words = OperatorWords(
+      role: arguments.has("--role"), dockerParameters: arguments.has("--allow-docker-parameters"),
+      maxRuns: arguments.has("--max-runs"))
+    let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
+    let judge = PolicyJudge(
+      policy: policy, words: words,
+      allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
+      resolve: HostPathResolver.resolve)
+    let demands = PolicyDemands.of(task, try? identity.get(), settings)
+    var rulings: [(ruling: Ruling, place: DocumentPlace)] = []
+    for demand in demands {
+      let place = document.place(demand.origin.start, demand.origin.steps)
+      // A document that does not say how long its end may take asks for nothing.
+      if case .amount(.finalizationWait, _) = demand.kind, !place.isWritten { continue }
+      rulings.append((judge.ruling(demand), place))
+    }
+    verdict = PolicyVerdict(policy: policy, rulings: rulings)
+    self.identity = identity
+    guard let policy else {
+      self.task = task
+      self.settings = settings
+      return
+    }
+    let paths = rulings.compactMap { ruling, _ -> PolicyLeave.Path? in
+      guard let resolved = ruling.resolved else { return nil }
+      return PolicyLeave.Path(written: ruling.demand.kind.value, resolved: resolved)
+    }
+    let leave = PolicyLeave(policy, paths: paths)
+    var governed = settings
+    governed.policy = leave
+    governed.logBytes = policy.ceilings[.logBytes]?.most
+    if !words.dockerParameters { governed.allowedDockerParameters = policy.dockerParametersText }
+    if !words.maxRuns { governed.maxRuns = Int(Int64(settings.maxRuns).atMost(leave.ceilings[.runs])) }
+    self.task = leave.applied(to: task)
+    self.settings = governed
+  }
+
+  /// `nil` for a document that makes no task.
+  init?(_ arguments: Arguments, _ document: TaskDocument, _ task: TaskSpecification?, _ settings: RunSettings)
+    throws(CommandFailure)
+  {
+    guard let task else { return nil }
+    try self.init(arguments, document, task, settings)
+  }
+
+  /// Says what is denied, each with its place, and refuses.
+  func enforce(_ loader: DocumentLoader) throws(CommandFailure) {
+    guard !verdict.isGiven else { return }
+    for line in verdict.complaints(loader.name) { Console.note(line) }
+    throw verdict.failure
+  }
+}

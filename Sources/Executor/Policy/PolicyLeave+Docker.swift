@@ -1,0 +1,28 @@
+import DockerEngineClient
+import Isolators
+import TaskModel
+
+extension HostConfig {
+  /// What a policy makes of a request that it has given leave to: paths are those that were judged, and what was not asked
+  /// for is at most its ceiling.
+  mutating func govern(_ leave: PolicyLeave) {
+    binds = binds.map { bind in
+      guard bind.utf8.first == UInt8(ascii: "/") else { return bind }
+      let parts = bind.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      return parts.count == 2 ? leave.resolved(parts[0]) + ":" + parts[1] : bind
+    }
+    mounts = mounts.map { mount in
+      var mount = mount
+      if mount.kind == .bind { mount.source = leave.resolved(mount.source) }
+      return mount
+    }
+    devices = devices.map { device in
+      var device = device
+      device.hostPath = leave.resolved(device.hostPath)
+      return device
+    }
+    if let most = leave.ceilings[.shm], shmSize ?? 0 == 0 {
+      shmSize = Int64(clamping: NamespacesIPC.sharedMemoryBytes).atMost(most)
+    }
+  }
+}
