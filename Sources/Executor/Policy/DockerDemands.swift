@@ -14,29 +14,41 @@ struct DockerDemands {
 
   /// In the order of the document.
   func all() -> [Demand] {
+    let request = whole()
+    let reach = RequestDemands.Reach(
+      groups: [identity.gid] + identity.supplementaryGroups,
+      sharesHostNetwork: !["bridge", "none"].contains(request?.hostConfig.networkMode ?? "host"))
     var demands: [Demand] = []
-    for (index, parameter) in container.parameters.enumerated() { demands += of(parameter, index) }
+    for (index, parameter) in container.parameters.enumerated() { demands += of(parameter, index, reach) }
     if container.privileged {
       demands.append(Demand(.privilege(.container), Demand.Origin(.container, .key("privileged"))))
     }
     if !container.portMappings.isEmpty {
       demands.append(Demand(.dockerParameter("publish"), Demand.Origin(.container, .key("port_mappings"))))
     }
-    return demands + together(beside: demands)
+    return demands + together(request, reach, beside: demands)
+  }
+
+  /// The request of the document as a whole; `nil` for one that cannot be made, by a run no more than here.
+  private func whole() -> ContainerCreateRequest? {
+    var settings = settings
+    settings.allowedDockerParameters = "all"
+    return (try? DockerRequest(task, container, identity, settings))?.create
   }
 
   /// What the parameters come to together, where one of them alone did not show it.
-  private func together(beside known: [Demand]) -> [Demand] {
-    var settings = settings
-    settings.allowedDockerParameters = "all"
-    // What cannot be made is not made by a run either.
-    guard let request = try? DockerRequest(task, container, identity, settings) else { return [] }
-    let kinds = RequestDemands(request.create, identity).kinds
+  private func together(_ request: ContainerCreateRequest?, _ reach: RequestDemands.Reach, beside known: [Demand])
+    -> [Demand]
+  {
+    guard let request else { return [] }
+    let kinds = RequestDemands(request, reach).kinds
     return kinds.filter { kind in !known.contains { $0.kind == kind } }
       .map { Demand($0, Demand.Origin(.container), goesToEngine: true) }
   }
 
-  private func of(_ parameter: DockerContainer.Parameter, _ index: Int) -> [Demand] {
+  private func of(_ parameter: DockerContainer.Parameter, _ index: Int, _ reach: RequestDemands.Reach)
+    -> [Demand]
+  {
     let origin = Demand.Origin(.container, .key("parameters"), .index(index))
     let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
     let named = Demand(.dockerParameter(name), origin)
@@ -46,7 +58,7 @@ struct DockerDemands {
     let options: [(name: String, value: String)] = [(parameter.name, parameter.value)]
     do throws(DockerRunOptionError) {
       try DockerRunOptions.apply(parameters: options, to: &alone)
-      kinds += RequestDemands(alone, identity).kinds
+      kinds += RequestDemands(alone, reach).kinds
     } catch {
       // Named alone it cannot be applied, and no more can it with others.
     }
@@ -86,14 +98,21 @@ struct DockerDemands {
 
 /// What a create request reaches of the host, field by field.
 struct RequestDemands {
+  /// What the role and the network of the task make of a request.
+  struct Reach {
+    /// Of the role, on the host.
+    var groups: [UInt32]
+    var sharesHostNetwork: Bool
+  }
+
   private(set) var kinds: [Demand.Kind] = []
 
-  init(_ request: ContainerCreateRequest, _ identity: Identity) {
+  init(_ request: ContainerCreateRequest, _ reach: Reach) {
     let config = request.hostConfig
     files(config)
     network(config.networkMode)
     for name in request.networks.keys.sorted() { network(name) }
-    privileges(config, identity)
+    privileges(config, reach)
     security(config)
     devices(config)
     namespaces(config)
@@ -121,6 +140,8 @@ struct RequestDemands {
       case .volume:
         let isForeign = !["", "local"].contains(mount.volumeDriver)
         add(.storage, when: isForeign || !mount.volumeOptions.isEmpty)
+        // No name of a volume has a slash.
+        if mount.source.utf8.contains(UInt8(ascii: "/")) { add(.hostPath(mount.source, writable: true)) }
       case .tmpfs, .image: break
       case .cluster, .npipe: add(.privilege(.storage))
       }
@@ -142,15 +163,14 @@ struct RequestDemands {
 
   private static func isOtherContainer(_ mode: String) -> Bool { mode.utf8.starts(with: "container:".utf8) }
 
-  private mutating func privileges(_ config: HostConfig, _ identity: Identity) {
+  private mutating func privileges(_ config: HostConfig, _ reach: Reach) {
     add(.container, when: config.privileged)
-    let standard = Set(LinuxCapabilities.standard)
+    let standard = CapabilitiesWithoutLeave.names(sharesHostNetwork: reach.sharesHostNetwork)
     for name in config.addCapabilities {
       let plain = name.utf8.starts(with: "CAP_".utf8) ? String(name.dropFirst(4)) : name
       if !standard.contains(plain) { add(.capability(plain)) }
     }
-    let own = [identity.gid] + identity.supplementaryGroups
-    add(.groups, when: config.groups.contains { group in UInt32(group).map { !own.contains($0) } ?? true })
+    add(.groups, when: config.groups.contains { group in UInt32(group).map { !reach.groups.contains($0) } ?? true })
     add(.cgroupParent, when: !config.cgroupParent.isEmpty)
     add(.runtime, when: !config.runtime.isEmpty || !config.annotations.isEmpty)
     add(.otherContainers, when: !config.links.isEmpty)

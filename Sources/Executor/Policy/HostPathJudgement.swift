@@ -45,6 +45,19 @@ enum HostPathResolver {
   }
 }
 
+/// The same, where one path is one answer however often it is asked: what is mounted is what was judged.
+final class HostPathCache {
+  private var known: [[UInt8]: ResolvedPath] = [:]
+
+  func resolve(_ path: String) -> ResolvedPath {
+    let bytes = Array(path.utf8)
+    if let found = known[bytes] { return found }
+    let found = HostPathResolver.resolve(path)
+    known[bytes] = found
+    return found
+  }
+}
+
 extension Array where Element == UInt8 {
   /// Whether it is `other` or below it, component by component.
   func isBelow(_ other: [UInt8]) -> Bool { pathComponents.starts(with: other.pathComponents) }

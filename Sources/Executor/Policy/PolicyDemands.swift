@@ -35,8 +35,17 @@ enum PolicyDemands {
       demands.append(Demand(.amount(.runs, Int64(process.maxFailures)), origin))
     }
     // Asked for only where the document says it: that is for who has the document to know.
-    let seconds = Int64(task.finalizationWait.rounded(.up))
-    demands.append(Demand(.amount(.finalizationWait, seconds), Demand.Origin(.task, .key("finalization_wait"))))
+    func wait(_ seconds: Double, _ origin: Demand.Origin) {
+      demands.append(Demand(.amount(.finalizationWait, Int64(seconds.rounded(.up))), origin))
+    }
+    wait(task.finalizationWait, Demand.Origin(.task, .key("finalization_wait")))
+    if let lifecycle = task.lifecycle {
+      for (seconds, name) in [
+        (lifecycle.gracefulShutdownWait, "graceful_shutdown_wait_secs"), (lifecycle.shutdownWait, "shutdown_wait_secs"),
+      ] {
+        wait(seconds, Demand.Origin(.document, .key("lifecycle"), .key("http"), .key(name)))
+      }
+    }
     return demands
   }
 
@@ -58,7 +67,8 @@ enum PolicyDemands {
   private static func of(_ info: LinuxInfo) -> [Demand] {
     func origin(_ name: String) -> Demand.Origin { Demand.Origin(.container, .key("linux_info"), .key(name)) }
     var demands: [Demand] = []
-    let standard = Set(LinuxCapabilities.standard)
+    // A native task is on the host's network.
+    let standard = CapabilitiesWithoutLeave.names(sharesHostNetwork: true)
     for (name, list) in [
       ("bounding_capabilities", info.boundingCapabilities), ("effective_capabilities", info.effectiveCapabilities),
     ] {
@@ -77,5 +87,16 @@ enum PolicyDemands {
     case .profile, nil: break
     }
     return demands
+  }
+}
+
+/// Capabilities that a document may name without leave: those that it has by default.
+enum CapabilitiesWithoutLeave {
+  /// On the host's network, what they do they do to the host.
+  private static let ofNetworks: Set<String> = ["NET_BIND_SERVICE", "NET_RAW"]
+
+  static func names(sharesHostNetwork: Bool) -> Set<String> {
+    let standard = Set(LinuxCapabilities.standard)
+    return sharesHostNetwork ? standard.subtracting(ofNetworks) : standard
   }
 }

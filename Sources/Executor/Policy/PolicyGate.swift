@@ -25,13 +25,19 @@ struct PolicyGate {
     let judge = PolicyJudge(
       policy: policy, words: words,
       allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
-      resolve: HostPathResolver.resolve)
+      resolve: HostPathCache().resolve)
     let demands = PolicyDemands.of(task, try? identity.get(), settings)
     var rulings: [(ruling: Ruling, place: DocumentPlace)] = []
     for demand in demands {
-      let place = document.place(demand.origin.start, demand.origin.steps)
-      // A document that does not say how long its end may take asks for nothing.
-      if case .amount(.finalizationWait, _) = demand.kind, !place.isWritten { continue }
+      var place = document.place(demand.origin.start, demand.origin.steps)
+      switch demand.kind {
+      case .amount(let ceiling, _):
+        // Without a ceiling it needs no leave, and how long its end may take a document need not say.
+        if policy?.ceilings[ceiling] == nil || (ceiling == .finalizationWait && !place.isWritten) { continue }
+      case .role where words.role || !place.isWritten:
+        place = .nowhere
+      default: break
+      }
       rulings.append((judge.ruling(demand), place))
     }
     verdict = PolicyVerdict(policy: policy, rulings: rulings)

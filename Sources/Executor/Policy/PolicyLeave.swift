@@ -66,7 +66,15 @@ struct PolicyLeave: Equatable {
     }
     if let most = ceilings[.pids], let pids = task.resources?.pids { task.resources?.pids = min(pids, most) }
     // What the document asks for itself is at most the ceiling, or it was refused.
-    if let most = ceilings[.finalizationWait] { task.finalizationWait = min(task.finalizationWait, Double(most)) }
+    if let most = ceilings[.finalizationWait].map(Double.init) {
+      task.finalizationWait = min(task.finalizationWait, most)
+      task.lifecycle = task.lifecycle.map { lifecycle in
+        var lifecycle = lifecycle
+        lifecycle.gracefulShutdownWait = min(lifecycle.gracefulShutdownWait, most)
+        lifecycle.shutdownWait = min(lifecycle.shutdownWait, most)
+        return lifecycle
+      }
+    }
     if case .mesos(var container) = task.container {
       container.volumes = container.volumes.map { volume in
         var volume = volume

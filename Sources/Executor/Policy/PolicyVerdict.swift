@@ -204,9 +204,9 @@ struct PolicyVerdict {
       [["", "ASKED FOR", "WHERE", "WHY"]]
         + rulings.map { ruling, place in
           let position = place.position == .none ? "" : "\(place.position.line):\(place.position.column) "
-          let where_ = ruling.demand.isFromCommandLine(place) ? "-" : position + place.path.escapedForMessage(limit: 200)
+          let seat = position + place.path.escapedForMessage(limit: 200)
           return [
-            ruling.isGiven ? "given" : "denied", ruling.demand.kind.text, where_,
+            ruling.isGiven ? "given" : "denied", ruling.demand.kind.text, seat.isEmpty ? "-" : seat,
             ruling.reason + (ruling.rule == nil ? "" : " (\(source(ruling.rule)))"),
           ]
         })
@@ -228,7 +228,9 @@ struct PolicyVerdict {
             return JSON(object: [
               ("demand", JSON(kind.name)), ("value", JSON(kind.value)),
               ("mode", writable.map { $0 ? "RW" : "RO" }), ("resolved", ruling.resolved.map { JSON($0) }),
-              ("path", JSON(place.path)), ("line", JSON(place.position.line)), ("column", JSON(place.position.column)),
+              ("path", place.path.isEmpty ? nil : JSON(place.path)),
+              ("line", place.position == .none ? nil : JSON(place.position.line)),
+              ("column", place.position == .none ? nil : JSON(place.position.column)),
               ("given", JSON(ruling.isGiven)), ("reason", JSON(ruling.reason)),
               (
                 "rule",
@@ -245,10 +247,3 @@ struct PolicyVerdict {
   }
 }
 
-extension Demand {
-  /// A role that no document names.
-  fileprivate func isFromCommandLine(_ place: DocumentPlace) -> Bool {
-    if case .role = kind { return !place.isWritten }
-    return false
-  }
-}

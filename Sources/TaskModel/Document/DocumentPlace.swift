@@ -23,6 +23,9 @@ package struct DocumentPlace: Sendable, Equatable {
   package let path: String
   /// Whether the document has what the steps lead to, rather than only something around it.
   package let isWritten: Bool
+
+  /// Of what no document says.
+  package static let nowhere = DocumentPlace(position: .none, path: "", isWritten: false)
 }
 
 extension TaskDocument {

@@ -1,0 +1,157 @@
+import Isolators
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+import Testing
+
+@testable import DockerEngineClient
+@testable import Executor
+
+/// What documents ask for that needs leave, in both back ends.
+struct PolicyDemandTests {
+  private let identity = Identity(name: "svc", uid: 33, gid: 33, groupName: "svc", supplementaryGroups: [7])
+  private let settings = RunSettings(role: "svc", hostname: "h", isolation: RunSettings.defaultIsolation)
+
+  /// What the container asks for: the rest is the same for all.
+  private func demands(_ container: String) throws -> [String] {
+    let text = #"{"name": "t", "processes": [{"name": "p", "cmdline": "x"}], "container": \#(container)}"#
+    let (document, diagnostics) = TaskDocument.decode(Array(text.utf8))
+    let task = try #require(document?.standIn().task, "\(diagnostics)")
+    return PolicyDemands.of(task, identity, settings).map { demand in
+      if case .hostPath(let path, let writable) = demand.kind { return "host_path \(path) \(writable ? "RW" : "RO")" }
+      return "\(demand.kind.name) \(demand.kind.value)"
+    }.filter { !$0.utf8.starts(with: "role ".utf8) && $0 != "ceiling processes 1" && $0 != "ceiling finalization_wait 30" }
+  }
+
+  @Test(arguments: [
+    (#"{"mesos": {}}"#, []),
+    (
+      #"{"mesos": {"volumes": [{"container_path": "/a", "host_path": "/b", "mode": "RO"},"#
+        + #" {"container_path": "/c", "host_path": "d", "mode": "RW"},"#
+        + #" {"container_path": "/e", "mode": "RW", "source": {"type": "HOST_PATH", "host_path": {"path": "/f"}}}]}}"#,
+      ["host_path /b RO", "host_path /f RW"]
+    ),
+    (
+      #"{"mesos": {"linux_info": {"bounding_capabilities": {"capabilities": ["CHOWN", "SYS_ADMIN", "NET_RAW"]},"#
+        + #" "effective_capabilities": {"capabilities": ["SYS_ADMIN", "NET_RAW"]}}}}"#,
+      ["capability SYS_ADMIN", "capability NET_RAW"]
+    ),
+    (
+      #"{"mesos": {"linux_info": {"share_pid_namespace": true, "ipc_mode": "SHARE_PARENT"}}}"#,
+      ["host_namespace pid", "host_namespace ipc"]
+    ),
+    (#"{"mesos": {"linux_info": {"shm_size": 64, "ipc_mode": "PRIVATE"}}}"#, ["ceiling shm 67108864"]),
+    (#"{"mesos": {"linux_info": {"seccomp": {"unconfined": true}}}}"#, ["seccomp unconfined"]),
+    (#"{"mesos": {"linux_info": {"seccomp": {"profile_name": "/p.json"}}}}"#, ["seccomp /p.json"]),
+    (#"{"mesos": {"linux_info": {"seccomp": {"profile_name": "default"}}}}"#, []),
+    (#"{"mesos": {"network_infos": [{"name": "n"}, {}]}}"#, ["network n", "network "]),
+    (#"{"docker": {"image": "x", "network": "BRIDGE"}}"#, []), (#"{"docker": {"image": "x", "network": "NONE"}}"#, []),
+    (#"{"docker": {"image": "x", "privileged": true}}"#, ["privilege container"]),
+    (
+      #"{"docker": {"image": "x", "network": "BRIDGE", "port_mappings": [{"host_port": 1, "container_port": 2}]}}"#,
+      ["docker_parameter publish"]
+    ),
+  ])
+  func fieldsOfTheDocument(container: String, expected: [String]) throws {
+    #expect(try demands(container) == expected)
+  }
+
+  /// Name, value, and what the value asks for beyond the name.
+  private static let parameters: [(String, String, [String])] = [
+    ("annotation", "a=b", ["privilege runtime"]),
+    ("cap-add", "all", ["capability ALL"]), ("cap-add", "CAP_sys_admin", ["capability SYS_ADMIN"]),
+    ("cap-add", "chown", []), ("cap-add", "net_raw", ["capability NET_RAW"]), ("cap-drop", "ALL", []),
+    ("cgroup-parent", "/x", ["privilege cgroup_parent"]), ("cgroupns", "host", ["host_namespace cgroup"]),
+    ("cgroupns", "private", []), ("cpu-rt-period", "1000", ["privilege realtime"]),
+    ("cpu-rt-runtime", "1000", ["privilege realtime"]), ("device", "/dev/fuse:/dev/x:r", ["device /dev/fuse"]),
+    ("device", "vendor.com/gpu=0", ["device vendor.com/gpu=0"]),
+    ("device-cgroup-rule", "c *:* rwm", ["device c *:* rwm"]), ("env-file", "/etc/shadow", ["host_path /etc/shadow RO"]),
+    ("label-file", "/etc/shadow", ["host_path /etc/shadow RO"]), ("gpus", "all", ["device gpus"]),
+    ("group-add", "7", []), ("group-add", "0", ["privilege groups"]), ("group-add", "docker", ["privilege groups"]),
+    ("ipc", "host", ["host_namespace ipc"]), ("ipc", "container:a", ["privilege other_containers"]),
+    ("ipc", "private", []), ("link", "a:b", ["privilege other_containers"]), ("network", "host", []),
+    ("net", "web", ["network web"]), ("network", "name=web,alias=x", ["network web"]),
+    ("network", "container:a", ["privilege other_containers"]), ("oom-kill-disable", "true", ["privilege oom"]),
+    ("oom-score-adj", "-1", ["privilege oom"]), ("oom-score-adj", "1", []), ("pid", "host", ["host_namespace pid"]),
+    ("pid", "container:a", ["privilege other_containers"]), ("pids-limit", "-1", ["ceiling pids unlimited"]),
+    ("pids-limit", "0", ["ceiling pids unlimited"]), ("pids-limit", "77", ["ceiling pids 77"]),
+    ("privileged", "true", ["privilege container"]), ("privileged", "false", []), ("runtime", "x", ["privilege runtime"]),
+    ("security-opt", "apparmor=unconfined", ["privilege apparmor"]),
+    ("security-opt", "apparmor:unconfined", ["privilege apparmor"]), ("security-opt", "apparmor=docker-default", []),
+    ("security-opt", "label=disable", ["privilege label"]), ("security-opt", "label:type:spc_t", ["privilege label"]),
+    ("security-opt", "no-new-privileges", []), ("security-opt", "no-new-privileges=true", []),
+    ("security-opt", "no-new-privileges=false", ["privilege new_privileges"]),
+    ("security-opt", "no-new-privileges:false", ["privilege new_privileges"]),
+    ("security-opt", "seccomp=unconfined", ["seccomp unconfined"]),
+    ("security-opt", "seccomp:unconfined", ["seccomp unconfined"]), ("security-opt", "seccomp=default", []),
+    ("security-opt", "seccomp=/x.json", ["seccomp /x.json"]),
+    ("security-opt", "systempaths=unconfined", ["privilege systempaths"]),
+    ("security-opt", "writable-cgroups=true", ["privilege security_options"]), ("shm-size", "1g", ["ceiling shm 1073741824"]),
+    ("storage-opt", "size=1G", []), ("storage-opt", "dm.x=1", ["privilege storage"]), ("userns", "host", ["host_namespace user"]),
+    ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]), ("volume", "/a:/b:ro", ["host_path /a RO"]),
+    ("volume", "name:/b", []), ("volume", "/b", []),
+    ("volume", "/a:/b:ro,rshared", ["host_path /a RO", "privilege propagation"]),
+    ("volume", "/a:/b:ro,z", ["host_path /a RO", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
+    ("volume-driver", "local", []), ("volume-driver", "nfs", ["privilege storage"]),
+    ("volumes-from", "a:ro", ["privilege other_containers"]), ("mount", "type=bind,source=/a,target=/b", ["host_path /a RW"]),
+    ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-recursive=writable", ["host_path /a RW"]),
+    ("mount", "type=bind,src=/a,dst=/b,bind-propagation=shared", ["host_path /a RW", "privilege propagation"]),
+    ("mount", "type=volume,src=n,dst=/b", []), ("mount", "dst=/b", []),
+    ("mount", "type=volume,src=/etc,dst=/b", ["host_path /etc RW"]),
+    (
+      "mount", "type=volume,src=n,dst=/b,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/etc",
+      ["privilege storage"]
+    ),
+    ("mount", "type=volume,src=n,dst=/b,volume-driver=nfs", ["privilege storage"]),
+    ("mount", "\"type=bind\",\"src=/a,b\",dst=/b", ["host_path /a,b RW"]), ("mount", "type=tmpfs,dst=/b", []),
+    ("tmpfs", "/a:size=1m", []),
+  ]
+
+  @Test func valuesOfParameters() throws {
+    for (name, value, expected) in Self.parameters {
+      let parameter = JSON(object: [("name", JSON(name)), ("value", JSON(value))])
+      let found = try demands(#"{"docker": {"image": "x", "parameters": [\#(parameter.compact)]}}"#)
+      let canonical = DockerRunOptions.canonicalName(name) ?? ""
+      #expect(found == ["docker_parameter \(canonical)"] + expected, "\(name)=\(value)")
+    }
+  }
+
+  // MARK: Completeness
+
+  /// An option that the library learns must be thought about before a policy can give it.
+  @Test func everyOptionOfDockerIsClassified() {
+    for name in DockerRunOptions.names {
+      #expect(DockerParameterReach.of(name) != nil, "what does \(name) reach of the host?")
+      if DockerRunOptions.refusal(of: name) != nil { #expect(DockerParameterReach.of(name) == .never) }
+      if case .judged(let members)? = DockerParameterReach.of(name) {
+        #expect(members.allSatisfy { PolicyFields.policy[$0] != nil } && !members.isEmpty)
+        // Judged by something: there is a value that asks for more than the name.
+        let asks = Self.parameters.contains {
+          DockerRunOptions.canonicalName($0.0) == name && !$0.2.isEmpty
+        }
+        #expect(asks, "no case for \(name)")
+      }
+    }
+  }
+
+  /// Fields of a create request that the judgement looks at, and those that stay in the container.
+  @Test func everyFieldOfARequestIsLookedAtOrHarmless() {
+    let judged: Set = [
+      "binds", "mounts", "volumesFrom", "volumeDriver", "storageOptions", "maskedPaths", "readOnlyPaths", "networkMode",
+      "links", "privileged", "addCapabilities", "securityOptions", "groups", "devices", "deviceCgroupRules",
+      "deviceRequests", "userNamespaceMode", "ipcMode", "pidMode", "utsMode", "cgroupNamespaceMode", "cgroupParent",
+      "oomScoreAdjustment", "runtime", "annotations", "shmSize",
+    ]
+    let harmless: Set = [
+      "resources", "tmpfs", "readOnlyRoot", "portBindings", "publishAllPorts", "dns", "dnsSearch", "dnsOptions",
+      "extraHosts", "dropCapabilities", "sysctls", "ulimits", "initProcess", "isolation", "logConfig", "restartPolicy",
+      "autoRemove",
+    ]
+    for child in Mirror(reflecting: HostConfig()).children {
+      let name = child.label ?? ""
+      #expect(judged.contains(name) != harmless.contains(name), "what does \(name) reach of the host?")
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import LinuxKernel
+import StrictJSON
+import TaskModel
+import Testing
+
+@testable import DockerEngineClient
+@testable import Executor
+
+/// Which rule gives or denies a demand.
+struct PolicyVerdictTests {
+  private func policy(_ text: String) throws -> Policy {
+    let (policy, faults) = Policy.decode(Array(text.utf8))
+    return try #require(policy, "\(faults)")
+  }
+
+  /// Links of a host that is nowhere: `/link` leads to `/etc`.
+  private static func resolve(_ path: String) -> ResolvedPath {
+    switch path {
+    case "/missing": .unclear("it cannot be resolved")
+    case "/srv/link": .path(Array("/etc".utf8))
+    case "/srv/colon": .path(Array("/srv/a:b".utf8))
+    default: .path(Array(path.cleanedAbsolutePath.utf8))
+    }
+  }
+
+  private func ruling(
+    _ kind: Demand.Kind, _ text: String, words: OperatorWords = .init(), allowed: String = "all", engine: Bool = false
+  ) throws -> Ruling {
+    let judge = PolicyJudge(
+      policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed),
+      resolve: Self.resolve)
+    return judge.ruling(Demand(kind, .init(.document), goesToEngine: engine))
+  }
+
+  @Test(arguments: [
+    ("svc", 33, "{}", true), ("root", 0, "{}", false), ("toor", 0, "{}", false),
+    ("root", 0, #"{"roles": {"allow": ["*"]}}"#, false), ("root", 0, #"{"roles": {"allow": ["*", "root"]}}"#, true),
+    ("toor", 0, #"{"roles": {"allow": ["*", "root"]}}"#, false), ("toor", 0, #"{"roles": {"allow": ["toor"]}}"#, true),
+    ("svc", 33, #"{"roles": {"allow": []}}"#, false), ("svc", 33, #"{"roles": {"allow": ["other"]}}"#, false),
+    ("svc", 33, #"{"roles": {"deny": ["svc"]}}"#, false), ("svc", 33, #"{"roles": {"allow": ["svc"], "deny": ["*"]}}"#, false),
+    ("toor", 0, #"{"roles": {"allow": ["toor"], "deny": ["root"]}}"#, false),
+    ("root", 0, #"{"roles": {"allow": ["root"], "deny": ["*"]}}"#, true),
+  ])
+  func roles(name: String, uid: UInt32, text: String, isGiven: Bool) throws {
+    #expect(try ruling(.role(name: name, uid: uid), text).isGiven == isGiven)
+    // The operator's own word counts, whatever the file says.
+    #expect(try ruling(.role(name: name, uid: uid), text, words: .init(role: true)).isGiven)
+  }
+
+  private static let paths = #"{"host_paths": [{"path": "/srv", "mode": "RO"}, {"path": "/srv/data", "mode": "RW"}]}"#
+
+  @Test(arguments: [
+    ("/srv", false, true, "host_paths[0]"), ("/srv", true, false, "host_paths[0]"), ("/srv/x", false, true, "host_paths[0]"),
+    ("/srv/data", true, true, "host_paths[1]"), ("/srv/data/../x", true, false, "host_paths[0]"),
+    ("/srvx", false, false, nil), ("/srv/data2", true, false, "host_paths[0]"), ("/", false, false, nil),
+    ("/srv/link", false, false, nil), ("/missing", false, false, nil), ("/srv/colon", false, true, "host_paths[0]"),
+  ])
+  func hostPaths(path: String, writable: Bool, isGiven: Bool, rule: String?) throws {
+    let found = try ruling(.hostPath(path, writable: writable), Self.paths)
+    #expect(found.isGiven == isGiven && found.rule?.name == rule, "\(found)")
+    #expect(try !ruling(.hostPath(path, writable: writable), "{}").isGiven)
+  }
+
+  @Test func aColonIsNoPathForAnEngine() throws {
+    #expect(try !ruling(.hostPath("/srv/colon", writable: false), Self.paths, engine: true).isGiven)
+  }
+
+  @Test func whatIsMountedIsWhatWasJudged() throws {
+    let everything = #"{"host_paths": [{"path": "/", "mode": "RW"}]}"#
+    #expect(try ruling(.hostPath("/srv/link", writable: true), everything).resolved == "/etc")
+    var leave = PolicyLeave(try policy(everything), paths: [.init(written: "/srv/link", resolved: "/etc")])
+    var task = TaskSpecification(name: "t", processes: [])
+    task.container = .mesos(MesosContainer(volumes: [.init(containerPath: "/x", hostPath: "/srv/link", mode: .readOnly)]))
+    guard case .mesos(let container) = leave.applied(to: task).container else { return }
+    #expect(container.volumes.first?.hostPath == "/etc")
+    var config = HostConfig()
+    config.binds = ["/srv/link:/x:ro", "name:/srv/link"]
+    config.mounts = [MountSpec(.bind, source: "/srv/link", target: "/y")]
+    leave.ceilings[.shm] = 4096
+    config.govern(leave)
+    #expect(config.binds == ["/etc:/x:ro", "name:/srv/link"] && config.mounts[0].source == "/etc")
+    #expect(config.shmSize == 4096)
+  }
+
+  @Test func namesOfParametersAreTheCommandLinesOrThePolicys() throws {
+    let volume = Demand.Kind.dockerParameter("volume")
+    #expect(try !ruling(volume, "{}").isGiven)
+    #expect(try ruling(volume, #"{"docker_parameters": "all"}"#).isGiven)
+    #expect(try ruling(volume, #"{"docker_parameters": ["volume"]}"#).rule?.name == "docker_parameters[0]")
+    let words = OperatorWords(dockerParameters: true)
+    #expect(try ruling(volume, "{}", words: words).isGiven)
+    #expect(try !ruling(volume, #"{"docker_parameters": "all"}"#, words: words, allowed: "env").isGiven)
+    #expect(try !ruling(.dockerParameter("bogus"), #"{"docker_parameters": "all"}"#).isGiven)
+    // A name gives nothing of what its value asks for.
+    #expect(try !ruling(.hostPath("/x", writable: false), #"{"docker_parameters": "all"}"#, words: words).isGiven)
+  }
+
+  @Test(arguments: [
+    (Demand.Kind.capability("SYS_ADMIN"), #"{"capabilities": ["SYS_ADMIN"]}"#),
+    (.capability("SYS_ADMIN"), #"{"capabilities": ["ALL"]}"#), (.capability("ALL"), #"{"capabilities": ["ALL"]}"#),
+    (.namespace(.pid), #"{"host_namespaces": ["pid"]}"#), (.privilege(.apparmor), #"{"privileged": true}"#),
+    (.privilege(.container), #"{"privileged": ["container"]}"#), (.device("gpus"), #"{"devices": ["gpus"]}"#),
+    (.device("/dev/snd/x"), #"{"devices": ["/dev/snd"]}"#), (.seccomp("unconfined"), #"{"seccomp": ["unconfined"]}"#),
+    (.seccomp("/p/a.json"), #"{"seccomp": ["/p"]}"#), (.network("web"), #"{"networks": ["web"]}"#),
+  ])
+  func wordsGive(kind: Demand.Kind, text: String) throws {
+    #expect(try ruling(kind, text).isGiven)
+    #expect(try !ruling(kind, "{}").isGiven)
+  }
+
+  @Test func someOfItIsNotAllOfIt() throws {
+    #expect(try !ruling(.capability("ALL"), #"{"capabilities": ["SYS_ADMIN"]}"#).isGiven)
+    #expect(try !ruling(.privilege(.container), #"{"privileged": ["apparmor"]}"#).isGiven)
+    #expect(try !ruling(.privilege(.container), #"{"privileged": false}"#).isGiven)
+    #expect(try !ruling(.device("/dev/sndx"), #"{"devices": ["/dev/snd"]}"#).isGiven)
+    #expect(try !ruling(.device("gpus"), #"{"devices": ["/"]}"#).isGiven)
+    #expect(try !ruling(.seccomp("unconfined"), #"{"seccomp": ["/"]}"#).isGiven)
+    #expect(try !ruling(.network(""), #"{"networks": ["web"]}"#).isGiven)
+  }
+
+  @Test func ceilings() throws {
+    let text = #"{"ceilings": {"pids": 10, "runs": 2}}"#
+    #expect(try ruling(.amount(.pids, 10), text).isGiven && !ruling(.amount(.pids, 11), text).isGiven)
+    #expect(try !ruling(.amount(.pids, nil), text).isGiven)
+    #expect(try ruling(.amount(.shm, nil), text).isGiven)
+    #expect(try !ruling(.amount(.runs, 3), text).isGiven)
+    #expect(try ruling(.amount(.runs, 3), text, words: .init(maxRuns: true)).isGiven)
+  }
+
+  @Test func whatIsNotAskedForIsAtMostTheCeiling() throws {
+    let text =
+      #"{"ceilings": {"pids": 10, "finalization_wait": 3},"#
+      + #" "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0, "pids": 99}}}"#
+    let leave = PolicyLeave(try policy(text), paths: [])
+    let task = leave.applied(to: TaskSpecification(name: "t", processes: []))
+    #expect(task.resources == Resources(cpu: 2, ram: 1 << 20, disk: 0, pids: 10) && task.finalizationWait == 3)
+    let own = Resources(cpu: 1, ram: 1 << 21, disk: 5)
+    let kept = leave.applied(to: TaskSpecification(name: "t", processes: [], resources: own))
+    #expect(kept.resources == Resources(cpu: 1, ram: 1 << 21, disk: 5, pids: 10))
+  }
+
+  @Test func theJournalKeepsWhatAPolicyMadeOfARun() throws {
+    var policy = try policy(#"{"ceilings": {"shm": 4096}, "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0}}}"#)
+    (policy.file, policy.digest) = ("/p", "sha256:0")
+    var settings = RunSettings(role: "svc", hostname: "h", isolation: [])
+    settings.policy = PolicyLeave(policy, paths: [.init(written: "/a", resolved: "/b")])
+    settings.logBytes = 77
+    #expect(RunSettings(json: try JSON(parsing: settings.json.compactBytes)) == settings)
+    let broken = JSON(.object((settings.json.members ?? []).map { $0.key == "policy" ? .init("policy", 1) : $0 }))
+    #expect(RunSettings(json: broken) == nil)
+  }
+
+  // MARK: Properties
+
+  private static let kinds: [Demand.Kind] =
+    [
+      .role(name: "svc", uid: 33), .role(name: "root", uid: 0), .role(name: "toor", uid: 0),
+      .hostPath("/srv/a", writable: true), .hostPath("/srv", writable: false), .hostPath("/srv/link", writable: false),
+      .hostPath("/etc", writable: false), .hostPath("/missing", writable: true), .capability("SYS_ADMIN"), .capability("ALL"),
+      .device("/dev/fuse"), .device("gpus"), .device("c *:* rwm"), .seccomp("unconfined"), .seccomp("/p/x"),
+      .network("web"), .network(""),
+    ]
+    + HostNamespace.allCases.map { .namespace($0) } + Privilege.allCases.map { .privilege($0) }
+    + DockerRunOptions.names.map { .dockerParameter($0) }
+
+  /// A policy as lists of entries, from which some can be taken.
+  private struct Draft {
+    var members: [(String, [JSON])] = []
+
+    init(using random: inout SystemRandomNumberGenerator) {
+      func some(_ all: [JSON]) -> [JSON] { all.filter { _ in Bool.random(using: &random) } }
+      let words: [(String, [JSON])] = [
+        ("capabilities", ["SYS_ADMIN", "ALL", "BPF"]), ("host_namespaces", HostNamespace.allCases.map { JSON($0.rawValue) }),
+        ("docker_parameters", DockerRunOptions.names.map { JSON($0) }),
+        ("privileged", Privilege.allCases.map { JSON($0.rawValue) }), ("devices", ["/dev", "gpus", "c *:* rwm"]),
+        ("seccomp", ["unconfined", "/p"]), ("networks", ["web"]),
+        (
+          "host_paths",
+          ["/", "/srv", "/etc", "/srv/a"].flatMap { path in
+            ["RO", "RW"].map { JSON(object: [("path", JSON(path)), ("mode", $0)]) }
+          }
+        ),
+      ]
+      for (name, all) in words { members.append((name, some(all))) }
+      members.append(("allow", ["*"] + some(["svc", "root", "toor"])))
+    }
+
+    var text: String {
+      JSON(
+        object: members.map { name, items in
+          name == "allow" ? ("roles", JSON(object: [("allow", JSON(items))])) : (name, JSON(items))
+        }
+      ).compact
+    }
+  }
+
+  @Test func anotherEntryNeverTakesLeaveAway() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<60 {
+      let large = Draft(using: &random)
+      var small = large
+      let member = Int.random(in: small.members.indices, using: &random)
+      guard let entry = small.members[member].1.indices.randomElement(using: &random) else { continue }
+      small.members[member].1.remove(at: entry)
+      for kind in Self.kinds {
+        let before = try ruling(kind, small.text).isGiven
+        let after = try ruling(kind, large.text).isGiven
+        #expect(!before || after, "\(kind): \(small.text) gives what \(large.text) does not")
+      }
+    }
+  }
+
+  @Test func anEmptyPolicyGivesNothingOfTheHost() throws {
+    for kind in Self.kinds {
+      let isOrdinaryRole = kind == .role(name: "svc", uid: 33)
+      #expect(try ruling(kind, "{}").isGiven == isOrdinaryRole, "\(kind)")
+    }
+  }
+
+  /// A denial says where: a rule that denies, or the member that has none.
+  @Test func everyRulingHasItsReason() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<20 {
+      let draft = Draft(using: &random).text
+      for kind in Self.kinds {
+        let found = try ruling(kind, draft)
+        #expect(!found.reason.isEmpty)
+        if found.isGiven { #expect(found.rule != nil) }
+      }
+    }
+  }
+}
