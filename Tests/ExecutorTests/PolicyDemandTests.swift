@@ -1,4 +1,3 @@
-import Isolators
 import LaunchModel
 import LinuxKernel
 import StrictJSON
@@ -21,7 +20,9 @@ struct PolicyDemandTests {
     return PolicyDemands.of(task, identity, settings).map { demand in
       if case .hostPath(let path, let writable) = demand.kind { return "host_path \(path) \(writable ? "RW" : "RO")" }
       return "\(demand.kind.name) \(demand.kind.value)"
-    }.filter { !$0.utf8.starts(with: "role ".utf8) && $0 != "ceiling processes 1" && $0 != "ceiling finalization_wait 30" }
+    }.filter {
+      !$0.utf8.starts(with: "role ".utf8) && $0 != "ceiling processes 1" && $0 != "ceiling finalization_wait 30"
+    }
   }
 
   @Test(arguments: [
@@ -66,7 +67,8 @@ struct PolicyDemandTests {
     ("cgroupns", "private", []), ("cpu-rt-period", "1000", ["privilege realtime"]),
     ("cpu-rt-runtime", "1000", ["privilege realtime"]), ("device", "/dev/fuse:/dev/x:r", ["device /dev/fuse"]),
     ("device", "vendor.com/gpu=0", ["device vendor.com/gpu=0"]),
-    ("device-cgroup-rule", "c *:* rwm", ["device c *:* rwm"]), ("env-file", "/etc/shadow", ["host_path /etc/shadow RO"]),
+    ("device-cgroup-rule", "c *:* rwm", ["device c *:* rwm"]),
+    ("env-file", "/etc/shadow", ["host_path /etc/shadow RO"]),
     ("label-file", "/etc/shadow", ["host_path /etc/shadow RO"]), ("gpus", "all", ["device gpus"]),
     ("group-add", "7", []), ("group-add", "0", ["privilege groups"]), ("group-add", "docker", ["privilege groups"]),
     ("ipc", "host", ["host_namespace ipc"]), ("ipc", "container:a", ["privilege other_containers"]),
@@ -76,7 +78,8 @@ struct PolicyDemandTests {
     ("oom-score-adj", "-1", ["privilege oom"]), ("oom-score-adj", "1", []), ("pid", "host", ["host_namespace pid"]),
     ("pid", "container:a", ["privilege other_containers"]), ("pids-limit", "-1", ["ceiling pids unlimited"]),
     ("pids-limit", "0", ["ceiling pids unlimited"]), ("pids-limit", "77", ["ceiling pids 77"]),
-    ("privileged", "true", ["privilege container"]), ("privileged", "false", []), ("runtime", "x", ["privilege runtime"]),
+    ("privileged", "true", ["privilege container"]), ("privileged", "false", []),
+    ("runtime", "x", ["privilege runtime"]),
     ("security-opt", "apparmor=unconfined", ["privilege apparmor"]),
     ("security-opt", "apparmor:unconfined", ["privilege apparmor"]), ("security-opt", "apparmor=docker-default", []),
     ("security-opt", "label=disable", ["privilege label"]), ("security-opt", "label:type:spc_t", ["privilege label"]),
@@ -87,14 +90,18 @@ struct PolicyDemandTests {
     ("security-opt", "seccomp:unconfined", ["seccomp unconfined"]), ("security-opt", "seccomp=default", []),
     ("security-opt", "seccomp=/x.json", ["seccomp /x.json"]),
     ("security-opt", "systempaths=unconfined", ["privilege systempaths"]),
-    ("security-opt", "writable-cgroups=true", ["privilege security_options"]), ("shm-size", "1g", ["ceiling shm 1073741824"]),
-    ("storage-opt", "size=1G", []), ("storage-opt", "dm.x=1", ["privilege storage"]), ("userns", "host", ["host_namespace user"]),
-    ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]), ("volume", "/a:/b:ro", ["host_path /a RO"]),
+    ("security-opt", "writable-cgroups=true", ["privilege security_options"]),
+    ("shm-size", "1g", ["ceiling shm 1073741824"]),
+    ("storage-opt", "size=1G", []), ("storage-opt", "dm.x=1", ["privilege storage"]),
+    ("userns", "host", ["host_namespace user"]),
+    ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]),
+    ("volume", "/a:/b:ro", ["host_path /a RO"]),
     ("volume", "name:/b", []), ("volume", "/b", []),
     ("volume", "/a:/b:ro,rshared", ["host_path /a RO", "privilege propagation"]),
     ("volume", "/a:/b:ro,z", ["host_path /a RO", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
     ("volume-driver", "local", []), ("volume-driver", "nfs", ["privilege storage"]),
-    ("volumes-from", "a:ro", ["privilege other_containers"]), ("mount", "type=bind,source=/a,target=/b", ["host_path /a RW"]),
+    ("volumes-from", "a:ro", ["privilege other_containers"]),
+    ("mount", "type=bind,source=/a,target=/b", ["host_path /a RW"]),
     ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO"]),
     ("mount", "type=bind,src=/a,dst=/b,readonly,bind-recursive=writable", ["host_path /a RW"]),
     ("mount", "type=bind,src=/a,dst=/b,bind-propagation=shared", ["host_path /a RW", "privilege propagation"]),

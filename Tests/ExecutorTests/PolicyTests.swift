@@ -31,9 +31,12 @@ struct PolicyFileTests {
       #"{"host_namespaces": ["net"]}"#,
       #"1:22: host_namespaces[0]: unknown "net" (there are pid, ipc, uts, cgroup, user)"#
     ),
-    (#"{"defaults": {"resources": {"cpu": 0, "ram": 1048576, "disk": 0}}}"#,
-      "1:36: defaults.resources.cpu: must be a number above 0, at most 65536"),
-    ("[]", "1:1: expected an object, found an array"), ("{\"roles\": {},\n \"roles\": {}}", "2:2: duplicate key \"roles\""),
+    (
+      #"{"defaults": {"resources": {"cpu": 0, "ram": 1048576, "disk": 0}}}"#,
+      "1:36: defaults.resources.cpu: must be a number above 0, at most 65536"
+    ),
+    ("[]", "1:1: expected an object, found an array"),
+    ("{\"roles\": {},\n \"roles\": {}}", "2:2: duplicate key \"roles\""),
     ("", "1:1: the document is empty"),
   ])
   func faultsHaveTheirPlaces(text: String, expected: String) { #expect(faults(text) == [expected]) }

@@ -29,7 +29,8 @@ struct PolicyVerdictTests {
     try judge(text, words, allowed).ruling(Demand(kind, .init(.document), goesToEngine: engine))
   }
 
-  private func judge(_ text: String, _ words: OperatorWords = .init(), _ allowed: String = "all") throws -> PolicyJudge {
+  private func judge(_ text: String, _ words: OperatorWords = .init(), _ allowed: String = "all") throws -> PolicyJudge
+  {
     PolicyJudge(
       policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed),
       resolve: Self.resolve)
@@ -40,7 +41,8 @@ struct PolicyVerdictTests {
     ("root", 0, #"{"roles": {"allow": ["*"]}}"#, false), ("root", 0, #"{"roles": {"allow": ["*", "root"]}}"#, true),
     ("toor", 0, #"{"roles": {"allow": ["*", "root"]}}"#, false), ("toor", 0, #"{"roles": {"allow": ["toor"]}}"#, true),
     ("svc", 33, #"{"roles": {"allow": []}}"#, false), ("svc", 33, #"{"roles": {"allow": ["other"]}}"#, false),
-    ("svc", 33, #"{"roles": {"deny": ["svc"]}}"#, false), ("svc", 33, #"{"roles": {"allow": ["svc"], "deny": ["*"]}}"#, false),
+    ("svc", 33, #"{"roles": {"deny": ["svc"]}}"#, false),
+    ("svc", 33, #"{"roles": {"allow": ["svc"], "deny": ["*"]}}"#, false),
     ("toor", 0, #"{"roles": {"allow": ["toor"], "deny": ["root"]}}"#, false),
     ("root", 0, #"{"roles": {"allow": ["root"], "deny": ["*"]}}"#, true),
   ])
@@ -53,7 +55,8 @@ struct PolicyVerdictTests {
   private static let paths = #"{"host_paths": [{"path": "/srv", "mode": "RO"}, {"path": "/srv/data", "mode": "RW"}]}"#
 
   @Test(arguments: [
-    ("/srv", false, true, "host_paths[0]"), ("/srv", true, false, "host_paths[0]"), ("/srv/x", false, true, "host_paths[0]"),
+    ("/srv", false, true, "host_paths[0]"), ("/srv", true, false, "host_paths[0]"),
+    ("/srv/x", false, true, "host_paths[0]"),
     ("/srv/data", true, true, "host_paths[1]"), ("/srv/data/../x", true, false, "host_paths[0]"),
     ("/srvx", false, false, nil), ("/srv/data2", true, false, "host_paths[0]"), ("/", false, false, nil),
     ("/srv/link", false, false, nil), ("/missing", false, false, nil), ("/srv/colon", false, true, "host_paths[0]"),
@@ -73,7 +76,8 @@ struct PolicyVerdictTests {
     #expect(try ruling(.hostPath("/srv/link", writable: true), everything).resolved == "/etc")
     var leave = PolicyLeave(try policy(everything), paths: [.init(written: "/srv/link", resolved: "/etc")])
     var task = TaskSpecification(name: "t", processes: [])
-    task.container = .mesos(MesosContainer(volumes: [.init(containerPath: "/x", hostPath: "/srv/link", mode: .readOnly)]))
+    task.container = .mesos(
+      MesosContainer(volumes: [.init(containerPath: "/x", hostPath: "/srv/link", mode: .readOnly)]))
     guard case .mesos(let container) = leave.applied(to: task).container else { return }
     #expect(container.volumes.first?.hostPath == "/etc")
     var config = HostConfig()
@@ -143,7 +147,8 @@ struct PolicyVerdictTests {
   }
 
   @Test func theJournalKeepsWhatAPolicyMadeOfARun() throws {
-    var policy = try policy(#"{"ceilings": {"shm": 4096}, "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0}}}"#)
+    var policy = try policy(
+      #"{"ceilings": {"shm": 4096}, "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0}}}"#)
     (policy.file, policy.digest) = ("/p", "sha256:0")
     var settings = RunSettings(role: "svc", hostname: "h", isolation: [])
     settings.policy = PolicyLeave(policy, paths: [.init(written: "/a", resolved: "/b")])
@@ -159,7 +164,8 @@ struct PolicyVerdictTests {
     [
       .role(name: "svc", uid: 33), .role(name: "root", uid: 0), .role(name: "toor", uid: 0),
       .hostPath("/srv/a", writable: true), .hostPath("/srv", writable: false), .hostPath("/srv/link", writable: false),
-      .hostPath("/etc", writable: false), .hostPath("/missing", writable: true), .capability("SYS_ADMIN"), .capability("ALL"),
+      .hostPath("/etc", writable: false), .hostPath("/missing", writable: true), .capability("SYS_ADMIN"),
+      .capability("ALL"),
       .device("/dev/fuse"), .device("gpus"), .device("c *:* rwm"), .seccomp("unconfined"), .seccomp("/p/x"),
       .network("web"), .network(""),
     ]
@@ -173,7 +179,8 @@ struct PolicyVerdictTests {
     init(using random: inout SystemRandomNumberGenerator) {
       func some(_ all: [JSON]) -> [JSON] { all.filter { _ in Bool.random(using: &random) } }
       let words: [(String, [JSON])] = [
-        ("capabilities", ["SYS_ADMIN", "ALL", "BPF"]), ("host_namespaces", HostNamespace.allCases.map { JSON($0.rawValue) }),
+        ("capabilities", ["SYS_ADMIN", "ALL", "BPF"]),
+        ("host_namespaces", HostNamespace.allCases.map { JSON($0.rawValue) }),
         ("docker_parameters", DockerRunOptions.names.map { JSON($0) }),
         ("privileged", Privilege.allCases.map { JSON($0.rawValue) }), ("devices", ["/dev", "gpus", "c *:* rwm"]),
         ("seccomp", ["unconfined", "/p"]), ("networks", ["web"]),

@@ -28,7 +28,8 @@ struct Command: Sendable {
 /// Every command, in the order of `--help`.
 enum CommandTable {
   static let commands: [Command] = [
-    RunCommand.command, ValidateCommand.command, PolicyCommand.command, PlanCommand.command, RenderCommand.command, SchemaCommand.command,
+    RunCommand.command, ValidateCommand.command, PolicyCommand.command, PlanCommand.command, RenderCommand.command,
+    SchemaCommand.command,
     SimulateCommand.command, PsCommand.command, StatusCommand.command, ExplainCommand.command, LogsCommand.command,
     RecoverCommand.command,
     SweepCommand.command,

@@ -21,7 +21,8 @@ enum PlanCommand {
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     var containerizer = try ContainerizerChoice.make(task, try gate.identity.get(), settings, paths)
     if containerizer.imageName != nil { try containerizer.locate() }
-    let report = PlanReport(try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict)
+    let report = PlanReport(
+      try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict)
     if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
     return .finished
   }

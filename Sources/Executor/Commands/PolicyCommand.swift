@@ -29,7 +29,8 @@ enum PolicyCommand {
     if style == .json {
       Console.raw(Array(verdict.json.pretty.utf8))
     } else {
-      Console.output(verdict.policy.map { "policy \($0.file) (\($0.digest))" } ?? "no policy: the document means what it says")
+      Console.output(
+        verdict.policy.map { "policy \($0.file) (\($0.digest))" } ?? "no policy: the document means what it says")
       Console.output(verdict.table)
     }
     return verdict.isGiven ? .finished : .needsPrivileges

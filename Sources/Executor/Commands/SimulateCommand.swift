@@ -59,7 +59,8 @@ enum SchemaCommand {
     switch try arguments.operands(0...1, "").first {
     case nil: schema = TaskSchema.json
     case "policy": schema = PolicySchema.json
-    case let other?: throw CommandFailure(.usage, "there is no schema of \"\(other)\"", hint: "of a policy there is one")
+    case let other?:
+      throw CommandFailure(.usage, "there is no schema of \"\(other)\"", hint: "of a policy there is one")
     }
     Console.raw(Array(schema.pretty.utf8))
     return .finished

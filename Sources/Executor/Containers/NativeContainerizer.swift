@@ -171,7 +171,8 @@ struct NativeContainerizer: Containerizer {
       config.sharedMemoryBytes = info.shmSizeBytes.map { UInt64(clamping: $0) }
     }
     if let most = settings.policy?.ceilings[.shm] {
-      config.sharedMemoryBytes = min(config.sharedMemoryBytes ?? NamespacesIPC.sharedMemoryBytes, UInt64(clamping: most))
+      config.sharedMemoryBytes = min(
+        config.sharedMemoryBytes ?? NamespacesIPC.sharedMemoryBytes, UInt64(clamping: most))
     }
     return config
   }

@@ -246,4 +246,3 @@ struct PolicyVerdict {
     ])
   }
 }
-
