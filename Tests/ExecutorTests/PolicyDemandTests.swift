@@ -156,9 +156,29 @@ struct PolicyDemandTests {
       "extraHosts", "dropCapabilities", "sysctls", "ulimits", "initProcess", "isolation", "logConfig", "restartPolicy",
       "autoRemove",
     ]
-    for child in Mirror(reflecting: HostConfig()).children {
-      let name = child.label ?? ""
+    expect(HostConfig(), judged, harmless)
+    expect(
+      ContainerResources(), ["pidsLimit", "oomKillDisable", "cpuRealtimePeriod", "cpuRealtimeRuntime"],
+      [
+        "memory", "memoryReservation", "memorySwap", "memorySwappiness", "nanoCPUs", "cpuShares", "cpuPeriod",
+        "cpuQuota",
+        "cpusetCPUs", "cpusetMemoryNodes", "blkioWeight", "blkioWeightDevices", "blkioReadBytes", "blkioWriteBytes",
+        "blkioReadOperations", "blkioWriteOperations", "kernelMemory",
+      ])
+    expect(
+      MountSpec(.bind, target: "/"),
+      ["kind", "source", "readOnly", "propagation", "readOnlyNonRecursive", "volumeDriver", "volumeOptions"],
+      [
+        "target", "consistency", "nonRecursive", "createSource", "readOnlyForceRecursive", "noCopy", "volumeLabels",
+        "subpath", "tmpfsSize", "tmpfsMode",
+      ])
+  }
+
+  private func expect(_ value: Any, _ judged: Set<String>, _ harmless: Set<String>) {
+    let names = Set(Mirror(reflecting: value).children.compactMap(\.label))
+    for name in names {
       #expect(judged.contains(name) != harmless.contains(name), "what does \(name) reach of the host?")
     }
+    #expect(judged.union(harmless) == names)
   }
 }
