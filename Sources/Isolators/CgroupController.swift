@@ -5,20 +5,24 @@ import LinuxKernel
 ///
 ///     <mount>/aurora-executor/<container>          what init and the task's processes share
 ///     <mount>/aurora-executor/<container>/task     the task's processes, where they have limits
-///     <mount>/aurora-executor/<container>/init     container-init, where they have: it can serve a task that is at its limit
+///     <mount>/aurora-executor/<container>/init     container-init, where it has some: it can serve a task that is at its own
 struct ContainerCgroups: Sendable {
   private let whole: String
   private let isSplit: Bool
+  private let limitsInit: Bool
   /// A new cpuset has no CPUs, and nobody can join it.
   private let inherited: [String]
 
   /// Controllers whose limits init does not share with the task.
   private static let separate: Set<String> = ["cpu", "memory", "pids"]
+  /// Controllers by which init itself is held to something.
+  private static let limited: Set<String> = ["cpu", "memory"]
 
   init(_ hierarchy: CgroupHierarchies.Version1, host: HostFacts, containerID: String) {
     whole = "\(hierarchy.mount)/\(host.cgroupParent)/\(containerID)"
     inherited = hierarchy.controllers.contains("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : []
     isSplit = !hierarchy.controllers.isDisjoint(with: ContainerCgroups.separate)
+    limitsInit = !hierarchy.controllers.isDisjoint(with: ContainerCgroups.limited)
   }
 
   /// Where the task's processes are.
@@ -33,7 +37,9 @@ struct ContainerCgroups: Sendable {
       return fragment
     }
     fragment.cgroups = [setup]
-    fragment.initCgroups = [CgroupSetup(directory: whole + "/init", settings: initial, inherited: inherited)]
+    fragment.initCgroups = [
+      CgroupSetup(directory: limitsInit ? whole + "/init" : whole, settings: initial, inherited: inherited)
+    ]
     return fragment
   }
 }

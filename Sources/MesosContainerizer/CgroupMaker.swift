@@ -21,8 +21,10 @@ enum CgroupMaker {
         try make(parent, &made)
         try inherit(setup.inherited, parent)
       }
-      try make(cgroup, &made)
-      try inherit(setup.inherited, cgroup)
+      if !made.contains(cgroup) {
+        try make(cgroup, &made)
+        try inherit(setup.inherited, cgroup)
+      }
       for setting in setup.settings { try write(setting, cgroup) }
     }
   }

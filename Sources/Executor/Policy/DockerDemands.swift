@@ -165,7 +165,7 @@ struct RequestDemands {
 
   private mutating func privileges(_ config: HostConfig, _ reach: Reach) {
     add(.container, when: config.privileged)
-    let standard = CapabilitiesWithoutLeave.names(sharesHostNetwork: reach.sharesHostNetwork)
+    let standard = Set(LinuxCapabilities.standard(sharesHostNetwork: reach.sharesHostNetwork))
     for name in config.addCapabilities {
       let plain = name.utf8.starts(with: "CAP_".utf8) ? String(name.dropFirst(4)) : name
       if !standard.contains(plain) { add(.capability(plain)) }

@@ -68,7 +68,7 @@ enum PolicyDemands {
     func origin(_ name: String) -> Demand.Origin { Demand.Origin(.container, .key("linux_info"), .key(name)) }
     var demands: [Demand] = []
     // A native task is on the host's network.
-    let standard = CapabilitiesWithoutLeave.names(sharesHostNetwork: true)
+    let standard = Set(LinuxCapabilities.standard(sharesHostNetwork: true))
     for (name, list) in [
       ("bounding_capabilities", info.boundingCapabilities), ("effective_capabilities", info.effectiveCapabilities),
     ] {
@@ -87,16 +87,5 @@ enum PolicyDemands {
     case .profile, nil: break
     }
     return demands
-  }
-}
-
-/// Capabilities that a document may name without leave: those that it has by default.
-enum CapabilitiesWithoutLeave {
-  /// On the host's network, what they do they do to the host.
-  private static let ofNetworks: Set<String> = ["NET_BIND_SERVICE", "NET_RAW"]
-
-  static func names(sharesHostNetwork: Bool) -> Set<String> {
-    let standard = Set(LinuxCapabilities.standard)
-    return sharesHostNetwork ? standard.subtracting(ofNetworks) : standard
   }
 }
