@@ -1,0 +1,175 @@
+"""What protects the host is there, or the launch is refused; what was applied is told."""
+
+import json
+import os
+import signal
+import subprocess
+
+from support import DockerTestCase, ExecutorTestCase, document, process
+from support.executor import Finished
+from support.needs import CGROUP_ROOT, controller_directory, need_controller
+
+ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
+       "linux/capabilities", "linux/nnp", "linux/seccomp", "namespaces/ipc", "namespaces/pid", "namespaces/cgroup",
+       "volume/sandbox_path", "volume/host_path", "disk/du")
+
+
+def without(*names):
+    return ("--isolation", ",".join(name for name in ALL if name not in names))
+
+
+class NeverLeftOut(ExecutorTestCase):
+    def run_where(self, preparation, made, *options, role="www-data"):
+        """Runs a task in a mount namespace that was changed before."""
+        task_id = self.host.task_id()
+        path = self.host.write(f"{task_id}.json", made)
+        words = self.host.words(["run", "--task", path, "--task-id", task_id, "--role", role, *options])
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", preparation + ' && exec "$@"', "sh", *words], stdin=subprocess.DEVNULL,
+            capture_output=True, env=self.host.environment(), check=False, timeout=30)
+        with open(os.path.join(self.host.work, "tasks", task_id, "result.json"), encoding="utf-8") as file:
+            return Finished(done.returncode, done.stdout, done.stderr), json.load(file)
+
+    def test_without_the_devices_controller_a_task_is_refused(self):
+        need_controller("devices")
+        for role in ("root", "www-data"):
+            done, result = self.run_where(f"umount {controller_directory('devices')}", document("true"), role=role)
+            self.assertEqual(done.code, 78, done)
+            self.assertIn("devices", result["message"])
+            self.assertEqual(result["processes"]["main"]["runs"], [])
+
+    def test_a_hierarchy_that_is_not_mounted_refuses_a_task_and_is_named(self):
+        need_controller("freezer")
+        done, result = self.run_where(f"umount {controller_directory('freezer')}", document("true"))
+        self.assertEqual(done.code, 78, done)
+        self.assertIn("freezer", result["message"])
+        self.assertIn("--isolation", done.err)
+
+    def test_what_is_left_out_by_name_is_left_out_and_told(self):
+        need_controller("devices")
+        options = without("cgroups/devices", "namespaces/cgroup")
+        done, result = self.run_where(f"umount {controller_directory('devices')}", document("true"), *options)
+        self.assertEqual(done.code, 0, done)
+        self.assertNotIn("cgroups/devices", result["isolation"]["applied"])
+        self.assertIn("linux/nnp", result["isolation"]["applied"])
+
+    def test_a_limit_that_nobody_asked_for_may_be_missing_and_is_named(self):
+        need_controller("pids")
+        made = document("true")
+        done, result = self.run_where(f"umount {controller_directory('pids')}", made, *without("namespaces/cgroup"))
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual([one["isolator"] for one in result["isolation"]["left_out"]], ["cgroups/pids"])
+        self.assertIn("cgroups/pids", done.err)
+        asked = document("true", pids=100)
+        done, result = self.run_where(f"umount {controller_directory('pids')}", asked, *without("namespaces/cgroup"))
+        self.assertEqual(done.code, 78, done)
+
+    def test_what_a_task_asks_for_and_no_isolator_gives_is_refused(self):
+        data = self.host.path("data")
+        os.mkdir(data)
+        image = self.with_busybox()
+        volumes = {"volumes": [{"container_path": data, "host_path": data, "mode": "RO"}]}
+        scratch = {"volumes": [{"container_path": data, "host_path": "scratch", "mode": "RW"}]}
+        limits = {"rlimit_info": {"rlimits": [{"type": "RLMT_NOFILE", "soft": 77, "hard": 77}]}}
+        capabilities = {"linux_info": {"bounding_capabilities": {"capabilities": ["CHOWN"]}}}
+        for missing, made in (
+                ("filesystem/linux", document("touch /on-the-host", image=image)),
+                ("volume/host_path", document("true", container=volumes)),
+                ("volume/sandbox_path", document("true", container=scratch)),
+                ("posix/rlimits", document("true", container=limits)),
+                ("linux/capabilities", document("true", container=capabilities)),
+                ("docker/runtime", document(image=image))):
+            with self.subTest(missing=missing):
+                outcome = self.run_task(made, *without(missing), role="root")
+                self.assertEqual(outcome.code, 78, outcome)
+                self.assertIn(missing, outcome.result["message"])
+        self.assertFalse(os.path.exists("/on-the-host"))
+
+    def test_the_result_and_the_plan_list_what_is_applied(self):
+        outcome = self.assert_finished(self.run_task(document("true")))
+        self.assertEqual(sorted(outcome.result["isolation"]["applied"]), sorted(ALL))
+        self.assertNotIn("left_out", outcome.result["isolation"])
+        path = self.host.write("t.json", document("true"))
+        plan = json.loads(self.aurora("plan", "--task", path, "--role", "www-data", "--output", "json").out)
+        self.assertEqual(sorted(plan["isolators"]), sorted(ALL))
+
+
+class Cgroups(ExecutorTestCase):
+    def cgroups(self, task_id):
+        found = []
+        for hierarchy in os.listdir(CGROUP_ROOT):
+            for directory, _, _ in os.walk(os.path.join(CGROUP_ROOT, hierarchy, "aurora-executor", task_id)):
+                found.append(directory)
+        return found
+
+    def test_cgroups_that_somebody_made_in_a_tasks_go_with_it(self):
+        task = self.start_task(document("echo ready; sleep 1000", finalization_wait=1)).wait_log("ready")
+        for directory in self.cgroups(task.id):
+            os.makedirs(os.path.join(directory, "x", "y"), exist_ok=True)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertNotIn("notes", outcome.result)
+        self.assertEqual(self.cgroups(task.id), [])
+
+    def test_a_process_that_somebody_put_there_is_named(self):
+        need_controller("pids")
+        task = self.start_task(document("echo ready; sleep 1000", finalization_wait=1)).wait_log("ready")
+        stranger = subprocess.Popen(["sleep", "1000"])
+        place = os.path.join(controller_directory("pids"), "aurora-executor", task.id, "task", "cgroup.procs")
+        with open(place, "w", encoding="ascii") as file:
+            file.write(str(stranger.pid))
+        try:
+            outcome = task.signal(signal.SIGTERM).wait()
+            self.assertIn(str(stranger.pid), " ".join(outcome.result["notes"]), outcome)
+        finally:
+            stranger.kill()
+            stranger.wait()
+        self.assertEqual(self.aurora("sweep").code, 0)
+        self.assertEqual(self.cgroups(task.id), [])
+
+    def test_init_has_limits_of_its_own(self):
+        need_controller("memory")
+        task = self.start_task(document("echo ready; sleep 1000", ram=40 << 20, cpu=0.5, finalization_wait=1)).wait_log("ready")
+        init = task.launched()["pid"]
+        for controller, file, expected in (
+                ("memory", "memory.limit_in_bytes", (64 << 20) + (512 << 10)), ("cpu", "cpu.cfs_quota_us", 50000)):
+            own = os.path.join(controller_directory(controller), "aurora-executor", task.id, "init")
+            with open(own + "/cgroup.procs", encoding="ascii") as procs:
+                self.assertEqual(procs.read().split(), [str(init)])
+            with open(os.path.join(own, file), encoding="ascii") as value:
+                self.assertEqual(int(value.read()), expected)
+        task.signal(signal.SIGTERM).wait()
+
+    def test_nothing_of_a_cgroup_can_be_written_from_inside(self):
+        script = ("for f in $(find /sys/fs/cgroup -name 'cgroup.procs' -o -name 'release_agent' -o -name 'tasks' 2>/dev/null); do "
+                  "(echo 0 > $f) 2>/dev/null && echo wrote $f; done; mount -t cgroup -o freezer x /tmp 2>/dev/null && echo mounted; true")
+        for image in (None, self.with_busybox()):
+            for role in ("www-data", "root"):
+                outcome = self.assert_finished(self.run_task(document(script, image=image), role=role))
+                self.assertEqual(outcome.out(), "", (image, role))
+
+
+class Docker(DockerTestCase):
+    def test_capabilities_are_the_default_ones_without_those_of_the_hosts_network(self):
+        for docker, expected in (({}, 0x800401FB), ({"network": "NONE"}, 0x800405FB)):
+            outcome = self.assert_finished(self.run_docker("grep CapBnd /proc/self/status", role="root", docker=docker))
+            self.assertEqual(int(outcome.out().split()[1], 16), expected, docker)
+
+    def test_the_result_lists_what_is_ours(self):
+        outcome = self.assert_finished(self.run_docker("true"))
+        self.assertEqual(set(outcome.result["isolation"]["applied"]), {"posix/rlimits", "linux/capabilities", "linux/nnp"})
+
+
+class Secrets(ExecutorTestCase):
+    def test_a_binding_comes_from_a_file_or_a_descriptor(self):
+        made = {"name": "t", "processes": [process("main", "echo {{token}} {{other}} {{plain}}")]}
+        path = self.host.write("secret", "of the file\n")
+        reader, writer = os.pipe()
+        os.write(writer, b"of the pipe")
+        os.close(writer)
+        outcome = self.assert_finished(self.run_task(
+            made, "--bind", f"token=@{path}", "--bind", f"other=@/dev/fd/{reader}", "--bind", "plain=@@x", pass_fds=(reader,)))
+        os.close(reader)
+        self.assertEqual(outcome.out(), "of the file of the pipe @x\n")
+        missing = self.aurora("run", "--task", self.host.write("d.json", made), "--bind", "token=@/no/such")
+        self.assertEqual(missing.code, 66, missing)
+        self.assertIn("token", missing.err)
