@@ -67,6 +67,8 @@ package struct CgroupDirectory: Sendable, Hashable {
     while next < found.count {
       let directory = found[next].path
       next += 1
+      // Two links and one for each directory in it.
+      if (try? status(of: directory))?.links == 2 { continue }
       for entry in (try? entries(of: directory)) ?? [] where entry.isDirectory {
         guard let name = String(validating: entry.name, as: UTF8.self) else { continue }
         found.append(CgroupDirectory(directory + "/" + name))
@@ -80,10 +82,16 @@ package struct CgroupDirectory: Sendable, Hashable {
     package let description: String
   }
 
-  /// Removes the cgroup and every one below it, from the bottom up. Processes that have ended may be counted for a moment
+  /// Removes the cgroup and every one below it, from the bottom up; `expected` are those that are usually there. Processes that have ended may be counted for a moment
   /// still: `EBUSY` is tried again, for at most two seconds. A missing cgroup is not an error.
-  package func remove() throws(RemovalError) {
-    guard exists() else { return }
+  package func remove(expected: [String] = []) throws(RemovalError) {
+    do throws(Errno) {
+      for name in expected { try? removeDirectory(path + "/" + name) }
+      try removeDirectory(path)
+      return
+    } catch {
+      if error.code == ENOENT { return }
+    }
     let deadline = Clock.now + 2_000_000_000
     for cgroup in tree().reversed() {
       do throws(Errno) { try cgroup.removeAlone(until: deadline) } catch {

@@ -4,7 +4,9 @@ import CLinux
 package struct CgroupHierarchies: Sendable, Equatable {
   /// Mount point of each version 1 controller, `memory` and so on, and of each named hierarchy, `name=systemd`. Controllers
   /// that are mounted together have the same.
-  package var version1: [String: String] = [:]
+  package var version1: [String: String] = [:] { didSet { version1Hierarchies = grouped() } }
+  /// Every version 1 hierarchy once, in the order of their mount points.
+  package private(set) var version1Hierarchies: [Version1] = []
   /// Version 1 controllers and named hierarchies that the kernel has, and this mount namespace does not show.
   package var unmounted: [String] = []
   /// Mount point of the version 2 hierarchy.
@@ -20,8 +22,7 @@ package struct CgroupHierarchies: Sendable, Equatable {
     package let controllers: Set<String>
   }
 
-  /// Every version 1 hierarchy once, in the order of their mount points.
-  package var version1Hierarchies: [Version1] {
+  private func grouped() -> [Version1] {
     Dictionary(grouping: version1.keys) { version1[$0] ?? "" }
       .map { Version1(mount: $0.key, controllers: Set($0.value)) }
       .sorted { $0.mount.utf8.lexicographicallyPrecedes($1.mount.utf8) }
@@ -72,6 +73,8 @@ package struct CgroupHierarchies: Sendable, Equatable {
       default: break
       }
     }
+    // Observers are not called while a value is made.
+    version1Hierarchies = grouped()
   }
 
   /// Takes from `/proc/self/cgroup`, which lists every hierarchy of the kernel as `number:controllers:path`, those that no

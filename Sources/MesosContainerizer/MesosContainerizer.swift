@@ -86,7 +86,12 @@ package struct MesosContainerizer: Sendable {
         let slash = copy.to.utf8.lastIndex(of: UInt8(ascii: "/")) ?? copy.to.startIndex
         try makeDirectories(String(copy.to[..<slash]), mode: 0o700)
         let content = try readFile(copy.from, limit: 1 << 20)
-        try writeFileAtomically(copy.to, content)
+        // Of a launch that was interrupted.
+        do throws(Errno) { try removeFile(copy.to) } catch  where error.code == ENOENT {}
+        let file = try openFile(copy.to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)
+        // Whatever the umask: the role reads it in the container.
+        try changeMode(of: file.rawValue, to: 0o644)
+        try file.writeAll(content)
       } catch {
         throw LaunchError("cannot copy \(copy.from) to \(copy.to)", error)
       }
@@ -219,7 +224,7 @@ package struct MesosContainerizer: Sendable {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
     for cgroup in version1(containerID) + [cgroup(containerID)?.whole].compactMap({ $0 }) {
-      do throws(CgroupDirectory.RemovalError) { try cgroup.remove() } catch {
+      do throws(CgroupDirectory.RemovalError) { try cgroup.remove(expected: ["task", "init"]) } catch {
         problems.append("cannot remove the cgroup \(error)")
       }
     }
