@@ -7,7 +7,7 @@ import LinuxKernel
 /// One thread, one poller. It keeps on when the executor goes away, and tells the next one what it missed.
 final class InitServer {
   private enum Source {
-    case listener, signals, drainTimer, strayTimer
+    case listener, signals, drainTimer, strayTimer, workTimer
     case connection(InitChannel)
     case failure(Run)
     case log(Run, LogPump)
@@ -21,6 +21,8 @@ final class InitServer {
   private let signals: FileDescriptor
   private let drainTimer: TimerDescriptor
   private let strayTimer: TimerDescriptor
+  private let workTimer: TimerDescriptor
+  private var work: TreeWork?
   private var sources: [UInt64: Source] = [:]
   private var nextToken: UInt64 = 1
   private var runs: [RunKey: Run] = [:]
@@ -36,11 +38,14 @@ final class InitServer {
   /// Set when the executor has asked strays to end: it is told how many are left.
   private var tellsStrays = false
   private var straysTold: Int?
+  private var toldStraysAt: UInt64 = 0
   /// A signal that asked for the end while no executor was there to hear of it: the next one does.
   private var untoldStop: Int32?
 
   /// How often strays are counted while somebody waits for them to end.
   private static let strayNanoseconds: UInt64 = 200_000_000
+  /// How often their number is told while it changes.
+  private static let strayPause: UInt64 = 1_000_000_000
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
   /// What the rest of a run may take before others get their turn.
@@ -55,12 +60,15 @@ final class InitServer {
     signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
     drainTimer = try TimerDescriptor()
     strayTimer = try TimerDescriptor()
+    workTimer = try TimerDescriptor()
     spare = SharedDescriptor(try openFile("/dev/null", O_RDONLY))
     try listener.descriptor.setNonBlocking(true)
     _ = try watch(listener.rawValue, .listener)
     _ = try watch(signals.rawValue, .signals)
     _ = try watch(drainTimer.descriptor.rawValue, .drainTimer)
     _ = try watch(strayTimer.descriptor.rawValue, .strayTimer)
+    _ = try watch(workTimer.descriptor.rawValue, .workTimer)
+    work = TreeWork(tree) { [unowned self] group in alive[group] != nil }
   }
 
   /// Serves until it is told to shut down.
@@ -76,7 +84,10 @@ final class InitServer {
           cutStreams()
         case .strayTimer:
           strayTimer.acknowledge()
-          tellStrays()
+          countStrays()
+        case .workTimer:
+          workTimer.acknowledge()
+          goOnWithWork()
         case .connection(let channel): serve(channel, token: event.token, writable: event.writable)
         case .failure(let run): settle(run, token: event.token)
         case .log(let run, let pump): drainLog(run, pump, token: event.token)
@@ -191,13 +202,14 @@ final class InitServer {
       // A process that is stopped takes no signal but this one.
       if signal != SIGKILL { Children.signalGroup(run.pid, SIGCONT) }
     case .signalStrays(let signal):
-      tree.signal(signal, except: Set(alive.keys))
+      work?.signalStrays(signal)
       tellsStrays = true
-      straysTold = nil
-      tellStrays()
+      (straysTold, toldStraysAt) = (nil, 0)
+      countStrays()
     case .killAll:
-      tree.killAll()
+      work?.killAll()
       owesAllGone = true
+      goOnWithWork()
       reapAndTell()
     case .shutdown:
       Child.exit(0)
@@ -276,7 +288,7 @@ final class InitServer {
     // SIGTERM and its like to init are for the executor to act on, not for init: it ends when it is told to. Senders
     // inside have no say: a task's own root could otherwise stop itself by accident (`kill -1`).
     while let received = (try? nextSignal(signals)) ?? nil {
-      guard received.signal != SIGCHLD, !tree.isInside(received.pid) else { continue }
+      guard received.signal != SIGCHLD, received.isVouchedFor, !tree.isInside(received.pid) else { continue }
       if connections.isEmpty { untoldStop = received.signal }
       tell(.stopRequested(signal: received.signal))
     }
@@ -291,20 +303,34 @@ final class InitServer {
       guard let (waitStatus, use) = Children.reap(pid) else { continue }
       if let run { finish(run, waitStatus, use) }
     }
-    if tellsStrays { tellStrays() }
+    if tellsStrays { countStrays() }
     if owesAllGone, !Children.areLeft, runs.values.allSatisfy(\.isRecorded) {
       owesAllGone = false
+      work?.endKilling()
       tell(.allGone)
     }
   }
 
-  private func tellStrays() {
-    let count = tree.count(except: Set(alive.keys))
+  // MARK: All processes
+
+  private func countStrays() {
+    work?.countStrays()
+    goOnWithWork()
+  }
+
+  private func goOnWithWork() {
+    guard let report = work?.goOn() else { return }
+    try? workTimer.set(report.next)
+    if let count = report.strays { tellStrays(count) }
+  }
+
+  /// That none is left is told at once; a number that comes and goes, now and then.
+  private func tellStrays(_ count: Int) {
     // Those that somebody put here from outside (`docker exec`, nsenter(1)) are nobody's children here: no signal says
     // that they have ended.
     if count > 0 { try? strayTimer.set(Clock.now + InitServer.strayNanoseconds) }
-    guard count != straysTold else { return }
-    straysTold = count
+    guard count != straysTold, count == 0 || Clock.now >= toldStraysAt + InitServer.strayPause else { return }
+    (straysTold, toldStraysAt) = (count, Clock.now)
     tell(.strays(UInt32(clamping: count)))
   }
 
@@ -326,16 +352,15 @@ final class InitServer {
     run.end = record
     if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
     let end = Clock.now + InitServer.turnNanoseconds
-    var held: [SharedDescriptor] = []
     for pump in run.pumps {
-      if pump.drain(through: buffer, until: end) { held.append(pump.pipe) }
+      pump.drain(through: buffer, until: end)
       tellTrouble(of: pump, run)
     }
     if run.pumps.allSatisfy(\.isAtEnd) { return conclude(run) }
-    // A process that left the group still holds the log: it goes with the run. A pipe that only was not emptied in this
-    // turn says nothing of anybody.
-    if !held.isEmpty { tree.killHolders(of: held) }
     run.cutAt = Clock.now + InitServer.drainNanoseconds
+    // A process that left the group may still hold the log: it goes with the run.
+    work?.searchHolders(of: run.pumps.filter { !$0.isAtEnd }.map(\.pipe), until: run.cutAt)
+    try? workTimer.set(Clock.now)
     draining.append(run)
     // Each run has its own second: an end after it must not put it off.
     if draining.count == 1 { try? drainTimer.set(run.cutAt) }
@@ -360,8 +385,7 @@ final class InitServer {
     while let run = draining.first, run.isRecorded || run.cutAt <= Clock.now {
       draining.removeFirst()
       // What many rotations have kept waiting.
-      let held = run.pumps.filter { $0.drain(through: buffer, until: nil) }
-      if !held.isEmpty { tree.killHolders(of: held.map(\.pipe)) }
+      for pump in run.pumps { pump.drain(through: buffer, until: nil) }
       conclude(run)
     }
     try? drainTimer.set(draining.first?.cutAt)
@@ -372,6 +396,7 @@ final class InitServer {
   private func conclude(_ run: Run) {
     guard let record = run.end, !run.isRecorded else { return }
     run.isRecorded = true
+    work?.forget(run.pumps.map(\.pipe))
     for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
     run.pumps = []
     do throws(Errno) { try exits.write(record.frame) } catch {

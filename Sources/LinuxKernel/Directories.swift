@@ -18,27 +18,35 @@ package func forEachEntry(
   of directory: Int32, directoriesFirst: Bool = false, _ body: (_ name: RawPath, _ type: UInt8) -> Bool
 ) throws(Errno) {
   var buffer = [UInt8](repeating: 0, count: 32768)
-  while true {
-    let count = try retrying("getdents64") { ax_getdents64(directory, &buffer, buffer.count) }
-    if count == 0 { return }
-    let goesOn = buffer.withUnsafeBytes { records -> Bool in
-      guard let base = records.baseAddress else { return false }
-      for pass in directoriesFirst ? 0..<2 : 0..<1 {
-        var offset = 0
-        while offset < count {
-          // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name and a NUL
-          let length = Int(records[offset + 16]) | Int(records[offset + 17]) << 8
-          let type = records[offset + 18]
-          let name = (base + offset + 19).assumingMemoryBound(to: CChar.self)
-          let isDot = name[0] == 0x2e && (name[1] == 0 || (name[1] == 0x2e && name[2] == 0))
-          let isTurn = !directoriesFirst || (type == 4) == (pass == 0)
-          if !isDot, isTurn, !body(RawPath(name), type) { return false }
-          offset += length
-        }
+  while try forSomeEntries(of: directory, buffer: &buffer, directoriesFirst: directoriesFirst, body) {}
+}
+
+/// The same for what one call to the kernel gives: for who does something else in between.
+///
+/// - Parameter buffer: room for the answer; the more, the more entries.
+/// - Returns: whether there may be more, and `body` wanted it.
+package func forSomeEntries(
+  of directory: Int32, buffer: inout [UInt8], directoriesFirst: Bool = false,
+  _ body: (_ name: RawPath, _ type: UInt8) -> Bool
+) throws(Errno) -> Bool {
+  let count = try retrying("getdents64") { ax_getdents64(directory, &buffer, buffer.count) }
+  if count == 0 { return false }
+  return buffer.withUnsafeBytes { records -> Bool in
+    guard let base = records.baseAddress else { return false }
+    for pass in directoriesFirst ? 0..<2 : 0..<1 {
+      var offset = 0
+      while offset < count {
+        // struct linux_dirent64: u64 inode, s64 next, u16 record length, u8 type, then the name and a NUL
+        let length = Int(records[offset + 16]) | Int(records[offset + 17]) << 8
+        let type = records[offset + 18]
+        let name = (base + offset + 19).assumingMemoryBound(to: CChar.self)
+        let isDot = name[0] == 0x2e && (name[1] == 0 || (name[1] == 0x2e && name[2] == 0))
+        let isTurn = !directoriesFirst || (type == 4) == (pass == 0)
+        if !isDot, isTurn, !body(RawPath(name), type) { return false }
+        offset += length
       }
-      return true
     }
-    guard goesOn else { return }
+    return true
   }
 }
 

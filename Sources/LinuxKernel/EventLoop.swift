@@ -66,10 +66,26 @@ package func signalDescriptor(_ signals: [Int32]) throws(Errno) -> FileDescripto
     owning: try retrying("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)) })
 }
 
-/// The next signal that arrived, with the pid and uid of its sender; `nil` when none waits.
-package func nextSignal(_ descriptor: borrowing FileDescriptor) throws(Errno) -> (
-  signal: Int32, pid: Int32, uid: UInt32
-)? {
+/// A signal as signalfd(2) hands it out.
+package struct ReceivedSignal: Sendable, Equatable {
+  package let signal: Int32
+  package let pid: Int32
+  package let uid: UInt32
+  /// `si_code` (sigaction(2)).
+  package let code: Int32
+
+  package init(signal: Int32, pid: Int32, uid: UInt32, code: Int32) {
+    (self.signal, self.pid, self.uid, self.code) = (signal, pid, uid, code)
+  }
+
+  /// Whether the kernel itself has filled in who sent it: kill(2), or the kernel on its own account. What
+  /// rt_sigqueueinfo(2) and its like send carries whatever the sender likes, with a code below 0; so does tgkill(2),
+  /// whose word could be believed, and which nobody stops a container with.
+  package var isVouchedFor: Bool { code == 0 || code == 0x80 }  // SI_USER, SI_KERNEL
+}
+
+/// The next signal that arrived; `nil` when none waits.
+package func nextSignal(_ descriptor: borrowing FileDescriptor) throws(Errno) -> ReceivedSignal? {
   var info = signalfd_siginfo()
   let number = descriptor.rawValue
   do throws(Errno) {
@@ -77,7 +93,8 @@ package func nextSignal(_ descriptor: borrowing FileDescriptor) throws(Errno) ->
   } catch  where error.code == EAGAIN {
     return nil
   }
-  return (Int32(info.ssi_signo), Int32(bitPattern: info.ssi_pid), info.ssi_uid)
+  return ReceivedSignal(
+    signal: Int32(info.ssi_signo), pid: Int32(bitPattern: info.ssi_pid), uid: info.ssi_uid, code: info.ssi_code)
 }
 
 /// A timer that becomes readable (timerfd_create(2)), on the clock that also counts suspended time.

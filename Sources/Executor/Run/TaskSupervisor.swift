@@ -412,11 +412,11 @@ final class TaskSupervisor {
   }
 
   private func takeSignals() {
-    while let (signal, pid, uid) = (try? nextSignal(signals.descriptor)) ?? nil {
-      let by = "\(SignalName.name(of: signal)) from pid \(pid) (uid \(uid))"
-      if signal == SIGINT { interrupts += 1 }
+    while let received = (try? nextSignal(signals.descriptor)) ?? nil {
+      let by = "\(SignalName.name(of: received.signal)) from pid \(received.pid) (uid \(received.uid))"
+      if received.signal == SIGINT { interrupts += 1 }
       container.thaw()
-      pending.append(.stop(signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
+      pending.append(.stop(received.signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
     }
   }
 
