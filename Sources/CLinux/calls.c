@@ -101,6 +101,7 @@ int ax_reset_signals(void) {
 }
 
 int ax_ignore_sigpipe(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
+int ax_ignore_sigxfsz(void) { return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0; }
 pid_t ax_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
 
 int ax_set_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }

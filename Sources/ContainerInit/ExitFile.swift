@@ -1,19 +1,32 @@
 import LinuxKernel
 
 /// The task's durable record of exits. A record that cannot be written whole is taken back: the ones after it must stay
-/// readable.
+/// readable. It is tried again before the next one.
 final class ExitFile {
   private let file: SharedDescriptor
+  private let limits: LimitKeeper
+  private var waiting: [[UInt8]] = []
 
-  init(_ file: SharedDescriptor) { self.file = file }
+  init(_ file: SharedDescriptor, _ limits: LimitKeeper) { (self.file, self.limits) = (file, limits) }
 
   func write(_ frame: [UInt8]) throws(Errno) {
-    let size = try status(of: file.rawValue).size
-    do throws(Errno) {
-      try file.descriptor.writeAll(frame)
-    } catch {
-      try? truncate(file.descriptor, to: Int64(clamping: size))
-      throw error
+    waiting.append(frame)
+    try catchUp()
+  }
+
+  /// Writes what could not be written before.
+  func catchUp() throws(Errno) {
+    guard !waiting.isEmpty else { return }
+    limits.restore(.fileSize)
+    while let next = waiting.first {
+      let size = try status(of: file.rawValue).size
+      do throws(Errno) {
+        try file.descriptor.writeAll(next)
+      } catch {
+        try? truncate(file.descriptor, to: Int64(clamping: size))
+        throw error
+      }
+      waiting.removeFirst()
     }
   }
 }

@@ -16,6 +16,7 @@ final class InitServer {
   private let starter: ProcessStarter
   private let tree: ProcessTree
   private let exits: ExitFile
+  private let limits = LimitKeeper()
   private let poller: Poller
   private let listener: SharedDescriptor
   private let signals: FileDescriptor
@@ -41,6 +42,8 @@ final class InitServer {
   private var toldStraysAt: UInt64 = 0
   /// A signal that asked for the end while no executor was there to hear of it: the next one does.
   private var untoldStop: Int32?
+  /// The same of what could not be written, the first of it.
+  private var untoldTroubles: [(RunKey, String)] = []
 
   /// How often strays are counted while somebody waits for them to end.
   private static let strayNanoseconds: UInt64 = 200_000_000
@@ -48,13 +51,15 @@ final class InitServer {
   private static let strayPause: UInt64 = 1_000_000_000
   /// How long a stream may stay open after its run has ended before it is cut off.
   private static let drainNanoseconds: UInt64 = 1_000_000_000
+  private static let mostTroubles = 32
   /// What the rest of a run may take before others get their turn.
   private static let turnNanoseconds: UInt64 = 20_000_000
 
   init(starter: ProcessStarter, tree: ProcessTree, listener: SharedDescriptor, exits: SharedDescriptor) throws(Errno) {
     self.starter = starter
     self.tree = tree
-    self.exits = ExitFile(exits)
+    self.exits = ExitFile(exits, limits)
+    CurrentProcess.ignoreFileSizeSignal()
     self.listener = listener
     poller = try Poller()
     signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
@@ -130,6 +135,8 @@ final class InitServer {
       return try UnixSocket.accept(listener.descriptor)
     } catch {
       guard [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error.code) else { throw error }
+      limits.restore()
+      if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil { return socket }
       spare = nil
       _ = try? UnixSocket.accept(listener.descriptor)?.rawValue
       spare = try? SharedDescriptor(openFile("/dev/null", O_RDONLY))
@@ -143,6 +150,8 @@ final class InitServer {
         try channel.flush()
         if !channel.hasUnsent { try poller.modify(channel.socket.rawValue, token: token, read: true, write: false) }
       }
+      // Descriptors come with a request: where they do not fit, it is not understood.
+      limits.restore(.openFiles)
       while true {
         switch try channel.receive(InitRequest.self) {
         case .nothing: return
@@ -185,6 +194,8 @@ final class InitServer {
         untoldStop = nil
         tell(.stopRequested(signal: signal), to: channel)
       }
+      for (key, what) in untoldTroubles { tell(.logTrouble(key, what), to: channel) }
+      untoldTroubles = []
     case .spawn(let spec): spawn(spec, descriptors)
     case .go(let key):
       guard let run = runs[key], let go = run.go else { return }
@@ -212,6 +223,7 @@ final class InitServer {
       goOnWithWork()
       reapAndTell()
     case .shutdown:
+      try? exits.catchUp()
       Child.exit(0)
     case .openSocket(let id, let isIPv6):
       do throws(Errno) {
@@ -229,8 +241,9 @@ final class InitServer {
 
   /// Starts a command beside the task's runs. It is let go at once: whether it ran is of no consequence to a recovery.
   private func execute(_ id: UInt32, _ spec: ProcessSpec, _ descriptors: [SharedDescriptor], for channel: InitChannel) {
+    limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: RunKey(spec.process, spec.run), child: child)
       run.command = (id, channel)
@@ -251,8 +264,9 @@ final class InitServer {
     let key = RunKey(spec.process, spec.run)
     // Asked twice, as an executor may that lost the answer: the run is what it is.
     if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
+    limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
       runs[key] = run
@@ -367,7 +381,12 @@ final class InitServer {
   }
 
   private func tellTrouble(of pump: LogPump, _ run: Run) {
-    if let trouble = pump.takeTrouble() { tell(.logTrouble(run.key, trouble)) }
+    if let trouble = pump.takeTrouble() { tellTrouble(run.key, trouble) }
+  }
+
+  private func tellTrouble(_ key: RunKey, _ what: String) {
+    if connections.isEmpty, untoldTroubles.count < InitServer.mostTroubles { untoldTroubles.append((key, what)) }
+    tell(.logTrouble(key, what))
   }
 
   private func drainLog(_ run: Run, _ pump: LogPump, token: UInt64) {
@@ -400,7 +419,7 @@ final class InitServer {
     for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
     run.pumps = []
     do throws(Errno) { try exits.write(record.frame) } catch {
-      tell(.logTrouble(run.key, "its end could not be written down: \(error)"))
+      tellTrouble(run.key, "its end could not be written down: \(error)")
     }
     tell(.ended(record))
   }

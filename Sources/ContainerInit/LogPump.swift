@@ -18,6 +18,7 @@ final class LogPump {
   private let name: String
   private let maximumBytes: UInt64
   private let backups: Int
+  private let limits: LimitKeeper?
   /// Rotated files that there are, `name.1` and on.
   private var rotated = 0
   private var size: UInt64
@@ -43,8 +44,9 @@ final class LogPump {
 
   init(
     pipe: SharedDescriptor, file: SharedDescriptor, directory: SharedDescriptor, name: String, maximumBytes: UInt64,
-    backups: UInt32
+    backups: UInt32, limits: LimitKeeper? = nil
   ) throws(Errno) {
+    self.limits = limits
     self.pipe = pipe
     self.file = file
     self.directory = directory
@@ -161,14 +163,25 @@ final class LogPump {
   }
 
   private func append(_ buffer: TransferBuffer, _ range: Range<Int>) throws(Errno) {
-    try buffer.write(range, to: file.descriptor)
+    do throws(Errno) {
+      try buffer.write(range, to: file.descriptor)
+    } catch  where error.code == EFBIG && limits != nil {
+      limits?.restore(.fileSize)
+      let written = Int(clamping: (try status(of: file.rawValue).size) &- size)
+      guard written >= 0, written < range.count else { throw error }
+      try buffer.write((range.lowerBound + written)..<range.upperBound, to: file.descriptor)
+    }
     size += UInt64(range.count)
   }
 
   /// `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, the oldest goes; each with its index.
   private func rotate() throws(Errno) {
     // Made first: where no file can be made, those that there are stay where they are.
-    let next = try makeNext()
+    let next: SharedDescriptor
+    do throws(Errno) { next = try makeNext() } catch  where error.code == EMFILE && limits != nil {
+      limits?.restore()
+      next = try makeNext()
+    }
     // The oldest goes by itself: a rename over it would have ext4 begin to write the whole file to the disk.
     if rotated == backups { try removeOld(rotated) }
     for number in stride(from: min(rotated, backups - 1), through: 0, by: -1) {

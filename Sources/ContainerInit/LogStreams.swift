@@ -11,7 +11,9 @@ struct LogStreams {
   let pumps: [LogPump]
 
   /// - Parameter restrictions: whose processes they are. `echo > /dev/stdout` opens the pipe anew, which its owner may.
-  init(_ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions) throws(Errno) {
+  init(_ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions, _ limits: LimitKeeper)
+    throws(Errno)
+  {
     switch mode {
     case .direct:
       guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
@@ -30,10 +32,10 @@ struct LogStreams {
       pumps = [
         try LogPump(
           pipe: first.first, file: descriptors[1], directory: descriptors[0], name: "stdout",
-          maximumBytes: maximumBytes, backups: backups),
+          maximumBytes: maximumBytes, backups: backups, limits: limits),
         try LogPump(
           pipe: second.first, file: descriptors[2], directory: descriptors[0], name: "stderr",
-          maximumBytes: maximumBytes, backups: backups),
+          maximumBytes: maximumBytes, backups: backups, limits: limits),
       ]
     case .discard:
       let null = SharedDescriptor(try openFile("/dev/null", O_WRONLY | O_NOCTTY))

@@ -61,7 +61,8 @@ struct ProcessTree {
   /// has the pid 0 there.
   func isInside(_ pid: Int32) -> Bool {
     if isNamespace { return pid != 0 }
-    return pid > 0 && !members(among: [pid]).isEmpty
+    // One that has ended and is not reaped is in no cgroup's list any more.
+    return pid > 0 && (isDescendant(pid) || !members(among: [pid]).isEmpty)
   }
 
   /// What there is to know of a process.

@@ -139,4 +139,7 @@ package enum CurrentProcess {
 
   /// Writing to a closed socket or pipe shall be an error, not a death.
   package static func ignoreBrokenPipes() { _ = ax_ignore_sigpipe() }
+
+  /// So shall writing beyond the limit of a file's size (setrlimit(2)).
+  package static func ignoreFileSizeSignal() { _ = ax_ignore_sigxfsz() }
 }

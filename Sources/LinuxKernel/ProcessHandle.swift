@@ -60,6 +60,12 @@ package enum ProcessHandle {
   /// False when the process is gone.
   package static func signal(_ signal: Int32, _ pidfd: Int32) -> Bool { ax_pidfd_send_signal(pidfd, signal) == 0 }
 
+  /// Whether the process has ended, reaped or not.
+  package static func hasEnded(_ pidfd: Int32) -> Bool {
+    var request = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) == 1
+  }
+
   /// Waits until the process has ended; false when it has not in time.
   package static func waitForEnd(_ pidfd: Int32, milliseconds: Int32) -> Bool {
     let deadline = Clock.now + UInt64(milliseconds) * 1_000_000

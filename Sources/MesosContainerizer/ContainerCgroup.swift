@@ -38,4 +38,13 @@ struct ContainerCgroup {
   func thaw() {
     if task.number("cgroup.freeze") != 0 { try? task.write("0", to: "cgroup.freeze") }
   }
+
+  /// SIGKILL to the task's processes, one by one; its init stays. Not by `cgroup.kill`: on Linux 6.18 everything that is
+  /// born into a cgroup by clone3(2) after that was written is killed as well, and final processes are still to be born
+  /// there. A frozen cgroup forks no more, and its processes can be killed all the same.
+  func killTask() {
+    try? task.write("1", to: "cgroup.freeze")
+    _ = task.killEach(until: Clock.now + 1_000_000_000)
+    thaw()
+  }
 }

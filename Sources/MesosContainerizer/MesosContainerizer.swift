@@ -182,6 +182,11 @@ package struct MesosContainerizer: Sendable {
 
   package func thaw(_ containerID: String) { cgroup(containerID)?.thaw() }
 
+  /// SIGKILL to every process of the task, not its init: for an init that does not do it.
+  package func killTask(_ containerID: String) {
+    if let cgroup = cgroup(containerID) { cgroup.killTask() } else { killVersion1(containerID, sparesInit: true) }
+  }
+
   /// Ends what is left of a container, whoever started it: kills through the cgroup, and through the handle of its init
   /// for hosts without cgroup2, then cleans up. Returns what could not be removed.
   package func destroy(_ containerID: String, initProcess: SharedDescriptor?) -> [String] {
@@ -199,16 +204,14 @@ package struct MesosContainerizer: Sendable {
   }
 
   /// On a host without cgroup2 whatever is in the version 1 cgroups is killed one by one, until none is left.
-  private func killVersion1(_ containerID: String) {
+  ///
+  /// - Parameter sparesInit: only what is where init is not.
+  private func killVersion1(_ containerID: String, sparesInit: Bool = false) {
     guard host.cgroups.version2 == nil else { return }
+    let deadline = Clock.now + 1_000_000_000
     for cgroup in version1(containerID) {
-      for _ in 0..<100 {
-        let pids = cgroup.tree().flatMap { $0.processes() }
-        if pids.isEmpty { break }
-        for pid in pids {
-          if let handle = try? openProcess(pid) { try? sendSignal(SIGKILL, to: handle) }
-        }
-      }
+      let meant = sparesInit ? CgroupDirectory(cgroup.path + "/task") : cgroup
+      for directory in meant.tree() { _ = directory.killEach(until: deadline) }
     }
   }
 

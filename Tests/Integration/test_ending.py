@@ -1,7 +1,6 @@
 """The end of a task: bounded, and not the task's to bend."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -75,6 +74,27 @@ int main(void) {
 """
 
 
+# Limits of the first process, which one of its uid may lower: none of a file's size, no descriptor, no process.
+LOWER = r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+int main(int argc, char **argv) {
+  int all = argc > 1 && !strcmp(argv[1], "hard"), sizes = argc > 1 && !strcmp(argv[1], "sizes");
+  int resources[] = {RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_STACK};
+  for (int r = 0; r < 5; r++) {
+    struct rlimit limit;
+    if (prlimit(1, resources[r], NULL, &limit)) { perror("prlimit"); continue; }
+    limit.rlim_cur = resources[r] == RLIMIT_STACK ? 65536 : resources[r] == RLIMIT_NOFILE ? 4 : 0;
+    if (all || (sizes && resources[r] == RLIMIT_FSIZE)) limit.rlim_max = limit.rlim_cur;
+    if (prlimit(1, resources[r], &limit, NULL)) perror("prlimit");
+  }
+  return 0;
+}
+"""
+
+
 def compiled(case, source):
     """A static program from C."""
     need_command("gcc")
@@ -83,6 +103,19 @@ def compiled(case, source):
     subprocess.run(["gcc", "-O1", "-static", "-w", "-o", out, path], check=True)
     os.chmod(out, 0o755)
     return out
+
+
+def can_raise():
+    """Whether anybody here may raise a hard limit (CAP_SYS_RESOURCE)."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        effective = next(line for line in file if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) & 1 << 24)
+
+
+def hardness():
+    """What can be lowered and is set back: without the capability a hard limit stays, and without descriptors there is
+    no more to be had of init."""
+    return ["", "sizes"] + (["hard"] if can_raise() else [])
 
 
 def volume_of(case, name="/tools"):
@@ -98,7 +131,7 @@ class Bounded(ExecutorTestCase):
         made = document(
             process("main", f"{program} {children} {each} {'hidden' if hidden else ''}"),
             process("beside", "trap '' TERM; echo up; while :; do sleep 0.05; echo tick; done"),
-            pids=2 * children + 100, ram=4 << 30, finalization_wait=3,
+            pids=2 * children + 100, ram=4 << 30, finalization_wait=3, max_failures=0,
             container={"rlimits": {"rlimits": limits}})
         return self.start_task(made)
 
@@ -111,8 +144,7 @@ class Bounded(ExecutorTestCase):
         # The streams are cut off after a second; init has served the others meanwhile.
         self.assertLess(took, 4)
         before = os.path.getsize(task.log_path("beside"))
-        time.sleep(0.5)
-        self.assertGreater(os.path.getsize(task.log_path("beside")), before)
+        wait_until(lambda: os.path.getsize(task.log_path("beside")) > before, "more of the other's log", 3)
         began = time.monotonic()
         outcome = task.signal(signal.SIGTERM).wait(60)
         self.assertLess(time.monotonic() - began, 15, outcome)
@@ -131,6 +163,57 @@ class Bounded(ExecutorTestCase):
         task.signal(signal.SIGTERM).wait()
 
 
+    def test_an_init_that_does_not_answer_is_gone_over(self):
+        task = self.start_task(document("trap '' TERM; echo up; while :; do sleep 0.1; done", finalization_wait=1))
+        task.wait_log("up")
+        pid = task.launched()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(self.go_on, pid)
+        began = time.monotonic()
+        task.signal(signal.SIGTERM)
+        # Its processes first, as soon as it is clear that nobody else does it.
+        cgroup = f"/sys/fs/cgroup/unified/aurora-executor/{task.id}/task/cgroup.procs"
+
+        def gone():
+            try:
+                with open(cgroup, encoding="ascii") as file:
+                    return not file.read()
+            except FileNotFoundError:
+                return True
+        if os.path.exists(os.path.dirname(cgroup)):
+            wait_until(gone, "the end of the task's processes", 5)
+            self.assertLess(time.monotonic() - began, 4)
+        outcome = task.wait(30)
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        notes = " ".join(outcome.result["notes"])
+        self.assertIn("killed over its head", notes)
+        self.assertIn("container-init has not answered for 10 s", notes)
+
+    def go_on(self, pid):
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+    def test_an_init_that_answers_late_ends_the_task_itself(self):
+        task = self.start_task(document(
+            process("main", "trap '' TERM; echo up; while :; do sleep 0.1; done"),
+            process("last", "echo cleaned", final=True), finalization_wait=8))
+        task.wait_log("up")
+        pid = task.launched()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        task.signal(signal.SIGTERM).signal(signal.SIGINT)
+        time.sleep(3)
+        task.signal(signal.SIGINT)
+        time.sleep(2.5)
+        self.go_on(pid)
+        outcome = task.wait(30)
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        self.assertIn("killed over its head", " ".join(outcome.result["notes"]))
+        self.assertNotIn("lost", " ".join(outcome.result["notes"]))
+
+
 class Truth(ExecutorTestCase):
     def test_a_stop_cannot_be_forged_from_inside(self):
         compiled(self, FORGE)
@@ -138,3 +221,72 @@ class Truth(ExecutorTestCase):
             "/tools/program && sleep 1 && echo lived", image=self.with_busybox(), container=volume_of(self)), role="root")
         self.assertEqual(outcome.out(), "forged\nlived\n", outcome)
         self.assert_finished(outcome)
+
+    def cut(self, run, hard):
+        """Logs, exits and processes when init's limits are taken from it."""
+        compiled(self, LOWER)
+        outcome = run(
+            process("main", f"/tools/program {hard}; i=0; while [ $i -lt 20 ]; do echo line $i; /tools/program {hard}; "
+                    "i=$((i+1)); done; ulimit -n; exit 7", max_failures=2),
+            process("last", "echo last; ulimit -n", final=True))
+        lines = "".join(f"line {number}\n" for number in range(20))
+        self.assert_runs(outcome, "main", 7, 7)
+        for number in (0, 1):
+            said = outcome.out("main", number)
+            whole = said.startswith(lines) and int(said.splitlines()[-1]) > 100
+            noted = "output is being lost" in " ".join(outcome.result.get("notes", []))
+            self.assertTrue(whole or noted, outcome)
+            if hard == "" or can_raise():
+                self.assertTrue(whole, outcome)
+        if hard == "" or can_raise():
+            self.assertTrue(outcome.out("last").startswith("last\n"), outcome)
+            self.assertGreater(int(outcome.out("last").splitlines()[-1]), 100)
+        if hard == "" or can_raise():
+            self.assertGreater(os.path.getsize(os.path.join(outcome.directory, "exits")), 3 * 40)
+        return outcome
+
+    def test_limits_taken_from_init_cut_neither_logs_nor_ends(self):
+        image = self.with_busybox()
+        for hard in hardness():
+            with self.subTest(hard=hard):
+                outcome = self.cut(lambda *processes: self.run_task(
+                    document(*processes, image=image, container=volume_of(self)), role="root"), hard)
+                if hard == "" or can_raise():
+                    self.assertNotIn("being lost", " ".join(outcome.result.get("notes", [])))
+                else:
+                    self.assertIn("main run 0: its end could not be written down: write: EFBIG", " ".join(outcome.result["notes"]))
+
+    def test_limits_of_an_init_outside_any_namespace(self):
+        # Its task's processes see init under its own number; what they do is the same.
+        outcome = self.run_task(document("kill -TERM $PPID 2>/dev/null; echo lived", container={
+            "linux_info": {"share_pid_namespace": True}}), role="root")
+        self.assertEqual(outcome.out(), "lived\n", outcome)
+        self.assert_finished(outcome)
+
+
+class DockerTruth(DockerTestCase):
+    cut = Truth.cut
+
+    def test_a_stop_cannot_be_forged_from_inside(self):
+        compiled(self, FORGE)
+        outcome = self.run_docker(
+            "/tools/program && sleep 1 && echo lived", role="root",
+            parameters=[f"volume={self.host.directory}:/tools:ro"])
+        self.assertEqual(outcome.out(), "forged\nlived\n", outcome)
+        self.assert_finished(outcome)
+
+    def test_limits_taken_from_init_cut_neither_logs_nor_ends(self):
+        for hard in hardness():
+            with self.subTest(hard=hard):
+                self.cut(lambda *processes: self.run_docker(
+                    *processes, role="root", parameters=[f"volume={self.host.directory}:/tools:ro"]), hard)
+
+    def test_an_init_that_does_not_answer_is_gone_over(self):
+        task = self.start_docker("trap '' TERM; echo up; while :; do sleep 0.1; done", finalization_wait=1)
+        task.wait_log("up", seconds=30)
+        os.kill(task.launched()["pid"], signal.SIGSTOP)
+        began = time.monotonic()
+        outcome = task.signal(signal.SIGTERM).wait(40)
+        self.assertLess(time.monotonic() - began, 25)
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        self.assertIn("killed over its head", " ".join(outcome.result["notes"]))

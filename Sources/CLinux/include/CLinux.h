@@ -83,6 +83,7 @@ int ax_memfd_create(const char *name, unsigned flags);
 int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int ax_reset_signals(void);
 int ax_ignore_sigpipe(void);
+int ax_ignore_sigxfsz(void);
 pid_t ax_siginfo_pid(const siginfo_t *info);
 
 // Fixed uses of prctl(2), each by its own name so that the call site says what it means.

@@ -40,6 +40,9 @@ struct DockerUsage {
     return version2?.number("cgroup.events", key: "frozen") == 1
   }
 
+  /// A cgroup that has all of its processes.
+  var processes: CgroupDirectory? { version1["pids"] ?? version1["memory"] ?? version2 }
+
   /// Lets it go on.
   func thaw() {
     try? version1["freezer"]?.write("THAWED", to: "freezer.state")

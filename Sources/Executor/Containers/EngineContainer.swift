@@ -82,6 +82,24 @@ final class EngineContainer: Container {
     if measured?.isFrozen == true { measured?.thaw() }
   }
 
+  func killTask() {
+    guard let processes = measured?.processes, let own = try? readSymbolicLink("/proc/self/ns/pid"),
+      let inside = try? readSymbolicLink("/proc/\(identity.pid)/ns/pid"), inside != own
+    else { return }
+    // An engine that makes no cgroups leaves a container in its own: only what is in the container's pid namespace is
+    // meant.
+    _ = processes.killEach(until: Clock.now + EngineContainer.killTime) { pid in
+      pid != identity.pid && (try? readSymbolicLink("/proc/\(pid)/ns/pid")) == inside
+    }
+  }
+
+  private static let killTime: UInt64 = 1_000_000_000
+
+  func restoreInitLimits() {
+    guard !ProcessHandle.hasEnded(process.rawValue) else { return }
+    InitLimits.restore(of: identity.pid, for: plan.restrictions.limits)
+  }
+
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 

@@ -15,6 +15,8 @@ struct TaskHistory {
   let times: RunTimes
   /// Kills of the OOM killer that recorded ends account for.
   let outOfMemoryKills: UInt64
+  /// What was noted for the result.
+  let notes: [String]
   /// What the launch wrote down about the container; `nil` when there was none.
   let launched: JSON?
   /// The project id that the task's disk is charged to.
@@ -61,6 +63,7 @@ struct TaskHistory {
     self.launched = launched
     diskProject = project
     outOfMemoryKills = kills
+    notes = journal.records.compactMap { $0.type == "note" ? $0.json["text"]?.string : nil }
     times = created.json["boot_wall"]?.integer.map { RunTimes(boot: UInt64(clamping: $0)) } ?? RunTimes()
     createdAt = times.wall(created.boot)
   }

@@ -151,6 +151,7 @@ struct TaskRun {
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.outOfMemoryKills = history.outOfMemoryKills
+    context.notes = history.notes
     context.containerID = history.launched?["container_id"]?.string
     if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
       context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
@@ -228,7 +229,8 @@ struct TaskRun {
     do throws(Errno) {
       let follower = follower(context.task.processes)
       supervisor = try TaskSupervisor(
-        machine: machine, isTakeover: resuming, outOfMemoryKills: context.outOfMemoryKills, container: container,
+        machine: machine, isTakeover: resuming, notes: context.notes, outOfMemoryKills: context.outOfMemoryKills,
+        container: container,
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
@@ -241,11 +243,11 @@ struct TaskRun {
     let verdict: Verdict
     do throws(CommandFailure) { verdict = try supervisor.run() } catch {
       // A task that nobody can watch is not left to itself.
-      context.machine = supervisor.machine
+      (context.machine, context.notes) = (supervisor.machine, supervisor.notes)
       let lost = Verdict(state: .lost, reason: Reason.executorTerminated, message: error.message)
       return try conclude(context, lost, container: container, containerizer: containerizer, problems: [])
     }
-    context.machine = supervisor.machine
+    (context.machine, context.notes) = (supervisor.machine, supervisor.notes)
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
   }
 
@@ -292,7 +294,7 @@ struct TaskRun {
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
     }
-    verdict.notes += problems
+    verdict.notes += context.notes + problems
     let machine = context.machine ?? TaskMachine(context.task)
     let finishedAt = Clock.wall
     func text(_ verdict: Verdict) -> [UInt8] {
@@ -376,6 +378,8 @@ struct TaskRun {
     var diskQuota: DiskQuota?
     /// Of a container that was there when another executor ran the task.
     var containerID: String?
+    /// What could not be written down of the task while it ran.
+    var notes: [String] = []
     /// What a launch that failed has left behind.
     var problems: [String] = []
   }

@@ -11,7 +11,7 @@ import TaskModel
 /// Nothing here decides anything about the task.
 final class TaskSupervisor {
   private enum Source: UInt64 {
-    case signals = 1, timer, initProcess, containerEnd, logs, output
+    case signals = 1, timer, initProcess, containerEnd, logs, output, answer
     /// The first of the monitors; the others follow.
     case monitors
   }
@@ -45,18 +45,27 @@ final class TaskSupervisor {
   private let poller: Poller
   private let signals: SharedDescriptor
   private let timer: TimerDescriptor
+  /// For init's answer to what it was asked to kill.
+  private let answerTimer: TimerDescriptor
+  /// How long init has been silent when the timer fires; nil while nothing is asked.
+  private var silence: UInt64?
+  /// What of the task could not be written down, for the result.
+  private(set) var notes: [String] = []
+  private var lastStrays: (count: Int, at: UInt64)?
   private var waitsForWriting = false
   /// Whether init is still there to be spoken to.
   private var isConnected = true
 
   /// - Parameters:
   ///   - machine: fresh, or as a replay of the journal left it.
+  ///   - notes: what another executor has noted for the result.
   ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
-    machine: TaskMachine, isTakeover: Bool, outOfMemoryKills: UInt64, container: any Container, journal: Journal,
+    machine: TaskMachine, isTakeover: Bool, notes: [String], outOfMemoryKills: UInt64, container: any Container,
+    journal: Journal,
     paths: TaskPaths,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
@@ -85,10 +94,13 @@ final class TaskSupervisor {
     self.signals = signals
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
+    self.notes = notes
     self.outOfMemoryKills = outOfMemoryKills
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     poller = try Poller()
     timer = try TimerDescriptor()
+    answerTimer = try TimerDescriptor()
+    try poller.add(answerTimer.descriptor.rawValue, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
@@ -123,6 +135,9 @@ final class TaskSupervisor {
             // What init said before it ended comes first.
             while verdict == nil, try takeInitEvents() {}
             try lose("container-init ended unexpectedly")
+          case .answer:
+            answerTimer.acknowledge()
+            try goOverInit()
           case .logs: follower?.takeEvents()
           case .output:
             publisher.output.goOn()
@@ -172,8 +187,10 @@ final class TaskSupervisor {
     switch effect {
     case .start(let process, let run): try start(process, run)
     case .terminate(let process, let run, let signal): try send(.signal(RunKey(process, UInt32(run)), signal))
-    case .terminateStrays: try send(.signalStrays(SIGTERM))
-    case .killAll: try send(.killAll)
+    case .terminateStrays:
+      lastStrays = nil
+      try send(.signalStrays(SIGTERM))
+    case .killAll: try killAll()
     case .lifecycle(let endpoint): callLifecycle(endpoint)
     case .setTimer(let instant): try timer.set(instant)
     case .update(let state, let reason, let message):
@@ -186,8 +203,51 @@ final class TaskSupervisor {
     }
   }
 
+  /// Init does it, as long as it answers: the greeting after it is how it shows that it has got so far.
+  private func killAll() throws {
+    try send(.killAll)
+    try send(.hello)
+    silence = Self.patience
+    try answerTimer.set(Clock.now + Self.patience)
+  }
+
+  private func heardOfInit() {
+    guard silence != nil else { return }
+    silence = nil
+    try? answerTimer.set(nil)
+  }
+
+  /// Init has not answered: it is stopped, or has work without end. What it was to kill is killed over its head; and
+  /// when it is silent all the same, the container is lost.
+  private func goOverInit() throws {
+    guard let silence, verdict == nil else { return }
+    guard silence == Self.patience else {
+      self.silence = nil
+      return try lose("container-init has not answered for \(silence / 1_000_000_000) s")
+    }
+    container.thaw()
+    container.killTask()
+    try note("container-init did not answer, and the task's processes were killed over its head")
+    self.silence = Self.longestSilence
+    try answerTimer.set(Clock.now + Self.longestSilence - Self.patience)
+  }
+
+  private static let patience: UInt64 = 1_000_000_000
+  private static let longestSilence: UInt64 = 10_000_000_000
+
+  /// Writes something down that belongs into the result.
+  private func note(_ text: String) throws {
+    guard notes.count < Self.mostNotes, !notes.contains(where: { $0.utf8.elementsEqual(text.utf8) }) else { return }
+    notes.append(text)
+    try journal.append("note", [("text", JSON(text))], at: Clock.now)
+  }
+
+  private static let mostNotes = 32
+
   private func start(_ name: String, _ run: Int) throws {
     guard let process = definitions[name] else { return }
+    // Somebody inside may have taken from init what it needs for this one.
+    container.restoreInitLimits()
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
     let logs: RunLogs
     do throws(Errno) {
@@ -312,6 +372,7 @@ final class TaskSupervisor {
   private func take(_ event: InitEvent) throws {
     switch event {
     case .ready(let reports):
+      heardOfInit()
       if !isReady {
         isReady = true
         pending.append(.containerReady)
@@ -333,15 +394,31 @@ final class TaskSupervisor {
         .ended(
           process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
     case .ended(let record): ended(record)
-    case .allGone: pending.append(.allGone)
-    case .strays(let count): pending.append(.strays(Int(count)))
+    case .allGone:
+      heardOfInit()
+      pending.append(.allGone)
+    case .strays(let count): strays(Int(count))
     case .stopRequested(let signal):
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
+      container.restoreInitLimits()
       publisher.note("warning: \(key): \(message)")
+      try note("\(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
     }
   }
+
+  /// A number that changes all the time is written down now and then; that none is left, at once.
+  private func strays(_ count: Int) {
+    let now = Clock.now
+    if let lastStrays {
+      guard count != lastStrays.count, count == 0 || now >= lastStrays.at + Self.strayPause else { return }
+    }
+    lastStrays = (count, now)
+    pending.append(.strays(count))
+  }
+
+  private static let strayPause: UInt64 = 1_000_000_000
 
   private func ended(_ record: ExitRecord) {
     let outcome = outcome(of: record)
