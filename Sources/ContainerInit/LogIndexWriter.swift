@@ -17,9 +17,14 @@ struct LogIndexWriter {
   private static let spacing: UInt64 = 1_000_000
   private static let wideSpacing: UInt64 = 1_000_000_000
   /// Every file's index may have this much, so that rare and short lines have their times.
-  private static let allowance: UInt64 = 65536
+  private static let largestAllowance: UInt64 = 65536
+  private let allowance: UInt64
 
-  init(directory: SharedDescriptor) { self.directory = directory }
+  /// - Parameter allowance: what the log itself may have: beside a small one not more.
+  init(directory: SharedDescriptor, allowance: UInt64) {
+    self.directory = directory
+    self.allowance = min(allowance, Self.largestAllowance)
+  }
 
   /// Notes that bytes which were read now begin at `offset` of the log; called before they are written. A process that
   /// writes byte by byte gets no record for each: an index grows to a sixteenth of its log by records a millisecond
@@ -28,8 +33,8 @@ struct LogIndexWriter {
     guard !isOff else { return }
     if file != nil {
       let elapsed = now < lastTime ? .max : now - lastTime
-      let isAllowed = bytes < Self.allowance + offset / 16 && elapsed >= Self.spacing
-      guard isAllowed || (bytes < Self.allowance + offset / 2 && elapsed >= Self.wideSpacing) else { return }
+      let isAllowed = bytes < allowance + offset / 16 && elapsed >= Self.spacing
+      guard isAllowed || (bytes < allowance + offset / 2 && elapsed >= Self.wideSpacing) else { return }
     }
     do throws(Errno) {
       if file == nil { try create(like: log, named: name) }
@@ -43,7 +48,7 @@ struct LogIndexWriter {
 
   /// Goes on with a new file, which begins at `position` of the stream.
   mutating func restart(at position: UInt64) {
-    self = LogIndexWriter(directory: directory)
+    self = LogIndexWriter(directory: directory, allowance: allowance)
     self.position = position
   }
 

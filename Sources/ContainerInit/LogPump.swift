@@ -19,8 +19,10 @@ final class LogPump {
   private let maximumBytes: UInt64
   private let backups: Int
   private let limits: LimitKeeper?
-  /// Rotated files that there are, `name.1` and on.
+  /// Rotated files that there are and that are renamed with each rotation, `name.1` and on.
   private var rotated = 0
+  /// Those that are not renamed any more, `name.old.<number>`.
+  private var old = 1..<1
   private var size: UInt64
   /// What the earlier files of the stream had.
   private var position: UInt64 = 0
@@ -37,8 +39,9 @@ final class LogPump {
 
   /// As much as a pipe holds by default, so that one wake-up empties it.
   static let chunk = 65536
-  /// A line may exceed the limit by this much before it is cut.
-  private static let slack = 65536
+  /// A line may exceed the limit by this much before it is cut; a small file by as much again.
+  private static let largestSlack: UInt64 = 65536
+  private var slack: UInt64 { min(Self.largestSlack, maximumBytes) }
   /// What a file has room for at the least, however small its limit.
   static let smallestFile: UInt64 = 4096
 
@@ -54,7 +57,7 @@ final class LogPump {
     // Room for the slack above it.
     self.maximumBytes = min(max(maximumBytes, Self.smallestFile), UInt64(Int.max / 4))
     self.backups = Int(backups)
-    index = LogIndexWriter(directory: directory)
+    index = LogIndexWriter(directory: directory, allowance: self.maximumBytes)
     size = try status(of: file.rawValue).size
     try pipe.descriptor.setNonBlocking(true)
   }
@@ -71,7 +74,7 @@ final class LogPump {
   }
 
   /// Takes what is in the pipe, at most a few chunks so that other streams get their turn. A rotation ends the turn: it
-  /// renames every old file, of which there may be thousands.
+  /// renames several files.
   func pump(through buffer: TransferBuffer) {
     let before = position
     for _ in 0..<8 {
@@ -119,7 +122,7 @@ final class LogPump {
   private var room: UInt64 { maximumBytes > size ? maximumBytes - size : 0 }
 
   /// What a file may have at most, even if it cannot be rotated.
-  private var bound: UInt64 { 2 * maximumBytes + UInt64(Self.slack) }
+  private var bound: UInt64 { 2 * maximumBytes + slack }
 
   /// An operator may have cut the file short, or written to it. The stream's position stays what it is: what was cut off
   /// lies before the file now.
@@ -150,7 +153,7 @@ final class LogPump {
       let cut = min(end ?? count, start + Int(bound > size ? bound - size : 0))
       try append(buffer, start..<cut)
       start = cut
-      guard end != nil || size >= maximumBytes + UInt64(Self.slack) else { continue }
+      guard end != nil || size >= maximumBytes + slack else { continue }
       do throws(Errno) { try rotate() } catch {
         // The file can take the rest though it is full: better too large than cut off. Tried again with the next bytes.
         let end = min(count, start + Int(bound > size ? bound - size : 0))
@@ -174,7 +177,8 @@ final class LogPump {
     size += UInt64(range.count)
   }
 
-  /// `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, the oldest goes; each with its index.
+  /// `stdout` becomes `stdout.1`, `stdout.1` becomes `stdout.2`, the oldest goes; each with its index. Of many, those beyond
+  /// the first few keep the name that they get then (`LogFileNames`).
   private func rotate() throws(Errno) {
     // Made first: where no file can be made, those that there are stay where they are.
     let next: SharedDescriptor
@@ -183,13 +187,23 @@ final class LogPump {
       next = try makeNext()
     }
     // The oldest goes by itself: a rename over it would have ext4 begin to write the whole file to the disk.
-    if rotated == backups { try removeOld(rotated) }
-    for number in stride(from: min(rotated, backups - 1), through: 0, by: -1) {
-      // The index first, so that no file is ever beside the index of another.
-      for (old, new) in zip(names(number), names(number + 1)) { try move(old, to: new) }
+    if rotated + old.count >= backups {
+      if old.isEmpty {
+        try removeOld(rotated)
+      } else {
+        try removeOld(LogFileNames.place(old: old.lowerBound))
+        old = (old.lowerBound + 1)..<old.upperBound
+      }
     }
-    rotated = min(rotated + 1, backups)
-    try move(name + ".new", to: name)
+    let renamed = min(backups, LogFileNames.renamed)
+    if rotated == renamed, renamed < backups {
+      if try moveFile(rotated, to: LogFileNames.place(old: old.upperBound)) {
+        old = old.lowerBound..<(old.upperBound + 1)
+      }
+    }
+    for place in stride(from: min(rotated, renamed - 1), through: 0, by: -1) { _ = try moveFile(place, to: place + 1) }
+    rotated = min(rotated + 1, renamed)
+    _ = try move(name + ".new", to: name)
     position += size
     (file, size) = (next, 0)
     index.restart(at: position)
@@ -206,10 +220,19 @@ final class LogPump {
     return SharedDescriptor(next)
   }
 
-  /// The index and the file of that number; 0 is the one that is written.
-  private func names(_ number: Int) -> [String] {
-    let path = number == 0 ? name : "\(name).\(number)"
+  /// The index and the file of that place; 0 is the one that is written.
+  private func names(_ place: Int) -> [String] {
+    let path = LogFileNames.name(name, at: place)
     return [LogIndexRecord.name(of: path), path]
+  }
+
+  /// The index first, so that no file is ever beside the index of another.
+  ///
+  /// - Returns: whether there was such a file.
+  private func moveFile(_ place: Int, to other: Int) throws(Errno) -> Bool {
+    var isThere = false
+    for (from, to) in zip(names(place), names(other)) { isThere = try move(from, to: to) }
+    return isThere
   }
 
   private func removeOld(_ number: Int) throws(Errno) {
@@ -217,8 +240,11 @@ final class LogPump {
   }
 
   /// What is not there is not moved: an operator may have removed it, and an index may never have been.
-  private func move(_ old: String, to new: String) throws(Errno) {
-    do throws(Errno) { try rename(old, to: new, at: directory.rawValue) } catch  where error.code == ENOENT {}
+  private func move(_ old: String, to new: String) throws(Errno) -> Bool {
+    do throws(Errno) { try rename(old, to: new, at: directory.rawValue) } catch  where error.code == ENOENT {
+      return false
+    }
+    return true
   }
 
   private func remove(_ path: String) throws(Errno) {

@@ -87,24 +87,24 @@ import Testing
   }
 
   @Test func whatCannotBeRotatedGrowsUpToABoundAndThisIsSaid() throws {
-    let stream = try Stream(maximumBytes: 4096, backups: 1)
+    let stream = try Stream(maximumBytes: 65536, backups: 1)
     // In the place of the next file, and not to be removed as one.
     try makeDirectories(stream.directory + "/stdout.new")
-    for _ in 0..<5 { try stream.write(lines(30)) }
-    #expect(stream.file()?.utf8.count == 15000)
+    for _ in 0..<25 { try stream.write(lines(30)) }
+    #expect(stream.file()?.utf8.count == 75000)
     let said = try #require(stream.pump.takeTrouble())
     #expect(said.contains("cannot be rotated"))
     try stream.write(lines(30))
     #expect(stream.pump.takeTrouble() == nil)
 
-    for _ in 0..<40 { try stream.write(lines(30)) }
-    #expect(stream.file()?.utf8.count == 2 * 4096 + 65536)
+    for _ in 0..<45 { try stream.write(lines(30)) }
+    #expect(stream.file()?.utf8.count == 3 * 65536)
     #expect(try #require(stream.pump.takeTrouble()).contains("being lost"))
 
     try removeTree(stream.directory + "/stdout.new")
     try stream.write("better\n" + lines(30))
     #expect(stream.file() == "better\n" + lines(30))
-    #expect(stream.file("stdout.1")?.utf8.count == 2 * 4096 + 65536)
+    #expect(stream.file("stdout.1")?.utf8.count == 3 * 65536)
     #expect(stream.pump.takeTrouble() == nil)
   }
 
@@ -115,6 +115,26 @@ import Testing
     let after = (1...100).count { stream.file("stdout.\($0)") != nil }
     #expect((1...3).contains(after))
     for _ in 0..<100 { stream.turn() }
-    #expect((0...100).reversed().compactMap { stream.file($0 == 0 ? "stdout" : "stdout.\($0)") }.joined() == lines(600))
+    let names = (1...100).map { "stdout.old.\($0)" } + (1...100).reversed().map { "stdout.\($0)" } + ["stdout"]
+    #expect(names.compactMap { stream.file($0) }.joined() == lines(600))
+  }
+
+  /// What a rotation costs does not grow with the files that are kept.
+  @Test func manyFilesAreRenamedOnceAndTheOldestGo() throws {
+    let stream = try Stream(maximumBytes: 4096, backups: 30)
+    // The second line is the first that ends beyond the limit.
+    for number in 1...50 {
+      for _ in 1...2 { try stream.write(String(repeating: "\(number % 10)", count: 4095) + "\n") }
+    }
+    try stream.write("last\n")
+    for place in 1...LogFileNames.renamed {
+      #expect(stream.file("stdout.\(place)")?.first == "\((51 - place) % 10)".first)
+    }
+    #expect(stream.file("stdout.\(LogFileNames.renamed + 1)") == nil)
+    let names = try entries(of: stream.directory).map { String(decoding: $0.name, as: UTF8.self) }
+    let old = names.filter { $0.hasPrefix("stdout.old.") && !$0.hasSuffix(".index") }
+    #expect(Set(old) == Set((21...40).map { "stdout.old.\($0)" }))
+    for number in 21...40 { #expect(stream.file("stdout.old.\(number)")?.first == "\(number % 10)".first) }
+    #expect(try stream.index("stdout.old.40").position == 39 * 8192)
   }
 }

@@ -178,6 +178,54 @@ import Testing
     #expect(folder.lines(["a"], runs: .last) == ["6\n"])
   }
 
+  @Test func filesThatAreRenamedNoMoreComeBeforeTheOthersTheLowestNumberFirst() throws {
+    let folder = try Folder()
+    // Two have gone, and an operator has taken one from between.
+    for (number, name) in ["old.3", "old.9", "old.11", "2", "1"].enumerated() {
+      try folder.write(
+        "a", file: "stdout.\(name)", from: UInt64(3 * number), [(UInt64(number + 1), "\(name.suffix(2))\n")])
+    }
+    try folder.write("a", from: 15, [(9, "new\n")])
+    let all = [".3\n", ".9\n", "11\n", "2\n", "1\n", "new\n"]
+    #expect(folder.lines(["a"]) == all)
+    #expect(folder.lines(["a"], tail: 5) == Array(all.suffix(5)))
+    #expect(folder.lines(["a"], since: 3) == Array(all.suffix(4)))
+    // What is no number is no file of the stream.
+    for name in ["old.0", "old.01", "old.", "old.x", "01", "x", "old.99999999999"] {
+      #expect(LogFileNames.place(of: Array("stdout.\(name)".utf8), "stdout") == nil)
+    }
+  }
+
+  /// A reader that is behind follows files to where they are not renamed any more, and from there to the newest.
+  @Test func aReaderFollowsAFileToItsLastName() throws {
+    let folder = try Folder()
+    let directory = "\(folder.path)/a/0"
+    try folder.write("a", [(1, "0")])
+    let stream = try #require(LogStream(directory, "stdout"))
+    func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
+    #expect(next() == "0")
+    var old = 0
+    for number in 1...25 {
+      let last = LogFileNames.renamed
+      func move(_ from: String, _ to: String) {
+        try? rename("\(directory)/\(LogIndexRecord.name(of: from))", to: "\(directory)/\(LogIndexRecord.name(of: to))")
+        try? rename("\(directory)/\(from)", to: "\(directory)/\(to)")
+      }
+      if (try? status(of: "\(directory)/stdout.\(last)")) != nil {
+        old += 1
+        move("stdout.\(last)", "stdout.old.\(old)")
+      }
+      for place in (0..<last).reversed() { move(LogFileNames.name("stdout", at: place), "stdout.\(place + 1)") }
+      try folder.write("a", from: UInt64(number), [(2, "\(number % 10)")])
+      // It reads on now and then.
+      if number == 12 { #expect((0..<7).map { _ in next() } == ["1", "2", "3", "4", "5", "6", "7"]) }
+    }
+    var rest = ""
+    while let text = next() { rest += text }
+    #expect(rest == "890123456789012345")
+    #expect(stream.takeMissing() == 0)
+  }
+
   @Test func aReaderFindsItsWayThroughRotationsAndCountsWhatIsGone() throws {
     let folder = try Folder()
     let directory = "\(folder.path)/a/0"

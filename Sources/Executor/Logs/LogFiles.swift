@@ -23,7 +23,8 @@ final class LogFile {
   var position: UInt64? { index.map { $0.position &+ UInt64(clamping: offset) } }
 }
 
-/// The files of one stream of a run by their numbers: 0 is the one that is being written, 1 the newest that was rotated.
+/// The files of one stream of a run by their numbers: 0 is the one that is being written, 1 the newest that was rotated, and
+/// the higher the older (`LogFileNames`).
 ///
 /// A rotation may come in between any two looks at them.
 struct LogFiles {
@@ -35,12 +36,7 @@ struct LogFiles {
 
   /// 0 for the file that is being written, then the rotated ones from the newest on.
   func numbers() -> [Int] {
-    let prefix = Array((name + ".").utf8)
-    let found = ((try? namesHere()) ?? []).compactMap { entry -> Int? in
-      guard entry.starts(with: prefix) else { return nil }
-      return AccountFile.number(Array(entry.dropFirst(prefix.count))).map(Int.init)
-    }
-    var numbers = Set(found)
+    var numbers = Set(((try? namesHere()) ?? []).compactMap { LogFileNames.place(of: $0, name) })
     // A name that is renamed meanwhile may be missed by the listing, so those up to the last are asked for as well; in the
     // midst of a rotation one of them is not there.
     var (number, missed) = (1, 0)
@@ -49,6 +45,12 @@ struct LogFiles {
       if isThere { numbers.insert(number) }
       missed = isThere ? 0 : missed + 1
       number += 1
+    }
+    // Those that have been moved on meanwhile got the numbers after the newest.
+    var old = numbers.filter { $0 >= LogFileNames.old }.map(LogFileNames.oldNumber).max() ?? 0
+    while inode(LogFileNames.place(old: old + 1)) != nil {
+      old += 1
+      numbers.insert(LogFileNames.place(old: old))
     }
     return [0] + numbers.filter { $0 > 0 }.sorted()
   }
@@ -59,7 +61,7 @@ struct LogFiles {
     return try entries(of: here.rawValue).map(\.name)
   }
 
-  private func path(_ number: Int) -> String { number == 0 ? name : "\(name).\(number)" }
+  private func path(_ number: Int) -> String { LogFileNames.name(name, at: number) }
 
   /// Opens a file together with its index; the name is looked at again, since a rotation may come in between.
   func open(_ number: Int) -> LogFile? {
@@ -96,14 +98,26 @@ struct LogFiles {
         continue
       }
       // A rotation in between has moved what was the oldest one further.
-      if (try? status(of: path(last + 1), at: directory.rawValue)) == nil { return file }
+      if last >= LogFileNames.old { return file }
+      if inode(last + 1) == nil, inode(LogFileNames.place(old: 1)) == nil { return file }
     }
     return open(0)
   }
 
+  /// The file that was begun when the one of that number was full; nil when a rotation is just being done.
+  func openNext(after number: Int) -> LogFile? {
+    guard number >= LogFileNames.old else { return open(number - 1) }
+    // Such a file keeps its name; the next is the one that came there after it, or is still to come there.
+    let following = number - 1
+    if let file = open(following) { return file }
+    guard let next = numbers().last(where: { $0 < number }), let file = open(next) else { return nil }
+    return next >= LogFileNames.old || inode(following) == nil ? file : nil
+  }
+
   /// Where the file has gone: from where it was upwards, and everywhere if it is not there.
   func number(of file: LogFile) -> Int? {
-    for number in file.number...(file.number + 8) where inode(number) == file.inode {
+    let near = file.number < LogFileNames.old ? file.number...(file.number + 8) : file.number...file.number
+    for number in near where inode(number) == file.inode {
       file.number = number
       return number
     }

@@ -215,7 +215,7 @@ final class LogStream {
     for _ in 0..<100 {
       if held.status?.links == 0 { return oldestUnread().map { ($0, true) } }
       guard let number = files.number(of: held), number > 0 else { continue }
-      if let file = files.open(number - 1), file.inode != held.inode, files.inode(number) == held.inode {
+      if let file = files.openNext(after: number), file.inode != held.inode, files.inode(number) == held.inode {
         return (file, false)
       }
     }
@@ -227,11 +227,17 @@ final class LogStream {
   private func oldestUnread() -> LogFile? {
     guard let position else { return files.oldest() }
     var found = files.open(0)
-    let last = (files.numbers().last ?? 0) + 2
-    for number in stride(from: 1, through: last, by: 1) {
-      guard let file = files.open(number), let begin = file.index?.position else { continue }
-      if begin &+ (file.status?.size ?? 0) <= position { break }
+    /// Whether this one, and so all that are older, were read.
+    func isRead(_ number: Int) -> Bool {
+      guard let file = files.open(number), let begin = file.index?.position else { return false }
+      if begin &+ (file.status?.size ?? 0) <= position { return true }
       found = file
+      return false
+    }
+    let last = (files.numbers().last { $0 < LogFileNames.old } ?? 0) + 2
+    // Those that are renamed no more are listed when the others have been looked at, which go there.
+    if !(1...last).contains(where: isRead) {
+      _ = files.numbers().first { $0 >= LogFileNames.old && isRead($0) }
     }
     if let found { skip(to: position, in: found) }
     return found
