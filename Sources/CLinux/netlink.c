@@ -25,16 +25,18 @@ ssize_t ax_receive_netlink(int socket, void *buffer, size_t size) {
 // an attribute's header. A filter reads in the network's order what lies there in the host's.
 int ax_receive_warnings_of_project(int socket, unsigned project, int refusals) {
   enum { KIND = NLMSG_HDRLEN + GENL_HDRLEN + NLA_HDRLEN, ID = KIND + 4 + NLA_HDRLEN, WHAT = ID + 8 + NLA_HDRLEN };
-  // QUOTA_NL_BHARDWARN, QUOTA_NL_BSOFTLONGWARN; QUOTA_NL_BSOFTWARN.
-  unsigned wanted[2] = {refusals ? 4 : 6, refusals ? 5 : 6};
+  // QUOTA_NL_IHARDWARN, QUOTA_NL_ISOFTLONGWARN and the same of blocks; QUOTA_NL_ISOFTWARN, QUOTA_NL_BSOFTWARN.
+  unsigned wanted[4] = {refusals ? 1 : 3, refusals ? 2 : 3, refusals ? 4 : 6, refusals ? 5 : 6};
   struct sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, KIND),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PRJQUOTA), 0, 6),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PRJQUOTA), 0, 8),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ID),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(project), 0, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(project), 0, 6),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WHAT),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[0]), 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[1]), 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[0]), 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[1]), 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[2]), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(wanted[3]), 0, 1),
       BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
       BPF_STMT(BPF_RET | BPF_K, 0),
   };

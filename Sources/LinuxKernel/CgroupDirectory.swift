@@ -54,7 +54,7 @@ package struct CgroupDirectory: Sendable, Hashable {
   package func exists() -> Bool { (try? status(of: path)) != nil }
 
   /// The processes in it, as this pid namespace numbers them; those that it cannot see are left out.
-  package func processes() -> [Int32] {
+  package func ownProcesses() -> [Int32] {
     let text = (try? readFile(path + "/cgroup.procs", limit: 16 << 20)) ?? []
     return text.split(separator: UInt8(ascii: "\n")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
       .filter { $0 > 0 }
@@ -95,7 +95,7 @@ package struct CgroupDirectory: Sendable, Hashable {
     let deadline = Clock.now + 2_000_000_000
     for cgroup in tree().reversed() {
       do throws(Errno) { try cgroup.removeAlone(until: deadline) } catch {
-        let pids = error.code == EBUSY ? cgroup.processes() : []
+        let pids = error.code == EBUSY ? cgroup.ownProcesses() : []
         let list = pids.prefix(10).map(String.init).joined(separator: ", ")
         throw RemovalError(
           description: "\(cgroup.path): \(error)"

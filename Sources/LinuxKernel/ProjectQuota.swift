@@ -33,13 +33,26 @@ package enum ProjectQuota {
     return Usage(bytes: raw.dqb_curspace, inodes: raw.dqb_curinodes)
   }
 
-  /// Sets the limits of a project in bytes, 0 for none. What would exceed `hard` fails with `EDQUOT`, on XFS `ENOSPC`.
-  package static func setLimits(soft: UInt64, hard: UInt64, of project: UInt32, on descriptor: Int32) throws(Errno) {
+  /// Limits of a project, 0 for none: what passes `soft` is told, what would exceed `hard` fails.
+  package struct Limits: Sendable, Equatable {
+    package var soft: UInt64
+    package var hard: UInt64
+    package init(soft: UInt64, hard: UInt64) { (self.soft, self.hard) = (soft, hard) }
+    package static let none = Limits(soft: 0, hard: 0)
+  }
+
+  /// Sets the limits of a project in bytes and in inodes. What would exceed a hard one fails with `EDQUOT`, on XFS `ENOSPC`.
+  package static func setLimits(_ bytes: Limits, inodes: Limits, of project: UInt32, on descriptor: Int32)
+    throws(Errno)
+  {
+    let (soft, hard) = (bytes.soft, bytes.hard)
     var raw = if_dqblk()
+    raw.dqb_isoftlimit = inodes.soft
+    raw.dqb_ihardlimit = inodes.hard
     // In units of 1 KiB. A limit above 0 must not become none.
     raw.dqb_bsoftlimit = soft / 1024 + (soft % 1024 == 0 ? 0 : 1)
     raw.dqb_bhardlimit = hard / 1024 + (hard % 1024 == 0 ? 0 : 1)
-    raw.dqb_valid = 1  // QIF_BLIMITS
+    raw.dqb_valid = 1 | 4  // QIF_BLIMITS, QIF_ILIMITS
     try check("quotactl(Q_SETQUOTA)") { ax_quotactl(descriptor, command(generic: 8), project, &raw) }
   }
 

@@ -109,15 +109,15 @@ struct Netlink {
     return Netlink.number(Netlink.attributes(first)[2]).flatMap { UInt32(exactly: $0) }
   }
 
-  /// QUOTA_NL_A_WARNING (3), QUOTA_NL_A_DEV_MAJOR (4) and QUOTA_NL_A_DEV_MINOR (5); `nil` for what is no excess of blocks.
+  /// QUOTA_NL_A_WARNING (3), QUOTA_NL_A_DEV_MAJOR (4) and QUOTA_NL_A_DEV_MINOR (5); `nil` for what is no excess.
   var warning: QuotaWarnings.Warning? {
     guard let kind = Netlink.number(attributes[3]), let major = Netlink.number(attributes[4]),
       let minor = Netlink.number(attributes[5])
     else { return nil }
     switch kind {
-    // QUOTA_NL_BHARDWARN, QUOTA_NL_BSOFTLONGWARN; QUOTA_NL_BSOFTWARN.
-    case 4, 5: return .init(isRefusal: true, device: major << 32 | minor)
-    case 6: return .init(isRefusal: false, device: major << 32 | minor)
+    // QUOTA_NL_IHARDWARN, QUOTA_NL_ISOFTLONGWARN and the same of blocks; QUOTA_NL_ISOFTWARN, QUOTA_NL_BSOFTWARN.
+    case 1, 2, 4, 5: return .init(isRefusal: true, device: major << 32 | minor)
+    case 3, 6: return .init(isRefusal: false, device: major << 32 | minor)
     default: return nil
     }
   }

@@ -29,6 +29,8 @@ package struct FileSystemSpace: Sendable, Equatable {
   package let free: UInt64
   /// What an unprivileged user could still write.
   package let available: UInt64
+  /// Inodes that are taken; 0 where the file system does not count them.
+  package let inodes: UInt64
 }
 
 /// Sets access and modification time of an open file (futimens(3)).
@@ -130,7 +132,8 @@ package func space(of descriptor: Int32) throws(Errno) -> FileSystemSpace {
     return overflow ? .max : product
   }
   return FileSystemSpace(
-    total: bytes(raw.f_blocks), free: bytes(raw.f_bfree), available: bytes(raw.f_bavail))
+    total: bytes(raw.f_blocks), free: bytes(raw.f_bfree), available: bytes(raw.f_bavail),
+    inodes: UInt64(clamping: raw.f_files) - min(UInt64(clamping: raw.f_files), UInt64(clamping: raw.f_ffree)))
 }
 
 /// Waits until everything written to the file system of an open file is on the disk (syncfs(2)).

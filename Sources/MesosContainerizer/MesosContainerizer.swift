@@ -211,7 +211,7 @@ package struct MesosContainerizer: Sendable {
     let deadline = Clock.now + 1_000_000_000
     for cgroup in version1(containerID) {
       let meant = sparesInit ? CgroupDirectory(cgroup.path + "/task") : cgroup
-      for directory in meant.tree() { _ = directory.killEach(until: deadline) }
+      _ = meant.killEach(until: deadline)
     }
   }
 

@@ -24,8 +24,11 @@ import Testing
     #expect(warning(4) == .init(isRefusal: true, device: device))
     #expect(warning(5) == .init(isRefusal: true, device: device))
     #expect(warning(6) == .init(isRefusal: false, device: device))
-    // Limits of inodes, and limits that are no longer exceeded.
-    for kind in [0, 1, 2, 3, 7, 8, 9, 10] as [UInt32] { #expect(warning(kind) == nil) }
+    // The same of inodes.
+    for kind in [1, 2] as [UInt32] { #expect(warning(kind) == .init(isRefusal: true, device: device)) }
+    #expect(warning(3) == .init(isRefusal: false, device: device))
+    // Limits that are no longer exceeded.
+    for kind in [0, 7, 8, 9, 10] as [UInt32] { #expect(warning(kind) == nil) }
   }
 
   @Test func theGroupOfAFamilyIsFound() {

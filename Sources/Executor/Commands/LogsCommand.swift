@@ -40,9 +40,7 @@ enum LogsCommand {
       names = [wanted]
       shown.process = wanted
       if case .only(let run) = shown.runs, !ProcessLog.numbers("\(paths.logs)/\(wanted)").contains(run) {
-        throw CommandFailure(
-          .notFound, "\(printable(wanted.utf8)) has no run \(run)",
-          hint: "it has \(ProcessLog.numbers("\(paths.logs)/\(wanted)").count)")
+        throw LogsCommand.missing(run, of: wanted, ProcessLog.numbers("\(paths.logs)/\(wanted)"))
       }
     }
     let printer = LogPrinter(
@@ -89,6 +87,17 @@ enum LogsCommand {
         hint: "10m, 1h30m, 2d, 2026-11-22T10:15:00Z, or seconds since 1970")
     }
     return time
+  }
+
+  /// Those of the oldest runs may have been removed (`LogCeiling`).
+  private static func missing(_ run: Int, of process: String, _ runs: [Int]) -> CommandFailure {
+    let name = printable(process.utf8)
+    if let first = runs.first, run < first {
+      return CommandFailure(
+        .notFound, "the logs of \(name) run \(run) are not there any more",
+        hint: "the oldest that it has are of run \(first)")
+    }
+    return CommandFailure(.notFound, "\(name) has no run \(run)", hint: "it has \(runs.count)")
   }
 
   private static func unknown(_ wanted: String, _ known: [String]) -> CommandFailure {

@@ -183,9 +183,10 @@ struct NativeContainerizer: Containerizer {
 
   func engineRequest() -> EngineRequest? { nil }
 
-  /// The sandbox with what `TaskPaths` made in it, and the writable layer.
+  /// The sandbox with what `TaskPaths` made in it, the logs, and the writable layer.
   var quotaDirectories: [String] {
-    paths.hasRootfs ? [paths.sandbox, paths.upper, paths.overlayWork] : [paths.sandbox]
+    let sandbox = [paths.sandbox, paths.logs]
+    return paths.hasRootfs ? sandbox + [paths.upper, paths.overlayWork] : sandbox
   }
 
   /// A launch waits for nobody.

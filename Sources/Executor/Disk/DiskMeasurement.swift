@@ -25,6 +25,8 @@ struct DiskMeasurement: WireValue, Equatable {
   }
 
   var bytes: UInt64
+  /// Inodes, directories included.
+  var files: UInt64
   /// The paths that say most about where it went, largest first, at most three.
   var largest: [Item]
   /// Why `bytes` may be less than there is: a directory that cannot be read, or too deep to be entered.
@@ -32,20 +34,23 @@ struct DiskMeasurement: WireValue, Equatable {
   /// Whether directories changed while they were walked, or just before: then something may have been missed.
   var isChanging: Bool
 
-  init(bytes: UInt64, largest: [Item], obstacle: String? = nil, isChanging: Bool = false) {
+  init(bytes: UInt64, files: UInt64 = 0, largest: [Item], obstacle: String? = nil, isChanging: Bool = false) {
     self.bytes = bytes
+    self.files = files
     self.largest = largest
     self.obstacle = obstacle
     self.isChanging = isChanging
   }
   init(from reader: inout WireReader) throws(WireError) {
     bytes = try reader.integer()
+    files = try reader.integer()
     largest = try reader.values()
     obstacle = try reader.optional { (reader) throws(WireError) in try reader.string() }
     isChanging = try reader.bool()
   }
   func write(to writer: inout WireWriter) {
     writer.put(bytes)
+    writer.put(files)
     writer.put(list: largest)
     writer.put(optional: obstacle) { $1.put($0) }
     writer.put(isChanging)
@@ -54,7 +59,15 @@ struct DiskMeasurement: WireValue, Equatable {
   /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way
   /// to hide something.
   func complaint(limit: UInt64) -> String? {
-    bytes > limit ? excess(limit) : obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+    if bytes > limit { return excess(limit) }
+    if files > DiskLimit.files(limit) { return DiskMeasurement.tooMany(files, limit: limit) }
+    return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+  }
+
+  /// What to say of too many files.
+  static func tooMany(_ files: UInt64, limit: UInt64) -> String {
+    "disk limit exceeded: \(files) files and directories, a limit of \(Quantity.bytes(limit)) allows "
+      + "\(DiskLimit.files(limit))"
   }
 
   /// The same when that is known.

@@ -2,14 +2,14 @@ import Glibc
 import LinuxKernel
 import TaskModel
 
-/// Ends a task whose files take more than its limit of disk: its sandbox, and what its container writes elsewhere. By
-/// measuring, where there is no quota (`QuotaMonitor`).
+/// Ends a task whose files take more than its limit of disk: its sandbox, what its container writes elsewhere, and its
+/// logs. By measuring, where there is no quota (`QuotaMonitor`).
 final class DiskMonitor: TaskMonitor {
   private let limit: UInt64
   private let warn: (String) -> Void
   private let container: any Container
   private let scale: DiskScale
-  private var schedule: DiskSchedule
+  private var schedule: DiskSchedules
   private var began: UInt64 = 0
   private var care = DiskSchedule.Care.plain
   private var hasWarned = false
@@ -29,7 +29,7 @@ final class DiskMonitor: TaskMonitor {
     self.warn = warn
     scale = try DiskScale(paths, container)
     let now = Clock.now
-    schedule = DiskSchedule(limit: limit, at: now, free: scale.free, isNew: isNew)
+    schedule = DiskSchedules(limit: limit, at: now, scale.space, isNew: isNew)
     // Soon: another executor may have begun the task.
     scale.setTimer(now + 1_000_000_000)
   }
@@ -51,7 +51,7 @@ final class DiskMonitor: TaskMonitor {
 
   private func look() -> [TaskEvent] {
     if scale.isBusy { return giveUp() }
-    switch schedule.look(at: Clock.now, free: scale.free) {
+    switch schedule.look(at: Clock.now, scale.space) {
     case .wait(let instant):
       scale.setTimer(instant)
       return []
@@ -61,7 +61,7 @@ final class DiskMonitor: TaskMonitor {
 
   private func measure() -> [TaskEvent] {
     began = Clock.now
-    care = schedule.begin(at: began, free: scale.free)
+    care = schedule.begin(at: began, scale.space)
     if care == .still, !container.freeze() {
       schedule.heldOff(at: began)
       care = .thorough
@@ -98,8 +98,8 @@ final class DiskMonitor: TaskMonitor {
     let now = Clock.now
     let next =
       wasStill
-      ? schedule.measuredStill(found.bytes, at: now, took: now - began)
-      : schedule.measured(found.bytes, isDoubtful: found.isChanging, at: now, took: now - began)
+      ? schedule.measuredStill(found, at: now, took: now - began)
+      : schedule.measured(found, at: now, took: now - began)
     scale.setTimer(next)
     return []
   }

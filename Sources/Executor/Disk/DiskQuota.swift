@@ -23,6 +23,12 @@ struct DiskQuota {
   /// What may be written beyond the limit: so that it is seen that it was exceeded, and not much more (Mesos' disk/xfs
   /// leaves as much).
   static let headroom: UInt64 = 10 << 20
+  /// The same of inodes.
+  private static let headroomFiles: UInt64 = 1024
+  private var files: ProjectQuota.Limits {
+    let files = DiskLimit.files(limit)
+    return .init(soft: files, hard: files + DiskQuota.headroomFiles)
+  }
 
   /// Whether a directory there would be on a file system with project quotas. What is missing of the path is made later.
   static func isAvailable(at path: String) -> Bool {
@@ -63,7 +69,8 @@ struct DiskQuota {
       guard let chosen = try choose(opened) else { return nil }
       let quota = DiskQuota(
         project: chosen, limit: limit, directory: directory, device: device, isExact: try isExact(directory))
-      try ProjectQuota.setLimits(soft: limit, hard: quota.hardLimit, of: chosen, on: directory.rawValue)
+      try ProjectQuota.setLimits(
+        .init(soft: limit, hard: quota.hardLimit), inodes: quota.files, of: chosen, on: directory.rawValue)
       return quota
     } catch {
       // Between two projects nothing can be renamed.
@@ -113,15 +120,19 @@ struct DiskQuota {
   }
 
   /// What is charged to the task.
-  func used() throws(Errno) -> UInt64 { try ProjectQuota.usage(of: project, on: directory.rawValue).bytes }
+  func used() throws(Errno) -> UInt64 { try usage().bytes }
+  func usage() throws(Errno) -> ProjectQuota.Usage { try ProjectQuota.usage(of: project, on: directory.rawValue) }
 
   /// For final processes, whose task may have ended by its limit: they can write as much beyond it, or beyond what is
   /// there, as the limit has left over. Nothing is said when they do.
   func loosen() throws(Errno) {
-    let hard = max(limit, try used()) + DiskQuota.headroom
-    try ProjectQuota.setLimits(soft: 0, hard: hard, of: project, on: directory.rawValue)
+    let used = try usage()
+    let files = max(DiskLimit.files(limit), used.inodes) + DiskQuota.headroomFiles
+    try ProjectQuota.setLimits(
+      .init(soft: 0, hard: max(limit, used.bytes) + DiskQuota.headroom), inodes: .init(soft: 0, hard: files),
+      of: project, on: directory.rawValue)
   }
 
   /// Takes the limit away; the id stays with the files, and is free when they are gone.
-  func lift() throws(Errno) { try ProjectQuota.setLimits(soft: 0, hard: 0, of: project, on: directory.rawValue) }
+  func lift() throws(Errno) { try ProjectQuota.setLimits(.none, inodes: .none, of: project, on: directory.rawValue) }
 }

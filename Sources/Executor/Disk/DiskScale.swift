@@ -16,9 +16,11 @@ final class DiskScale {
 
   private enum Source: UInt64 { case timer, worker, watched, abandoned }
 
-  private let roots: [DiskTree.Root]
+  private var roots: [DiskTree.Root]
+  /// What `console` processes wrote and nobody has seen yet; there when one has begun.
+  private let console: String
   private let counted: DiskTree.Counted
-  /// One root of each file system.
+  /// A root on each file system.
   private let places: [SharedDescriptor]
   private let poller: Poller
   private let timer: TimerDescriptor
@@ -34,7 +36,10 @@ final class DiskScale {
     var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
     // An engine's may be where this host does not see it.
     if let layer = container.writableLayer, let root = try? DiskTree.Root(label: "", path: layer) { roots.append(root) }
+    // What init writes for the task.
+    roots.append(try DiskTree.Root(label: "logs", path: paths.logs))
     self.roots = roots
+    console = paths.console
     var devices: Set<UInt64> = []
     places = roots.map(\.directory).filter { root in
       (try? status(of: root.rawValue)).map { devices.insert($0.device).inserted } ?? false
@@ -73,14 +78,26 @@ final class DiskScale {
   /// Whether a worker is at it.
   var isBusy: Bool { worker != nil }
 
-  /// What is free on the file systems of the files; `nil` when one cannot say: then only measuring tells.
-  var free: UInt64? {
-    var sum: UInt64 = 0
+  /// What there is on the file systems of the files.
+  struct Space {
+    /// Bytes; `nil` when one cannot say: then only measuring tells.
+    var free: UInt64?
+    /// Inodes, by the number of those that are taken: how many there could still be changes with every byte on some.
+    var freeFiles: UInt64
+  }
+
+  var space: Space {
+    var found = Space(free: 0, freeFiles: 1 << 61)
     for place in places {
-      guard let space = try? space(of: place.rawValue), space.total > 0 else { return nil }
-      sum += min(space.free, 1 << 60)
+      let space = try? LinuxKernel.space(of: place.rawValue)
+      found.freeFiles -= min(found.freeFiles, space?.inodes ?? 0)
+      guard let space, space.total > 0, let free = found.free else {
+        found.free = nil
+        continue
+      }
+      found.free = free + min(space.free, 1 << 60)
     }
-    return sum
+    return found
   }
 
   /// Begins to measure. What it returns is the result; `nil` when a worker has it, of which `takeEvents` will tell.
@@ -88,6 +105,10 @@ final class DiskScale {
   /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
   func begin(openFilesBelow process: Int32?) throws -> DiskMeasurement? {
     let bounds = DiskScale.small
+    if !roots.contains(where: { $0.label == "console" }), let root = try? DiskTree.Root(label: "console", path: console)
+    {
+      roots.append(root)
+    }
     if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process),
       found.obstacle == nil
     {

@@ -8,6 +8,8 @@ enum DiskTree {
   struct Root {
     let label: String
     let directory: SharedDescriptor
+    /// What a container writes elsewhere; its paths are shown as the container sees them.
+    var isWritableLayer: Bool { label.isEmpty }
   }
 
   /// How much is looked at.
@@ -41,7 +43,7 @@ enum DiskTree {
   ) throws(Errno) -> DiskMeasurement? {
     var walk = DiskWalk(bounds, counted)
     var largest = LargestPaths()
-    var bytes: UInt64 = 0
+    var (bytes, files): (UInt64, UInt64) = (0, 0)
     for root in roots {
       guard let found = try walk.measure(root) else { return nil }
       bytes += found.bytes
@@ -51,13 +53,16 @@ enum DiskTree {
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       guard
         let open = OpenFiles.bytes(
-          counted, below: process, devices: devices, countsRoot: roots.count > 1, entries: walk.entriesLeft)
+          counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
+          entries: walk.entriesLeft)
       else { return nil }
-      bytes += open
-      largest.offer(Array("deleted files that are held open".utf8), open)
+      bytes += open.bytes
+      files += open.files
+      largest.offer(Array("deleted files that are held open".utf8), open.bytes)
     }
     return DiskMeasurement(
-      bytes: bytes, largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
+      bytes: bytes, files: files + walk.files,
+      largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
       obstacle: walk.obstacle, isChanging: walk.isChanging)
   }
 

@@ -12,6 +12,8 @@ struct DiskWalk {
   private var heldLeft: Int
   private(set) var obstacle: String?
   private(set) var isChanging = false
+  /// Inodes that were met.
+  private(set) var files: UInt64 = 0
   /// What changed later than this may have changed behind our back.
   private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
   /// Inodes with several names, of the tree at hand.
@@ -102,6 +104,7 @@ struct DiskWalk {
     _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame]
   ) throws(Errno) -> Bool {
     var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
+    files += 1
     if about.changed >= calmBefore { isChanging = true }
     var isWhole = true
     var failure: Errno?
@@ -163,7 +166,12 @@ struct DiskWalk {
 
   private mutating func size(_ about: FileStatus) -> UInt64 {
     let bytes = counted.bytes(about)
-    guard about.links > 1, !seen.contains(about.inode) else { return about.links > 1 ? 0 : bytes }
+    guard about.links > 1 else {
+      files += 1
+      return bytes
+    }
+    guard !seen.contains(about.inode) else { return 0 }
+    files += 1
     guard seen.count < DiskWalk.seenLimit else { return bytes / UInt64(about.links) + 1 }
     seen.insert(about.inode)
     return bytes

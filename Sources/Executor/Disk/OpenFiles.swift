@@ -11,6 +11,7 @@ struct OpenFiles {
   private var seen: Set<Key> = []
   private let counted: DiskTree.Counted
   private var bytes: UInt64 = 0
+  private var files: UInt64 = 0
 
   private struct Key: Hashable {
     let device: UInt64
@@ -24,7 +25,7 @@ struct OpenFiles {
   /// - Parameter countsRoot: whether the root of the processes counts as well; an overlay is a file system of its own.
   static func bytes(
     _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
-  ) -> UInt64? {
+  ) -> (bytes: UInt64, files: UInt64)? {
     var files = OpenFiles(counted, devices: devices, countsRoot: countsRoot, entriesLeft: entries)
     var known: Set<Int32> = [pid]
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0) }
@@ -40,7 +41,7 @@ struct OpenFiles {
         guard files.entriesLeft >= 0 else { return nil }
       }
     }
-    return files.bytes
+    return (files.bytes, files.files)
   }
 
   private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
@@ -75,6 +76,7 @@ struct OpenFiles {
         devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
       else { return true }
       bytes += counted.bytes(about)
+      files += 1
       return true
     }
   }

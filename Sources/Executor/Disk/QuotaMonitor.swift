@@ -60,7 +60,7 @@ final class QuotaMonitor: TaskMonitor {
     refusals = try? QuotaWarnings(project: quota.project, refusals: true)
     let now = Clock.now
     schedule = QuotaSchedule(
-      limit: quota.limit, at: now, free: scale.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
+      limit: quota.limit, at: now, free: scale.space.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
       isWarned: warnings != nil)
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
@@ -87,6 +87,8 @@ final class QuotaMonitor: TaskMonitor {
     let events = heed()
     guard events.isEmpty else { return events }
     let wasRefused = isFailure && refusedAt.map { Clock.now - $0 < QuotaMonitor.refusalMatters } ?? false
+    let tooMany = isFailure ? sayTooMany() : []
+    guard tooMany.isEmpty else { return tooMany }
     switch work {
     case .waiting, .measuring:
       guard isFailure, let charged = used(), charged > quota.limit || wasRefused else { return [] }
@@ -125,9 +127,11 @@ final class QuotaMonitor: TaskMonitor {
       return decide(excess, nil)
     case .done: return []
     }
+    let tooMany = sayTooMany()
+    guard tooMany.isEmpty else { return tooMany }
     listen(true)
     let charged = used()
-    switch schedule.look(at: Clock.now, free: scale.free, charged: charged) {
+    switch schedule.look(at: Clock.now, free: scale.space.free, charged: charged) {
     case .over: return name(Excess(charged: charged ?? 0))
     case .measure: return measure()
     case .wait(let instant):
@@ -140,10 +144,17 @@ final class QuotaMonitor: TaskMonitor {
   /// Takes the kernel's warnings. A limit that was passed, and is not any more, is no reason for anything.
   private func heed() -> [TaskEvent] {
     if refusals?.take(device: quota.device).isEmpty == false { refusedAt = Clock.now }
-    guard isListening, warnings?.take(device: quota.device).isEmpty == false, let charged = used(),
-      charged > quota.limit
-    else { return [] }
+    guard isListening, warnings?.take(device: quota.device).isEmpty == false else { return [] }
+    let tooMany = sayTooMany()
+    guard tooMany.isEmpty, let charged = used(), charged > quota.limit else { return tooMany }
     return name(Excess(charged: charged))
+  }
+
+  /// Of inodes the quota says all that there is to say.
+  private func sayTooMany() -> [TaskEvent] {
+    if case .done = work { return [] }
+    guard let files = (try? quota.usage())?.inodes, files > DiskLimit.files(quota.limit) else { return [] }
+    return say(DiskMeasurement.tooMany(files, limit: quota.limit))
   }
 
   /// XFS warns each time that something is written beyond the limit: not while nothing would follow from it.

@@ -7,8 +7,8 @@ import TaskModel
 struct RunLogs {
   /// Rotation unless the task says otherwise: 100 MiB a file, five old ones.
   private static let standard = LogMode.files(maximumBytes: 100 << 20, backups: 5)
-  /// What may wait for a console that stands still, per stream: two files of this size.
-  private static let waiting = LogMode.files(maximumBytes: 1 << 20, backups: 1)
+  /// What may wait for a console that stands still, of all `console` processes of a task together: it lies in memory.
+  private static let waiting: UInt64 = 32 << 20
 
   let mode: LogMode
   let descriptors: [SharedDescriptor]
@@ -20,11 +20,16 @@ struct RunLogs {
 
   /// `console` keeps no log: its files are in the run directory, and only until they have been shown. By files rather
   /// than a pipe, since nobody may be there to read: a process goes on all the same, and `recover` finds what it wrote.
-  static func mode(for process: ProcessDefinition) -> LogMode {
+  ///
+  /// - Parameter consoles: how many `console` processes the task has.
+  static func mode(for process: ProcessDefinition, consoles: Int = 1) -> LogMode {
     guard let logger = process.logger else { return standard }
     switch (logger.destination, logger.mode) {
     case (.none, _): return .discard
-    case (.console, _): return waiting
+    case (.console, _):
+      // Two streams of two files each; one has as much again for the end of a line, and for its index.
+      let size = waiting / UInt64(max(1, consoles)) / 12
+      return .files(maximumBytes: min(max(size, 4096), 1 << 20), backups: 1)
     case (_, .standard): return .files(maximumBytes: .max, backups: 0)
     case (_, .rotate):
       return .files(maximumBytes: UInt64(clamping: logger.logSize), backups: UInt32(clamping: logger.backups))
@@ -32,8 +37,8 @@ struct RunLogs {
   }
 
   /// Makes the run's directory with its two files.
-  init(_ process: ProcessDefinition, run: Int, in roots: LogRoots) throws(Errno) {
-    mode = RunLogs.mode(for: process)
+  init(_ process: ProcessDefinition, run: Int, in roots: LogRoots, consoles: Int) throws(Errno) {
+    mode = RunLogs.mode(for: process, consoles: consoles)
     guard mode != .discard else {
       descriptors = []
       return

@@ -16,6 +16,8 @@ struct RunSettings: Equatable {
   var sandboxMountPoint = "/mnt/mesos/sandbox"
   var createsUser = true
   var maxRuns = 100
+  /// What the logs of all runs may take; with a limit of disk never more than half of that.
+  var logBytes = LogCeiling.standard
   /// Whether the container stays, ended, when the task has ended.
   var keepsContainer = false
   /// The engine's socket, when it is not where engines are by default.
@@ -40,7 +42,7 @@ struct RunSettings: Equatable {
       ("ports", JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
       ("bindings", JSON(bindings.map { JSON($0.map { JSON($0) }) })), ("isolation", JSON(isolation.map { JSON($0) })),
       ("sandbox_mount_point", JSON(sandboxMountPoint)), ("create_user", JSON(createsUser)), ("max_runs", JSON(maxRuns)),
-      ("keep", keepsContainer ? JSON(true) : nil),
+      ("log_bytes", JSON(logBytes)), ("keep", keepsContainer ? JSON(true) : nil),
       ("docker_socket", dockerSocket.map { JSON($0) }), ("docker_config", dockerConfig.map { JSON($0) }),
       ("allow_docker_parameters", JSON(allowedDockerParameters)), ("policy", policy?.json),
       ("log_bytes", logBytes.map { JSON($0) }),
@@ -64,6 +66,7 @@ struct RunSettings: Equatable {
     sandboxMountPoint = json["sandbox_mount_point"]?.string ?? sandboxMountPoint
     createsUser = json["create_user"]?.bool ?? true
     maxRuns = Int(clamping: json["max_runs"]?.integer ?? 100)
+    logBytes = json["log_bytes"]?.integer.map { UInt64(clamping: $0) } ?? logBytes
     keepsContainer = json["keep"]?.bool ?? false
     dockerSocket = json["docker_socket"]?.string
     dockerConfig = json["docker_config"]?.string

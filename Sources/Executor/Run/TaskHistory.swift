@@ -17,6 +17,8 @@ struct TaskHistory {
   let outOfMemoryKills: UInt64
   /// What was noted for the result.
   let notes: [String]
+  /// Runs whose logs were removed for those of others.
+  let removedLogs: [RunReference]
   /// What the launch wrote down about the container; `nil` when there was none.
   let launched: JSON?
   /// The project id that the task's disk is charged to.
@@ -64,6 +66,12 @@ struct TaskHistory {
     diskProject = project
     outOfMemoryKills = kills
     notes = journal.records.compactMap { $0.type == "note" ? $0.json["text"]?.string : nil }
+    removedLogs = journal.records.compactMap { record in
+      guard record.type == "logs_removed", let process = record.json["process"]?.string,
+        let run = record.json["run"]?.integer
+      else { return nil }
+      return RunReference(process: process, run: Int(clamping: run))
+    }
     times = created.json["boot_wall"]?.integer.map { RunTimes(boot: UInt64(clamping: $0)) } ?? RunTimes()
     createdAt = times.wall(created.boot)
   }

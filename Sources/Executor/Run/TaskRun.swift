@@ -151,7 +151,7 @@ struct TaskRun {
     context.identity = identity
     var containerizer = try makeContainerizer(history.task, identity)
     context.outOfMemoryKills = history.outOfMemoryKills
-    context.notes = history.notes
+    (context.notes, context.removedLogs) = (history.notes, history.removedLogs)
     context.containerID = history.launched?["container_id"]?.string
     if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
       context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
@@ -234,7 +234,11 @@ struct TaskRun {
         journal: context.journal, paths: paths,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
-        monitors: try monitors(context, machine, container, isNew: !resuming), signals: signals)
+        monitors: try monitors(context, machine, container, isNew: !resuming),
+        logKeeper: LogKeeper(
+          LogCeiling(asked: settings.logBytes, disk: DiskLimit.bytes(context.task, settings)), paths,
+          removed: context.removedLogs),
+        signals: signals)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -286,7 +290,8 @@ struct TaskRun {
     container?.beginEnd()
     let disk =
       (try? DiskTree.measure(
-        paths: [paths.sandbox, container?.writableLayer ?? paths.upper], .init(entries: 200_000, depth: 500)))
+        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], .init(entries: 200_000, depth: 500)
+      ))
       .flatMap { $0 }
     // Less than there is would be no figure.
     let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
@@ -380,6 +385,8 @@ struct TaskRun {
     var containerID: String?
     /// What could not be written down of the task while it ran.
     var notes: [String] = []
+    /// Runs whose logs another executor has removed.
+    var removedLogs: [RunReference] = []
     /// What a launch that failed has left behind.
     var problems: [String] = []
   }

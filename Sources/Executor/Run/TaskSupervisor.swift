@@ -25,11 +25,14 @@ final class TaskSupervisor {
   private let logRoots: LogRoots
   private let follower: ConsoleFollower?
   private let monitors: [any TaskMonitor]
+  private let logKeeper: LogKeeper
   private let services: ContainerServices
   /// Absent where the task has nothing to be asked.
   private let probes: ContainerProbes?
   private let health: HealthMonitor?
   private let definitions: [String: ProcessDefinition]
+  /// How many processes have a console and no log.
+  private let consoles: Int
 
   private(set) var machine: TaskMachine
   private(set) var verdict: Verdict?
@@ -50,7 +53,9 @@ final class TaskSupervisor {
   /// How long init has been silent when the timer fires; nil while nothing is asked.
   private var silence: UInt64?
   /// What of the task could not be written down, for the result.
-  private(set) var notes: [String] = []
+  private var noted: [String]
+  /// All that the result is to say beside the verdict.
+  var notes: [String] { noted + logKeeper.notes }
   private var lastStrays: (count: Int, at: UInt64)?
   private var waitsForWriting = false
   /// Whether init is still there to be spoken to.
@@ -61,6 +66,7 @@ final class TaskSupervisor {
   ///   - notes: what another executor has noted for the result.
   ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
+  ///   - logKeeper: what removes logs of runs that are over.
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
@@ -69,7 +75,7 @@ final class TaskSupervisor {
     paths: TaskPaths,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
-    monitors: [any TaskMonitor], signals: SharedDescriptor
+    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor
   ) throws(Errno) {
     self.machine = machine
     task = machine.task
@@ -92,11 +98,13 @@ final class TaskSupervisor {
       (probes, health, self.monitors) = (nil, nil, monitors)
     }
     self.signals = signals
+    self.logKeeper = logKeeper
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
-    self.notes = notes
+    noted = notes
     self.outOfMemoryKills = outOfMemoryKills
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    consoles = task.processes.count { $0.logger?.destination == .console }
     poller = try Poller()
     timer = try TimerDescriptor()
     answerTimer = try TimerDescriptor()
@@ -143,6 +151,8 @@ final class TaskSupervisor {
             publisher.output.goOn()
             follower?.goOn()
           case .monitors:
+            // It may be about to measure them.
+            try makeRoomForLogs()
             pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
           case nil: break
           }
@@ -237,21 +247,28 @@ final class TaskSupervisor {
 
   /// Writes something down that belongs into the result.
   private func note(_ text: String) throws {
-    guard notes.count < Self.mostNotes, !notes.contains(where: { $0.utf8.elementsEqual(text.utf8) }) else { return }
-    notes.append(text)
+    guard noted.count < Self.mostNotes, !noted.contains(where: { $0.utf8.elementsEqual(text.utf8) }) else { return }
+    noted.append(text)
     try journal.append("note", [("text", JSON(text))], at: Clock.now)
   }
 
   private static let mostNotes = 32
+
+  private func makeRoomForLogs() throws {
+    for run in logKeeper.makeRoom(machine.processes, definitions) {
+      try journal.append("logs_removed", [("process", JSON(run.process)), ("run", JSON(run.run))], at: Clock.now)
+    }
+  }
 
   private func start(_ name: String, _ run: Int) throws {
     guard let process = definitions[name] else { return }
     // Somebody inside may have taken from init what it needs for this one.
     container.restoreInitLimits()
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
+    try makeRoomForLogs()
     let logs: RunLogs
     do throws(Errno) {
-      logs = try RunLogs(process, run: run, in: logRoots)
+      logs = try RunLogs(process, run: run, in: logRoots, consoles: consoles)
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
