@@ -256,12 +256,42 @@ class Truth(ExecutorTestCase):
                 else:
                     self.assertIn("main run 0: its end could not be written down: write: EFBIG", " ".join(outcome.result["notes"]))
 
-    def test_limits_of_an_init_outside_any_namespace(self):
-        # Its task's processes see init under its own number; what they do is the same.
-        outcome = self.run_task(document("kill -TERM $PPID 2>/dev/null; echo lived", container={
-            "linux_info": {"share_pid_namespace": True}}), role="root")
-        self.assertEqual(outcome.out(), "lived\n", outcome)
-        self.assert_finished(outcome)
+    def test_a_stop_is_not_forged_in_a_shared_namespace(self):
+        # Its task's processes see init under its own number; what they do is the same. One has ended when init looks.
+        for command in ("kill -TERM $PPID; echo lived", "(setsid sh -c 'kill -TERM '$PPID'; sleep 1' &); sleep 0.3; echo lived"):
+            with self.subTest(command=command):
+                outcome = self.run_task(document(command, container={
+                    "linux_info": {"share_pid_namespace": True}}), role="root")
+                self.assertEqual(outcome.out(), "lived\n", outcome)
+                self.assert_finished(outcome)
+
+    def test_a_stop_from_outside_is_believed(self):
+        for shared in (False, True):
+            with self.subTest(shared=shared):
+                task = self.start_task(document("echo up; exec sleep 1000", container={
+                    "linux_info": {"share_pid_namespace": shared}})).wait_log("up")
+                os.kill(task.launched()["pid"], signal.SIGTERM)
+                outcome = task.wait()
+                self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+                self.assertIn("SIGTERM to the container from outside", outcome.result["message"])
+
+    def test_in_a_shared_namespace_only_the_tasks_own_orphans_are_signalled(self):
+        stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        self.addCleanup(stranger.wait)
+        self.addCleanup(stranger.kill)
+        orphans = ("for i in 1 2 3; do (setsid bash -c 'trap \"echo told > told$0; exit\" TERM; echo > up$0; "
+                   "while :; do sleep 0.05; done' $i > /dev/null 2>&1 &); done; "
+                   "(setsid bash -c 'trap \"\" TERM; echo > up4; while :; do sleep 0.05; done' > /dev/null 2>&1 &); "
+                   "for i in 1 2 3 4; do while ! test -e up$i; do sleep 0.02; done; done; echo up; exec sleep 1000")
+        task = self.start_task(document(orphans, finalization_wait=2, container={
+            "linux_info": {"share_pid_namespace": True}})).wait_log("up")
+        began = time.monotonic()
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        # The one that does not listen has its time, and is killed then.
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.assertEqual([outcome.sandbox_file(f"told{number}") for number in (1, 2, 3)], ["told\n"] * 3)
+        self.assertIsNone(stranger.poll())
 
 
 class DockerTruth(DockerTestCase):
