@@ -54,7 +54,7 @@ struct PolicyGate {
     let leave = PolicyLeave(policy, paths: paths)
     var governed = settings
     governed.policy = leave
-    governed.logBytes = policy.ceilings[.logBytes]?.most
+    if let most = policy.ceilings[.logBytes]?.most { governed.logBytes = UInt64(clamping: most) }
     if !words.dockerParameters { governed.allowedDockerParameters = policy.dockerParametersText }
     if !words.maxRuns { governed.maxRuns = Int(Int64(settings.maxRuns).atMost(leave.ceilings[.runs])) }
     self.task = leave.applied(to: task)

@@ -28,8 +28,6 @@ struct RunSettings: Equatable {
   var allowedDockerParameters = "all"
   /// The policy that gave leave, and what it made of the task; `nil` without one.
   var policy: PolicyLeave?
-  /// The most bytes that the task's logs may have, over all runs.
-  var logBytes: Int64?
 
   /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
   static let defaultIsolation = BuiltInIsolators.names
@@ -45,7 +43,6 @@ struct RunSettings: Equatable {
       ("log_bytes", JSON(logBytes)), ("keep", keepsContainer ? JSON(true) : nil),
       ("docker_socket", dockerSocket.map { JSON($0) }), ("docker_config", dockerConfig.map { JSON($0) }),
       ("allow_docker_parameters", JSON(allowedDockerParameters)), ("policy", policy?.json),
-      ("log_bytes", logBytes.map { JSON($0) }),
     ])
   }
 
@@ -76,6 +73,5 @@ struct RunSettings: Equatable {
       guard let leave = PolicyLeave(json: leave) else { return nil }
       policy = leave
     }
-    logBytes = json["log_bytes"]?.integer
   }
 }
