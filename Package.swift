@@ -23,10 +23,12 @@ let package = Package(
     // C that Swift cannot call: variadic system calls, clone3, macros.
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     // System libraries, all linked statically into the release binary:
-    // layers are compressed with gzip (zlib) or zstd; digests are SHA-256 (libcrypto).
+    // layers are compressed with gzip (zlib) or zstd; digests are SHA-256 (libcrypto); system call filters are compiled
+    // by libseccomp.
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
 
     .target(name: "LinuxKernel", dependencies: ["CLinux"], swiftSettings: swift),
     // libm: the standard library rounds doubles with it.
@@ -34,7 +36,9 @@ let package = Package(
     .target(name: "LaunchModel", swiftSettings: swift),
     .target(name: "ContainerInit", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
     .target(name: "TaskModel", dependencies: ["StrictJSON"], swiftSettings: swift),
-    .target(name: "Isolators", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .target(
+      name: "Seccomp", dependencies: ["LinuxKernel", "StrictJSON", "CSeccomp", "CCrypto"], swiftSettings: swift),
+    .target(name: "Isolators", dependencies: ["LaunchModel", "LinuxKernel", "Seccomp"], swiftSettings: swift),
     .target(
       name: "Images",
       dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CCrypto"],
@@ -62,7 +66,10 @@ let package = Package(
     .testTarget(
       name: "ContainerInitTests", dependencies: ["ContainerInit", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
     .testTarget(
-      name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
+      name: "SeccompTests", dependencies: ["Seccomp", "LinuxKernel", "StrictJSON", "CSeccomp"], swiftSettings: swift),
+    .testTarget(
+      name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel", "Seccomp"],
+      swiftSettings: swift),
     .testTarget(
       name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
@@ -80,7 +87,7 @@ if ProcessInfo.processInfo.environment["AURORA_FUZZ"] == "1" {
     .executableTarget(
       name: "Fuzz",
       dependencies: [
-        "CFuzzer", "TaskModel", "DockerEngineClient", "Images", "LaunchModel", "LinuxKernel", "StrictJSON",
+        "CFuzzer", "TaskModel", "DockerEngineClient", "Images", "LaunchModel", "LinuxKernel", "Seccomp", "StrictJSON",
       ],
       path: "Tests/Fuzz/Sources", swiftSettings: swift),
   ]

@@ -22,3 +22,15 @@ const EVP_MD *EVP_sha512(void);
 int EVP_DigestInit_ex(EVP_MD_CTX *context, const EVP_MD *type, ENGINE *engine);
 int EVP_DigestUpdate(EVP_MD_CTX *context, const void *data, size_t count);
 int EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned int *length);
+
+// SHA-256 without the EVP interface and its set-up (SHA256_Init(3)); the structure is <openssl/sha.h>'s SHA256_CTX.
+typedef struct {
+  unsigned int h[8];
+  unsigned int nl, nh;
+  unsigned int data[16];
+  unsigned int num, md_len;
+} SHA256_CTX;
+
+int SHA256_Init(SHA256_CTX *context);
+int SHA256_Update(SHA256_CTX *context, const void *data, size_t count);
+int SHA256_Final(unsigned char *digest, SHA256_CTX *context);

@@ -12,4 +12,10 @@ package enum SystemCallFilter {
   package static func keepProjects() throws(Errno) {
     try check("seccomp") { ax_filter_project_changes() }
   }
+
+  /// Puts a compiled filter on this process: `struct sock_filter`, 8 bytes each.
+  package static func install(_ program: [UInt8]) throws(Errno) {
+    guard program.count % 8 == 0 else { throw Errno("seccomp", code: EINVAL) }
+    try check("seccomp") { program.withUnsafeBytes { ax_install_filter($0.baseAddress, $0.count / 8) } }
+  }
 }

@@ -42,6 +42,7 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -175,5 +176,7 @@ pid_t ax_fork_into(int cgroup, int *pidfd);
 int ax_filter_file_work(void);
 /// Keeps the project ids of files as they are; see project_filter.c.
 int ax_filter_project_changes(void);
+/// Puts a program of `count` instructions on this process, for good (seccomp(2)).
+int ax_install_filter(const void *program, size_t count);
 
 extern char **environ;
