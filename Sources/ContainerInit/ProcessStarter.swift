@@ -71,6 +71,8 @@ struct ProcessStarter {
     do throws(StageFailure) {
       try prepare(spec)
       guard Child.waitForByte(Number.go) else { Child.exit(0) }
+      // Last: what a profile refuses was needed until here.
+      if restrictions.noNewPrivileges { try installFilter() }
       try execute(spec)
       Child.exit(127)
     } catch {
@@ -126,6 +128,8 @@ struct ProcessStarter {
     if restrictions.keepsProjects {
       try stage("refuse changes of project ids") { () throws(Errno) in try SystemCallFilter.keepProjects() }
     }
+    // Whoever may still gain privileges may install a filter only with CAP_SYS_ADMIN.
+    if !restrictions.noNewPrivileges { try installFilter() }
     let bounding = restrictions.boundingCapabilities
     if let bounding {
       try stage("limit the capabilities") { () throws(Errno) in
@@ -154,6 +158,13 @@ struct ProcessStarter {
     Child.setFileCreationMask(0o022)
     try enterWorkingDirectory(spec)
     try stage("reset signals") { () throws(Errno) in try Child.resetSignals() }
+  }
+
+  private func installFilter() throws(StageFailure) {
+    guard let filter = restrictions.filter else { return }
+    try stage("filter system calls by the seccomp profile \(filter.profile)") { () throws(Errno) in
+      try SystemCallFilter.install(filter.program)
+    }
   }
 
   private func enterWorkingDirectory(_ spec: ProcessSpec) throws(StageFailure) {

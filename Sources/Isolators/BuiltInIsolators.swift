@@ -11,6 +11,7 @@ package enum BuiltInIsolators {
     DockerRuntime.self,
     LinuxCapabilities.self,
     LinuxNoNewPrivileges.self,
+    LinuxSeccomp.self,
     NamespacesIPC.self,
     NamespacesPID.self,
     NamespacesCgroup.self,

@@ -72,6 +72,14 @@ package struct ContainerConfig: Sendable, Equatable {
     }
   }
 
+  /// Which system calls are filtered.
+  package enum Seccomp: Sendable, Equatable {
+    case `default`
+    /// The absolute path of a profile in Docker's format.
+    case file(String)
+    case unconfined
+  }
+
   package var id: String
   package var identity: Identity
   package var resources: Resources
@@ -88,6 +96,7 @@ package struct ContainerConfig: Sendable, Equatable {
   package var volumes: [Volume] = []
   package var boundingCapabilities: [String]?
   package var effectiveCapabilities: [String]?
+  package var seccomp = Seccomp.default
   package var limits: [NamedLimit] = []
   package var sharesHostNetwork = true
   package var sharesPIDNamespace = false

@@ -14,14 +14,19 @@ package struct LinuxCapabilities: Isolator {
     ] + (sharesHostNetwork ? [] : ["NET_BIND_SERVICE"])
   }
 
-  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    let bounding = try parse(
+  /// The most that any program of the container may gain.
+  static func bounding(_ container: ContainerConfig) throws(IsolationError) -> Capabilities {
+    try parse(
       container.boundingCapabilities ?? container.effectiveCapabilities
-        ?? Self.standard(sharesHostNetwork: container.sharesHostNetwork))
+        ?? standard(sharesHostNetwork: container.sharesHostNetwork))
+  }
+
+  package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    let bounding = try Self.bounding(container)
     var fragment = PlanFragment()
     fragment.boundingCapabilities = bounding
     if let names = container.effectiveCapabilities {
-      let effective = try parse(names)
+      let effective = try Self.parse(names)
       guard effective.isSubset(of: bounding) else {
         throw IsolationError(
           Self.name,
@@ -33,11 +38,11 @@ package struct LinuxCapabilities: Isolator {
     return fragment
   }
 
-  private func parse(_ names: [String]) throws(IsolationError) -> Capabilities {
+  private static func parse(_ names: [String]) throws(IsolationError) -> Capabilities {
     var set: Capabilities = []
-    for name in names {
-      guard let capability = Capabilities(name: name) else {
-        throw IsolationError(Self.name, "unknown capability \"\(name)\"", hint: "capabilities(7) lists them")
+    for word in names {
+      guard let capability = Capabilities(name: word) else {
+        throw IsolationError(name, "unknown capability \"\(word)\"", hint: "capabilities(7) lists them")
       }
       set.formUnion(capability)
     }

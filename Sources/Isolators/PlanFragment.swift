@@ -32,6 +32,8 @@ package struct PlanFragment: Sendable, Equatable {
   package var noNewPrivileges: Bool?
   /// Any isolator.
   package var keepsProjects = false
+  /// At most one isolator.
+  package var filter: CompiledFilter?
   package var imageWorkingDirectory: String?
   package var imageCommand: [String]?
 
@@ -101,6 +103,10 @@ extension LaunchPlan {
         restrictions.noNewPrivileges = value
       }
       if fragment.keepsProjects { restrictions.keepsProjects = true }
+      if let value = fragment.filter {
+        try claim("system call filter", isolator)
+        restrictions.filter = value
+      }
       if let value = fragment.imageWorkingDirectory {
         try claim("working directory", isolator)
         imageWorkingDirectory = value

@@ -22,6 +22,34 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
   }
 }
 
+/// A filter of system calls (seccomp(2)), compiled, with what it was compiled from.
+package struct CompiledFilter: Sendable, Hashable, WireValue {
+  /// `default`, or the path of the profile.
+  package var profile: String
+  /// SHA-256 of the profile's text, in hexadecimal.
+  package var digest: String
+  /// `struct sock_filter`, 8 bytes each.
+  package var program: [UInt8]
+
+  package init(profile: String, digest: String, program: [UInt8]) {
+    self.profile = profile
+    self.digest = digest
+    self.program = program
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    profile = try reader.string()
+    digest = try reader.string()
+    program = try reader.data()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(profile)
+    writer.put(digest)
+    writer.put(program)
+  }
+
+  package var instructionCount: Int { program.count / 8 }
+}
+
 /// What every process of the task is held to.
 package struct Restrictions: Sendable, Hashable, WireValue {
   package var identity: Identity
@@ -35,6 +63,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var changesUser = true
   /// No process may change the project ids of files: they are what a quota of its disk is counted by.
   package var keepsProjects = false
+  /// nil: every system call is let through.
+  package var filter: CompiledFilter?
 
   package init(identity: Identity) { self.identity = identity }
 
@@ -46,6 +76,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     limits = try reader.values()
     changesUser = try reader.bool()
     keepsProjects = try reader.bool()
+    filter = try reader.optional { (reader) throws(WireError) in try reader.value() }
   }
   package func write(to writer: inout WireWriter) {
     writer.put(identity)
@@ -55,6 +86,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(list: limits)
     writer.put(changesUser)
     writer.put(keepsProjects)
+    writer.put(optional: filter) { $1.put($0) }
   }
 }
 

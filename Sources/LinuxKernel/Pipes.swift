@@ -20,19 +20,13 @@ package func makePipe(nonBlocking: Bool = false) throws(Errno) -> DescriptorPair
 
 /// A file in memory that cannot be changed any more (memfd_create(2), `F_ADD_SEALS`).
 package func sealedMemory(_ name: String, _ bytes: [UInt8]) throws(Errno) -> FileDescriptor {
-  let file = try memoryFile(name)
-  let number = file.rawValue
+  let number = try name.withPath { (text) throws(Errno) -> Int32 in
+    try retrying("memfd_create") { ax_memfd_create(text, UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)) }
+  }
+  let file = FileDescriptor(owning: number)
   try file.writeAll(bytes)
   let seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
   try check("fcntl") { ax_fcntl(number, F_ADD_SEALS, Int(seals)) }
   try check("lseek") { lseek(number, 0, SEEK_SET) == -1 ? -1 : 0 }
   return file
-}
-
-/// An empty file in memory (memfd_create(2)).
-package func memoryFile(_ name: String) throws(Errno) -> FileDescriptor {
-  let number = try name.withPath { (text) throws(Errno) -> Int32 in
-    try retrying("memfd_create") { ax_memfd_create(text, UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)) }
-  }
-  return FileDescriptor(owning: number)
 }

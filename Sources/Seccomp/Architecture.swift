@@ -20,7 +20,7 @@ package enum Architecture: String, Sendable, CaseIterable {
     #endif
   }
 
-  /// Libseccomp's number: that of linux/audit.h, and for x32 one that no process has, for it has x86_64's.
+  /// That of linux/audit.h, and for x32 libseccomp's own: the kernel says x86_64.
   package var token: UInt32 {
     switch self {
     case .x86_64: 0xc000_003e

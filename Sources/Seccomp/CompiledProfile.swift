@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 import StrictJSON
 
@@ -5,51 +6,45 @@ import StrictJSON
 package struct CompiledProfile: Sendable, Equatable {
   /// SHA-256 of the profile's text.
   package let digest: String
-  /// `struct sock_filter` each, in the order to install them.
-  package let programs: [[UInt8]]
+  /// `struct sock_filter`, 8 bytes each.
+  package let program: [UInt8]
 
-  /// Changes with whatever makes other programs of the same profile.
-  private static let format = 1
+  /// The longest text of a profile.
+  package static let mostBytes = SeccompProfile.limits.bytes
 
   /// The text of the profile of a task that asks for none.
   package static var defaultText: [UInt8] { Array(DefaultProfile.text.utf8) }
 
   /// - Parameters:
   ///   - text: a profile in Docker's JSON format.
+  ///   - capabilities: the most that a process may ever have.
   ///   - release: the kernel's, as uname(2) tells it.
-  ///   - cache: where programs are kept; without it they are compiled each time.
-  package init(
-    _ text: [UInt8], capabilities: Capabilities, release: String, cache: FilterCache? = nil
-  ) throws(ProfileError) {
+  package init(_ text: [UInt8], capabilities: Capabilities, release: String) throws(ProfileError) {
     digest = hexadecimal(sha256(text))
     guard let kernel = SeccompProfile.KernelVersion(release: release) else {
       throw .compilation("the kernel's release \(release.quotedForMessage) is no version")
     }
-    // A line each, so that no two lists of values read the same.
-    let source = [
-      "\(CompiledProfile.format)", digest, String(capabilities.rawValue, radix: 16), Architecture.own.name, release,
-      FilterCompiler.libraryVersion,
-    ].joined(separator: "\n")
-    let name = hexadecimal(sha256(Array(source.utf8)))
-    if let kept = cache?.programs(name) {
-      programs = kept
-      return
-    }
     let profile: SeccompProfile
     do throws(JSONError) { profile = try SeccompProfile(parsing: text) } catch { throw .profile(error) }
     do throws(Errno) {
-      programs = try FilterCompiler.compile(
+      program = try FilterCompiler.compile(
         profile, SeccompProfile.Situation(capabilities: capabilities, architecture: .own, kernel: kernel))
     } catch {
-      throw .compilation("it cannot be compiled: \(error)")
+      throw .compilation(error.code == E2BIG ? "it has more rules than the kernel takes" : "\(error)")
     }
-    cache?.keep(programs, as: name)
   }
 }
 
 /// Why there is no filter of a profile.
-package enum ProfileError: Error, Sendable {
+package enum ProfileError: Error, Sendable, CustomStringConvertible {
   /// A fault of its text, with its place.
   case profile(JSONError)
   case compilation(String)
+
+  package var description: String {
+    switch self {
+    case .profile(let fault): fault.description
+    case .compilation(let reason): reason
+    }
+  }
 }

@@ -1,78 +1,108 @@
-import CSeccomp
 import Glibc
 import LinuxKernel
 
-/// Rules in, programs of the kernel's filter machine (`struct sock_filter`, 8 bytes an instruction) out, by libseccomp.
+/// A profile in, a program of the kernel's filter machine out (`struct sock_filter`, 8 bytes an instruction).
+///
+/// Not by libseccomp's own compiler, of which only the numbers of the calls are used: it lets an unconditional permission
+/// swallow conditional refusals, and on x32 it looks at the lower half of every argument only
+/// (docs/decisions/0009-seccomp.md has what was found).
 enum FilterCompiler {
   /// What the kernel takes at most (`BPF_MAXINSNS`).
   static let mostInstructions = 4096
 
-  /// Libseccomp's version: another one may know other calls.
-  static var libraryVersion: String {
-    guard let version = seccomp_version()?.pointee else { return "?" }
-    return "\(version.major).\(version.minor).\(version.micro)"
-  }
-
-  static func compile(_ profile: SeccompProfile, _ situation: SeccompProfile.Situation) throws(Errno) -> [[UInt8]] {
-    let rules = IntegerArguments.narrowed(profile.rules(in: situation))
+  static func compile(_ profile: SeccompProfile, _ situation: SeccompProfile.Situation) throws(Errno) -> [UInt8] {
+    let rules = profile.rules(in: situation)
     let architectures = profile.architectures(in: situation)
-    var programs: [[UInt8]] = []
-    for layer in FilterLayers.split(rules, defaultAction: profile.defaultAction) {
-      programs.append(try compile(layer, architectures))
-    }
-    return programs
-  }
-
-  private static func compile(_ layer: FilterLayer, _ architectures: [Architecture]) throws(Errno) -> [UInt8] {
-    guard let context = seccomp_init(layer.defaultAction.rawValue) else { throw Errno("seccomp_init", code: EINVAL) }
-    defer { seccomp_release(context) }
-    for architecture in architectures where architecture != .own {
-      try checked("seccomp_arch_add", seccomp_arch_add(context, architecture.token), besides: -EEXIST)
-    }
-    // The numbers in a tree: the kernel runs a filter once for each number when it is installed, and what it finds to be let
-    // through without a look at arguments it does not ask again.
-    try checked("seccomp_attr_set", seccomp_attr_set(context, Int32(SCMP_FLTATR_CTL_OPTIMIZE), 2))
-    for rule in layer.rules {
-      // A call that this libseccomp does not know has no number here; the default action is what it gets.
-      let number = seccomp_syscall_resolve_name(rule.call)
-      guard number != SCMP_NR_ERROR else { continue }
-      let conditions = rule.conditions.map {
-        scmp_arg_cmp(arg: $0.index, op: $0.comparison.libraryValue, datum_a: $0.value, datum_b: $0.valueTwo)
+    var program: [Instruction] = [.load(.architecture)]
+    for architecture in architectures where architecture != .x32 {
+      var decisions = decisions(rules, on: architecture, default: profile.defaultAction)
+      var unknown = [NumberRange(first: 0, block: answer(profile.defaultAction))]
+      if architecture == .x86_64 {
+        // x32 is x86_64 with a bit more in the number.
+        let known = architectures.contains(.x32)
+        if known { decisions += self.decisions(rules, on: .x32, default: profile.defaultAction) }
+        let block = answer(known ? profile.defaultAction : .killThread)
+        unknown.append(NumberRange(first: SystemCallNumbers.x32Bit, block: block))
       }
-      try checked(
-        "seccomp_rule_add",
-        seccomp_rule_add_array(context, rule.action.rawValue, number, UInt32(conditions.count), conditions),
-        besides: -EEXIST)
+      let block = [.load(.number)] + tree(ranges(decisions, between: unknown)[...])
+      program += [.jump(.equal, architecture.token, yes: 1, no: 0), .skip(block.count)] + block
     }
-    return try export(context)
+    // An architecture that the profile does not name.
+    program += answer(.killThread)
+    guard program.count <= mostInstructions else { throw Errno("seccomp", code: E2BIG) }
+    return program.flatMap(\.bytes)
   }
 
-  private static func export(_ context: scmp_filter_ctx) throws(Errno) -> [UInt8] {
-    let file = try memoryFile("filter")
-    try checked("seccomp_export_bpf", seccomp_export_bpf(context, file.rawValue))
-    let program = try file.read(upTo: mostInstructions * 8 + 1, at: 0)
-    guard !program.isEmpty, program.count % 8 == 0, program.count <= mostInstructions * 8 else {
-      throw Errno("seccomp_export_bpf", code: E2BIG)
+  private static func answer(_ action: SeccompProfile.Action) -> [Instruction] { [.answer(action.rawValue)] }
+
+  /// What becomes of each call that has rules, by its number.
+  private static func decisions(
+    _ rules: [SeccompProfile.Rule], on architecture: Architecture, default action: SeccompProfile.Action
+  ) -> [(number: UInt32, block: [Instruction])] {
+    var byNumber: [UInt32: [SeccompProfile.Rule]] = [:]
+    for rule in rules {
+      // A call that is not known here gets the default action.
+      guard let number = SystemCallNumbers.number(rule.call, on: architecture) else { continue }
+      byNumber[number, default: []].append(rule)
     }
-    return program
+    return byNumber.map { number, rules in (number, block(rules, default: action)) }
   }
 
-  /// Libseccomp's functions answer with an error's negative number.
-  private static func checked(_ call: StaticString, _ result: Int32, besides accepted: Int32 = 0) throws(Errno) {
-    if result < 0, result != accepted { throw Errno(call, code: -result) }
-  }
-}
-
-extension SeccompProfile.Comparison {
-  fileprivate var libraryValue: scmp_compare {
-    switch self {
-    case .notEqual: SCMP_CMP_NE
-    case .less: SCMP_CMP_LT
-    case .lessOrEqual: SCMP_CMP_LE
-    case .equal: SCMP_CMP_EQ
-    case .greaterOrEqual: SCMP_CMP_GE
-    case .greater: SCMP_CMP_GT
-    case .maskedEqual: SCMP_CMP_MASKED_EQ
+  /// One call: the strictest rule is tried first.
+  private static func block(_ rules: [SeccompProfile.Rule], default action: SeccompProfile.Action) -> [Instruction] {
+    var block: [Instruction] = []
+    for rule in rules.sorted(by: { $0.action < $1.action }) {
+      block += test(rule)
+      if rule.conditions.isEmpty { return block }
     }
+    return block + answer(action)
+  }
+
+  /// All conditions of a rule, and its answer; past that when one does not hold.
+  private static func test(_ rule: SeccompProfile.Rule) -> [Instruction] {
+    var test = answer(rule.action)
+    for condition in rule.conditions.reversed() {
+      let isInteger = IntegerArguments.contains(rule.call, condition.index)
+      test = ConditionTest(condition, isInteger: isInteger).instructions(past: test.count) + test
+    }
+    return test
+  }
+
+  /// Numbers from one on, to the next range.
+  private struct NumberRange {
+    var first: UInt32
+    var block: [Instruction]
+  }
+
+  /// All numbers there are: those with a decision, and what lies between.
+  private static func ranges(
+    _ decisions: [(number: UInt32, block: [Instruction])], between unknown: [NumberRange]
+  ) -> [NumberRange] {
+    var points: [UInt32: [Instruction]] = [:]
+    for range in unknown { points[range.first] = range.block }
+    for (number, block) in decisions {
+      points[number] = block
+    }
+    for (number, _) in decisions where number < .max && points[number + 1] == nil {
+      points[number + 1] = unknown.last { $0.first <= number + 1 }?.block
+    }
+    var ranges: [NumberRange] = []
+    for (first, block) in points.sorted(by: { $0.key < $1.key }) where ranges.last?.block != block {
+      ranges.append(NumberRange(first: first, block: block))
+    }
+    return ranges
+  }
+
+  /// A binary search: the kernel runs a filter for every number there is when it is installed, to learn which calls it need not
+  /// ask about again.
+  private static func tree(_ ranges: ArraySlice<NumberRange>) -> [Instruction] {
+    guard ranges.count > 1 else { return ranges.first?.block ?? [] }
+    let middle = ranges.startIndex + ranges.count / 2
+    let below = tree(ranges[..<middle])
+    let above = tree(ranges[middle...])
+    if below.count <= 255 {
+      return [.jump(.greaterOrEqual, ranges[middle].first, yes: UInt8(below.count), no: 0)] + below + above
+    }
+    return [.jump(.greaterOrEqual, ranges[middle].first, yes: 0, no: 1), .skip(below.count)] + below + above
   }
 }

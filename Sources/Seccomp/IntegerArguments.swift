@@ -1,7 +1,7 @@
 /// Arguments of which the kernel looks at 32 bits only, though a register has 64.
 ///
 /// A comparison of all 64 is got round with a bit in the upper half, which the kernel then drops: so a permission for
-/// `family > 40` let AF_VSOCK through, and a refusal of `request == TIOCSTI` none at all (CVE-2019-10063).
+/// `family > 40` let AF_VSOCK through, and a refusal of `request == TIOCSTI` was none at all (CVE-2019-10063).
 enum IntegerArguments {
   private static let table: [String: [UInt32]] = [
     "accept": [0], "accept4": [0, 3], "add_key": [4], "arch_prctl": [0], "bind": [0, 2], "bpf": [0, 2],
@@ -28,39 +28,5 @@ enum IntegerArguments {
     "userfaultfd": [0], "vmsplice": [0, 3], "waitid": [0, 1, 3],
   ]
 
-  private static let lowerHalf: UInt64 = 0xffff_ffff
-
-  private static func isInteger(_ call: String, _ index: UInt32) -> Bool { table[call]?.contains(index) ?? false }
-
-  /// The rules with comparisons that see what the kernel sees.
-  ///
-  /// Equality can be asked of half a register. Order and inequality cannot: where bits of the upper half would turn them
-  /// for whoever sets such bits, a rule is added that refuses those.
-  static func narrowed(_ rules: [SeccompProfile.Rule]) -> [SeccompProfile.Rule] {
-    rules.flatMap { rule -> [SeccompProfile.Rule] in
-      var rule = rule
-      var guards: [SeccompProfile.Rule] = []
-      for place in rule.conditions.indices where isInteger(rule.call, rule.conditions[place].index) {
-        let condition = rule.conditions[place]
-        let holdsForUpperBits: Bool
-        switch condition.comparison {
-        case .equal:
-          rule.conditions[place] = .init(condition.index, .maskedEqual, lowerHalf, condition.value & lowerHalf)
-          continue
-        case .maskedEqual:
-          rule.conditions[place].value &= lowerHalf
-          rule.conditions[place].valueTwo &= lowerHalf
-          continue
-        case .notEqual, .greater, .greaterOrEqual: holdsForUpperBits = true
-        case .less, .lessOrEqual: holdsForUpperBits = false
-        }
-        rule.conditions[place].value &= lowerHalf
-        if holdsForUpperBits == rule.action.permits {
-          let refusal = min(rule.action, .errno(1))
-          guards.append(.init(rule.call, refusal, [.init(condition.index, .greater, lowerHalf)]))
-        }
-      }
-      return [rule] + guards
-    }
-  }
+  static func contains(_ call: String, _ index: UInt32) -> Bool { table[call]?.contains(index) ?? false }
 }

@@ -90,9 +90,6 @@ private enum ProfileReader {
         entry.conditions.append(condition)
       }
     }
-    if let multiplexer = names.first(where: { FilterLayers.multiplexers.contains($0) }), !entry.conditions.isEmpty {
-      throw fault(json.position, "\(multiplexer) can be let through or refused only whole: it has its arguments in memory")
-    }
     if let includes = object["includes"] { entry.includes = try circumstance(includes, "includes") }
     if let excludes = object["excludes"] { entry.excludes = try circumstance(excludes, "excludes") }
     return entry

@@ -2,8 +2,7 @@ import LinuxKernel
 
 /// Which system calls are filtered, and what becomes of them: Docker's JSON format, decoded.
 ///
-/// Of all rules that match a call the strictest counts, and where none does the default action. (Libseccomp itself lets an
-/// unconditional permission swallow every conditional refusal.)
+/// Of all rules that match a call the strictest counts, and where none does the default action.
 package struct SeccompProfile: Sendable, Equatable {
   /// What becomes of a call, as the kernel writes it (`SECCOMP_RET_*`), ordered by strictness: the kernel compares these
   /// as signed numbers, and of two errors the lower one goes first.

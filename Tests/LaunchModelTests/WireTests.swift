@@ -17,6 +17,7 @@ import Testing
     ]
     plan.restrictions.boundingCapabilities = 5
     plan.restrictions.noNewPrivileges = true
+    plan.restrictions.filter = CompiledFilter(profile: "default", digest: "0f", program: [6, 0, 0, 0, 0, 0, 255, 127])
     plan.restrictions.limits = [ResourceLimit(resource: 7, soft: 1, hard: .max)]
     plan.cgroups = [CgroupSetup(directory: "/c", settings: [.init("pids.max", "3", mayBeAbsent: true)])]
     plan.initCgroups = [CgroupSetup(directory: "/i", settings: [], inherited: ["cpuset.cpus"])]

@@ -16,19 +16,10 @@ struct FilterMachine {
 
   struct Fault: Error { let what: String }
 
-  let programs: [[UInt8]]
+  let program: [UInt8]
 
-  /// What the kernel does with the call: the strictest answer, and of two equal actions that of the later filter.
+  /// What the kernel does with the call.
   func decision(_ call: Call) throws -> UInt32 {
-    var result = UInt32(0x7fff_0000)
-    for program in programs.reversed() {
-      let answer = try run(program, call)
-      if Int32(bitPattern: answer & 0xffff_0000) < Int32(bitPattern: result & 0xffff_0000) { result = answer }
-    }
-    return result
-  }
-
-  private func run(_ program: [UInt8], _ call: Call) throws -> UInt32 {
     let words = call.words
     var at = 0
     var accumulator = UInt32(0)

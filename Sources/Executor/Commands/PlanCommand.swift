@@ -97,6 +97,15 @@ struct PlanReport {
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
       ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
       (
+        "seccomp",
+        plan.restrictions.filter.map { filter in
+          JSON(object: [
+            ("profile", JSON(filter.profile)), ("sha256", JSON(filter.digest)),
+            ("instructions", JSON(filter.instructionCount)),
+          ])
+        }
+      ),
+      (
         "rlimits",
         JSON(
           plan.restrictions.limits.map {
@@ -145,6 +154,13 @@ struct PlanReport {
         + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : ""))
     if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
       lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
+    }
+    if let filter = plan.restrictions.filter {
+      lines.append(
+        "seccomp    profile \(printable(filter.profile.utf8)) (sha256 \(filter.digest.prefix(12)), "
+          + "\(filter.instructionCount) instructions)")
+    } else if engine == nil {
+      lines.append("seccomp    unconfined")
     }
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {

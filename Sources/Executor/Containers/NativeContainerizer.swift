@@ -35,6 +35,10 @@ struct NativeContainerizer: Containerizer {
       isRoot = host.isRoot
       launcher = MesosContainerizer(
         isolators: try BuiltInIsolators.select(settings.isolation, host: host), host: host)
+      if case .profile(let name) = container.linuxInfo?.seccomp, !launcher.isolatorNames.contains(LinuxSeccomp.name) {
+        throw IsolationError(
+          LinuxSeccomp.name, "the task asks for the seccomp profile \(name), and --isolation leaves this out")
+      }
     } catch let error as IsolationError {
       throw CommandFailure(.configuration, error.description, hint: error.hint)
     } catch {
@@ -46,7 +50,6 @@ struct NativeContainerizer: Containerizer {
   /// fewer devices than it counts on, would be worse than not running it.
   private static func refuseUnsupported(_ task: TaskSpecification, _ container: MesosContainer) throws(CommandFailure) {
     func refuse(_ what: String) -> CommandFailure { CommandFailure(.failed, "\(what) not supported yet") }
-    if case .profile(let name) = container.linuxInfo?.seccomp { throw refuse("the seccomp profile \(name) is") }
     if !container.networkInfos.isEmpty { throw refuse("networks of network_infos are") }
     if container.ttyInfo != nil { throw refuse("a terminal (tty_info) is") }
     if let gpus = task.resources?.gpu, gpus > 0 { throw refuse("GPUs are") }
@@ -174,7 +177,17 @@ struct NativeContainerizer: Containerizer {
       config.sharedMemoryBytes = min(
         config.sharedMemoryBytes ?? NamespacesIPC.sharedMemoryBytes, UInt64(clamping: most))
     }
+    config.seccomp = seccomp
     return config
+  }
+
+  /// Which filter of system calls the task gets: what it asks for. Whoever is to judge that judges here.
+  private var seccomp: ContainerConfig.Seccomp {
+    switch container.linuxInfo?.seccomp {
+    case nil: .default
+    case .unconfined: .unconfined
+    case .profile(let name): name.utf8.elementsEqual("default".utf8) ? .default : .file(name)
+    }
   }
 
   func plan() throws(CommandFailure) -> LaunchPlan {

@@ -32,7 +32,9 @@ struct RunSettings: Equatable {
   /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
   static let defaultIsolation = BuiltInIsolators.names
   /// What works without root.
-  static let unprivilegedIsolation = [PosixResourceLimits.name, LinuxNoNewPrivileges.name, DiskUsageLimit.name]
+  static let unprivilegedIsolation = [
+    PosixResourceLimits.name, LinuxNoNewPrivileges.name, LinuxSeccomp.name, DiskUsageLimit.name,
+  ]
 
   var json: JSON {
     JSON(object: [
