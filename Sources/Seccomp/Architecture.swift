@@ -1,9 +1,9 @@
 /// An architecture whose system calls a filter can tell apart.
 package enum Architecture: String, Sendable, CaseIterable {
-  case x86_64 = "SCMP_ARCH_X86_64"
-  case x86 = "SCMP_ARCH_X86"
+  case amd64 = "SCMP_ARCH_X86_64"
+  case i386 = "SCMP_ARCH_X86"
   case x32 = "SCMP_ARCH_X32"
-  case aarch64 = "SCMP_ARCH_AARCH64"
+  case arm64 = "SCMP_ARCH_AARCH64"
   case arm = "SCMP_ARCH_ARM"
 
   package var name: String { rawValue }
@@ -12,9 +12,9 @@ package enum Architecture: String, Sendable, CaseIterable {
   /// The one this program was compiled for.
   package static var own: Architecture {
     #if arch(x86_64)
-      .x86_64
+      .amd64
     #elseif arch(arm64)
-      .aarch64
+      .arm64
     #else
       #error("system call filters know x86_64 and aarch64")
     #endif
@@ -23,10 +23,10 @@ package enum Architecture: String, Sendable, CaseIterable {
   /// That of linux/audit.h, and for x32 libseccomp's own: the kernel says x86_64.
   package var token: UInt32 {
     switch self {
-    case .x86_64: 0xc000_003e
-    case .x86: 0x4000_0003
+    case .amd64: 0xc000_003e
+    case .i386: 0x4000_0003
     case .x32: 0x4000_003e
-    case .aarch64: 0xc000_00b7
+    case .arm64: 0xc000_00b7
     case .arm: 0x4000_0028
     }
   }
@@ -34,10 +34,10 @@ package enum Architecture: String, Sendable, CaseIterable {
   /// As Go, and with it `includes` and `excludes` of a profile, name it.
   var goName: String {
     switch self {
-    case .x86_64: "amd64"
-    case .x86: "x86"
+    case .amd64: "amd64"
+    case .i386: "x86"
     case .x32: "x32"
-    case .aarch64: "arm64"
+    case .arm64: "arm64"
     case .arm: "arm"
     }
   }
@@ -45,9 +45,9 @@ package enum Architecture: String, Sendable, CaseIterable {
   /// What a process can call as well, with one instruction or one bit more.
   var others: [Architecture] {
     switch self {
-    case .x86_64: [.x86, .x32]
-    case .aarch64: [.arm]
-    case .x86, .x32, .arm: []
+    case .amd64: [.i386, .x32]
+    case .arm64: [.arm]
+    case .i386, .x32, .arm: []
     }
   }
 

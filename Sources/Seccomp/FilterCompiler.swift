@@ -17,7 +17,7 @@ enum FilterCompiler {
     for architecture in architectures where architecture != .x32 {
       var decisions = decisions(rules, on: architecture, default: profile.defaultAction)
       var unknown = [NumberRange(first: 0, block: answer(profile.defaultAction))]
-      if architecture == .x86_64 {
+      if architecture == .amd64 {
         // x32 is x86_64 with a bit more in the number.
         let known = architectures.contains(.x32)
         if known { decisions += self.decisions(rules, on: .x32, default: profile.defaultAction) }

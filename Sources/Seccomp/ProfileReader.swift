@@ -128,7 +128,8 @@ private enum ProfileReader {
       for item in try items(list, "arches") {
         let word = try text(item, "an architecture")
         guard Architecture.allGoNames.contains(word) else {
-          throw fault(item.position, "unknown architecture \(word.quotedForMessage); they are named as in Go: amd64, arm64")
+          throw fault(
+            item.position, "unknown architecture \(word.quotedForMessage); they are named as in Go: amd64, arm64")
         }
         result.architectures.append(word)
       }
@@ -136,14 +137,16 @@ private enum ProfileReader {
     if let version = object["minKernel"] {
       let word = try text(version, "minKernel")
       guard let least = SeccompProfile.KernelVersion(word) else {
-        throw fault(version.position, "minKernel is a version of the kernel such as \"4.8\", not \(word.quotedForMessage)")
+        throw fault(
+          version.position, "minKernel is a version of the kernel such as \"4.8\", not \(word.quotedForMessage)")
       }
       result.leastKernel = least
     }
     return result
   }
 
-  private static func action(_ json: JSON, errno: JSON?, _ errnoKey: String) throws(JSONError) -> SeccompProfile.Action {
+  private static func action(_ json: JSON, errno: JSON?, _ errnoKey: String) throws(JSONError) -> SeccompProfile.Action
+  {
     let word = try text(json, "an action")
     var code: UInt16?
     if let errno {

@@ -8,7 +8,7 @@ enum SystemCallNumbers {
   /// `nil` when the architecture has no such call, or this libseccomp knows of none.
   static func number(_ name: String, on architecture: Architecture) -> UInt32? {
     // Libseccomp gives no number to what i386 had within socketcall and ipc alone until Linux 4.3 and 5.1.
-    if architecture == .x86, let own = ownSinceLater[name] { return own }
+    if architecture == .i386, let own = ownSinceLater[name] { return own }
     let number = seccomp_syscall_resolve_name_arch(architecture.token, name)
     guard number >= 0 else { return nil }
     return architecture == .x32 ? UInt32(number) | x32Bit : UInt32(number)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ResolutionTests {
   private func situation(_ capabilities: Capabilities = [], _ kernel: SeccompProfile.KernelVersion = .init(6, 1))
     -> SeccompProfile.Situation
-  { .init(capabilities: capabilities, architecture: .x86_64, kernel: kernel) }
+  { .init(capabilities: capabilities, architecture: .amd64, kernel: kernel) }
 
   private func counts(
     includes: SeccompProfile.Circumstance = .init(), excludes: SeccompProfile.Circumstance = .init(),
@@ -53,8 +53,8 @@ import Testing
 
   @Test func onlyArchitecturesThatAProcessCanReachAreInTheFilter() {
     var profile = SeccompProfile(defaultAction: .allow)
-    #expect(profile.architectures(in: situation()) == [.x86_64])
+    #expect(profile.architectures(in: situation()) == [.amd64])
     profile.architectures = ["SCMP_ARCH_X86_64": ["SCMP_ARCH_X86", "SCMP_ARCH_MIPS", "SCMP_ARCH_ARM"]]
-    #expect(profile.architectures(in: situation()) == [.x86_64, .x86])
+    #expect(profile.architectures(in: situation()) == [.amd64, .i386])
   }
 }
