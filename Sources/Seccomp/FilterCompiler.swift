@@ -30,32 +30,53 @@ enum FilterCompiler {
     // An architecture that the profile does not name.
     program += answer(.killThread)
     guard program.count <= mostInstructions else { throw Errno("seccomp", code: E2BIG) }
-    return program.flatMap(\.bytes)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(program.count * 8)
+    for instruction in program { instruction.append(to: &bytes) }
+    return bytes
   }
 
   private static func answer(_ action: SeccompProfile.Action) -> [Instruction] { [.answer(action.rawValue)] }
+
+  /// What the rules say of one call: most have one rule, without conditions.
+  private struct Decision {
+    /// The strictest action without a condition.
+    var always: SeccompProfile.Action?
+    var conditional: [SeccompProfile.Rule] = []
+
+    mutating func add(_ rule: SeccompProfile.Rule) {
+      if rule.conditions.isEmpty {
+        always = always.map { min($0, rule.action) } ?? rule.action
+      } else {
+        conditional.append(rule)
+      }
+    }
+  }
 
   /// What becomes of each call that has rules, by its number.
   private static func decisions(
     _ rules: [SeccompProfile.Rule], on architecture: Architecture, default action: SeccompProfile.Action
   ) -> [(number: UInt32, block: [Instruction])] {
-    var byNumber: [UInt32: [SeccompProfile.Rule]] = [:]
+    var byNumber: [UInt32: Decision] = [:]
+    byNumber.reserveCapacity(512)
     for rule in rules {
       // A call that is not known here gets the default action.
       guard let number = SystemCallNumbers.number(rule.call, on: architecture) else { continue }
-      byNumber[number, default: []].append(rule)
+      byNumber[number, default: Decision()].add(rule)
     }
-    return byNumber.map { number, rules in (number, block(rules, default: action)) }
+    return byNumber.map { number, decision in (number, block(decision, default: action)) }
   }
 
   /// One call: the strictest rule is tried first.
-  private static func block(_ rules: [SeccompProfile.Rule], default action: SeccompProfile.Action) -> [Instruction] {
+  private static func block(_ decision: Decision, default action: SeccompProfile.Action) -> [Instruction] {
+    let always = decision.always ?? action
+    if decision.conditional.isEmpty { return answer(always) }
     var block: [Instruction] = []
-    for rule in rules.sorted(by: { $0.action < $1.action }) {
+    for rule in decision.conditional.sorted(by: { $0.action < $1.action }) {
+      if let weakest = decision.always, rule.action >= weakest { break }
       block += test(rule)
-      if rule.conditions.isEmpty { return block }
     }
-    return block + answer(action)
+    return block + answer(always)
   }
 
   /// All conditions of a rule, and its answer; past that when one does not hold.
@@ -99,10 +120,13 @@ enum FilterCompiler {
     guard ranges.count > 1 else { return ranges.first?.block ?? [] }
     let middle = ranges.startIndex + ranges.count / 2
     let below = tree(ranges[..<middle])
-    let above = tree(ranges[middle...])
-    if below.count <= 255 {
-      return [.jump(.greaterOrEqual, ranges[middle].first, yes: UInt8(below.count), no: 0)] + below + above
-    }
-    return [.jump(.greaterOrEqual, ranges[middle].first, yes: 0, no: 1), .skip(below.count)] + below + above
+    let first = ranges[middle].first
+    var tree: [Instruction] =
+      below.count <= 255
+      ? [.jump(.greaterOrEqual, first, yes: UInt8(below.count), no: 0)]
+      : [.jump(.greaterOrEqual, first, yes: 0, no: 1), .skip(below.count)]
+    tree += below
+    tree += self.tree(ranges[middle...])
+    return tree
   }
 }

@@ -30,18 +30,23 @@ enum Instruction: Equatable {
   case skip(Int)
   case answer(UInt32)
 
-  var bytes: [UInt8] {
+  /// Adds its 8 bytes: code, two jumps, value.
+  func append(to bytes: inout [UInt8]) {
     switch self {
-    case .load(let word): encode(0x20, word.offset)
-    case .and(let mask): encode(0x54, mask)
-    case .jump(let comparison, let value, let yes, let no): encode(comparison.rawValue, value, yes, no)
-    case .skip(let count): encode(0x05, UInt32(count))
-    case .answer(let value): encode(0x06, value)
+    case .load(let word): put(0x20, word.offset, to: &bytes)
+    case .and(let mask): put(0x54, mask, to: &bytes)
+    case .jump(let comparison, let value, let yes, let no): put(comparison.rawValue, value, yes, no, to: &bytes)
+    case .skip(let count): put(0x05, UInt32(count), to: &bytes)
+    case .answer(let value): put(0x06, value, to: &bytes)
     }
   }
 
-  private func encode(_ code: UInt16, _ value: UInt32, _ yes: UInt8 = 0, _ no: UInt8 = 0) -> [UInt8] {
-    [UInt8(code & 0xff), UInt8(code >> 8), yes, no] + (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+  private func put(_ code: UInt16, _ value: UInt32, _ yes: UInt8 = 0, _ no: UInt8 = 0, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(truncatingIfNeeded: code))
+    bytes.append(UInt8(truncatingIfNeeded: code >> 8))
+    bytes.append(yes)
+    bytes.append(no)
+    for shift in [UInt32(0), 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
   }
 }
 
