@@ -2,13 +2,11 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 import Seccomp
-import Synchronization
 
 /// `linux/seccomp`: which system calls a process of the task can make at all, in a profile of Docker's format.
 package struct LinuxSeccomp: Isolator {
   package static let name = "linux/seccomp"
   private let isRoot: Bool
-  private let lastOne = LastFilter()
 
   package init(host: HostFacts) { isRoot = host.isRoot }
 
@@ -28,12 +26,9 @@ package struct LinuxSeccomp: Isolator {
     -> CompiledFilter
   {
     let capabilities = try mostCapabilities(container)
-    if let filter = lastOne.filter(of: text, capabilities, profile) { return filter }
     do {
       let compiled = try CompiledProfile(text, capabilities: capabilities, release: try kernelRelease())
-      let filter = CompiledFilter(profile: profile, digest: compiled.digest, program: compiled.program)
-      lastOne.keep(filter, of: text, capabilities)
-      return filter
+      return CompiledFilter(profile: profile, digest: compiled.digest, program: compiled.program)
     } catch ProfileError.profile(let fault) {
       throw IsolationError(
         Self.name, "the seccomp profile \(profile):\(fault)", hint: "docs/seccomp.md says what a profile holds")
@@ -69,29 +64,5 @@ package struct LinuxSeccomp: Isolator {
         hint: "chown it to root and chmod go-w it")
     }
     return text
-  }
-}
-
-/// The filter that was compiled last: a launch asks for its plan more than once.
-private final class LastFilter: Sendable {
-  private struct Kept {
-    let text: [UInt8]
-    let capabilities: Capabilities
-    let filter: CompiledFilter
-  }
-
-  private let kept = Mutex<Kept?>(nil)
-
-  func filter(of text: [UInt8], _ capabilities: Capabilities, _ profile: String) -> CompiledFilter? {
-    kept.withLock { kept in
-      guard let kept, kept.capabilities == capabilities, kept.filter.profile == profile, kept.text == text else {
-        return nil
-      }
-      return kept.filter
-    }
-  }
-
-  func keep(_ filter: CompiledFilter, of text: [UInt8], _ capabilities: Capabilities) {
-    kept.withLock { $0 = Kept(text: text, capabilities: capabilities, filter: filter) }
   }
 }

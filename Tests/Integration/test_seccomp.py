@@ -235,3 +235,17 @@ class OwnProfile(SeccompTestCase):
         outcome = self.run_task(document("true", container=profile("default")), "--isolation", "posix/rlimits")
         self.assertEqual(outcome.code, 78, outcome)
         self.assertIn("linux/seccomp", outcome.said)
+
+    def test_a_task_is_resumed_when_its_profile_is_gone(self):
+        path = self.written({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]})
+        task = self.start_task(document(
+            "while [ ! -e go ]; do sleep 0.05; done", process("last", "mkdir x || echo refused", final=True),
+            image=self.with_busybox(), container=profile(path)))
+        task.wait_running()
+        task.kill()
+        os.unlink(path)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+        self.assertEqual(self.host.recover(task.id).code, 0)
+        self.assertEqual(task.out("last"), "refused\n")

@@ -190,8 +190,10 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan {
-    do throws(LaunchError) { return try launcher.plan(config()) } catch { throw CommandFailure(error) }
+  func plan() throws(CommandFailure) -> LaunchPlan { try plan(config()) }
+
+  private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
+    do throws(LaunchError) { return try launcher.plan(config) } catch { throw CommandFailure(error) }
   }
 
   func engineRequest() -> EngineRequest? { nil }
@@ -224,8 +226,11 @@ struct NativeContainerizer: Containerizer {
     }
     try provision()
     guard let found = try LivingInit.find(identity, paths) else { return nil }
+    // Init holds to the filter of its launch; the profile that it was made from may be gone by now.
+    var config = config()
+    config.seccomp = .unconfined
     return NativeContainer(
-      try plan(), found.process, identity, found.client, paths: paths, launcher: launcher,
+      try plan(config), found.process, identity, found.client, paths: paths, launcher: launcher,
       keeps: settings.keepsContainer)
   }
 

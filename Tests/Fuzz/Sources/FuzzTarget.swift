@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Each target takes any bytes and traps when a promise is broken. A trap, a hang and too much memory are findings.
 enum FuzzTarget: String, CaseIterable {
-  case json, document, machine, http, multiplexed, wire, tar, accounts
+  case json, document, machine, http, multiplexed, wire, tar, accounts, seccomp
 
   /// Set once, before the first input.
   nonisolated(unsafe) static var current = FuzzTarget.json
@@ -19,6 +19,7 @@ enum FuzzTarget: String, CaseIterable {
     case .wire: fuzzWire(bytes)
     case .tar: fuzzTar(bytes)
     case .accounts: fuzzAccounts(bytes)
+    case .seccomp: fuzzSeccomp(bytes)
     }
   }
 }
