@@ -109,7 +109,11 @@ private enum ProfileReader {
       throw fault(op.position, "unknown op \(word.quotedForMessage); there are \(known)")
     }
     let second = try object["valueTwo"].map { (json) throws(JSONError) in try unsigned(json, "valueTwo") } ?? 0
-    return SeccompProfile.Condition(UInt32(number), comparison, try unsigned(value, "value"), second)
+    let first = try unsigned(value, "value")
+    if comparison == .maskedEqual, second & ~first != 0, let member = object["valueTwo"] {
+      throw fault(member.position, "valueTwo has bits that value has not, so the condition would never hold")
+    }
+    return SeccompProfile.Condition(UInt32(number), comparison, first, second)
   }
 
   private static func circumstance(_ json: JSON, _ name: String) throws(JSONError) -> SeccompProfile.Circumstance {

@@ -40,6 +40,29 @@ private struct Decider {
   }
 }
 
+/// The numbers of every architecture are known everywhere.
+@Suite struct ARMProfileTests {
+  @Test(arguments: [Architecture.arm64, .arm]) func theDefaultProfileHolds(_ architecture: Architecture) throws {
+    let decide = Decider(
+      try FilterCompiler.compile(
+        try SeccompProfile(parsing: CompiledProfile.defaultText),
+        .init(capabilities: [], architecture: .arm64, kernel: .init(6, 1))))
+    for name in ["read", "openat", "execve", "socket", "futex", "prlimit64"] {
+      #expect(try decide(name, on: architecture) == allow, "\(name)")
+    }
+    #expect(try decide("clone", [0x3d_0f00], on: architecture) == allow)
+    for name in ["keyctl", "bpf", "io_uring_setup", "userfaultfd", "mount", "unshare", "setns", "perf_event_open"] {
+      #expect(try decide(name, on: architecture) == eperm, "\(name)")
+    }
+    #expect(try decide("clone3", on: architecture) == enosys)
+    #expect(try decide("clone", [0x1000_0011], on: architecture) == eperm)
+    #expect(try decide("socket", [40], on: architecture) == eperm)
+    #expect(try decide("ioctl", [0, 0x5412], on: architecture) == eperm)
+    #expect(try decide("prlimit64", [1, 7, 8], on: architecture) == eperm)
+    #expect(try decide(number: 0, on: .i386) & 0xffff_0000 == 0)
+  }
+}
+
 #if arch(x86_64)
   @Suite struct DefaultProfileTests {
     private static func compiled(_ names: [String] = standard, release: String = "6.1.0") throws -> Decider {

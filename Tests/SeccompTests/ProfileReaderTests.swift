@@ -40,6 +40,10 @@ import Testing
       allow(#""args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}, {"index": 0, "value": 2, "op": "SCMP_CMP_EQ"}]"#),
       "1:154: a second condition on argument 0"
     ),
+    (
+      allow(#""args": [{"index": 0, "value": 6, "valueTwo": 9, "op": "SCMP_CMP_MASKED_EQ"}]"#),
+      "1:144: valueTwo has bits that value has not"
+    ),
     (allow(#""includes": {"caps": ["SYS_ADMIN"]}"#), #"1:120: unknown capability "SYS_ADMIN""#),
     (allow(#""excludes": {"arches": ["SCMP_ARCH_X86"]}"#), #"1:122: unknown architecture "SCMP_ARCH_X86""#),
     (allow(#""includes": {"minKernel": "4"}"#), "1:124: minKernel is a version"),

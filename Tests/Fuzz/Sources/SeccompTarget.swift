@@ -7,7 +7,7 @@ func fuzzSeccomp(_ bytes: [UInt8]) {
   do throws(ProfileError) {
     let compiled = try CompiledProfile(bytes, capabilities: [.init(rawValue: UInt64(bytes.count))], release: "6.1.0")
     let count = compiled.program.count / 8
-    promise(compiled.program.count % 8 == 0 && (1...4096).contains(count), "a program of \(compiled.program.count) bytes")
+    promise(compiled.program.count == count * 8 && (1...4096).contains(count), "a program of \(count) instructions")
     for at in 0..<count {
       let instruction = compiled.program[(at * 8)..<(at * 8 + 8)].map { Int($0) }
       let value = instruction[4] | instruction[5] << 8 | instruction[6] << 16 | instruction[7] << 24
