@@ -231,6 +231,7 @@ class Commands(HealthTestCase):
         seen = task.sandbox_file("seen")
         self.assertEqual(
             seen.splitlines()[:4], ["www-data", "33", task.sandbox, f"{task.sandbox} {task.id}"])
+        wait_until(lambda: task.sandbox_file("own").endswith("\n"), "the process has written")
         self.assertIn(task.sandbox_file("own"), seen)
         self.stop(task)
 
