@@ -228,12 +228,12 @@ class Commands(HealthTestCase):
         # Renamed when it is whole: the next check writes it anew.
         command = ("{ id -un; id -G; pwd; echo $HOME $AURORA_TASK_ID; cat /proc/self/cgroup; umask; } >new 2>&1;"
                    " mv new seen")
-        task = self.start("cat /proc/self/cgroup >own; " + FOREVER, health=config(shell(command))).wait_running()
+        task = self.start("cat /proc/self/cgroup >mine; mv mine own; " + FOREVER, health=config(shell(command))).wait_running()
         wait_until(lambda: task.sandbox_file("seen").endswith("0022\n"), "the check has written")
         seen = task.sandbox_file("seen")
         self.assertEqual(
             seen.splitlines()[:4], ["www-data", "33", task.sandbox, f"{task.sandbox} {task.id}"])
-        wait_until(lambda: task.sandbox_file("own").endswith("\n"), "the process has written")
+        wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "own")), "the process has written")
         self.assertIn(task.sandbox_file("own"), seen)
         self.stop(task)
 
