@@ -15,19 +15,26 @@ package struct LinuxSeccomp: Isolator {
     switch container.seccomp {
     case .unconfined: break
     case .default:
-      fragment.filter = try compile(CompiledProfile.defaultText, called: "default", container)
+      fragment.filter = try compile(nil, called: "default", container)
     case .file(let path):
       fragment.filter = try compile(try LinuxSeccomp.read(path), called: path, container)
     }
     return fragment
   }
 
-  private func compile(_ text: [UInt8], called profile: String, _ container: ContainerConfig) throws(IsolationError)
+  /// - Parameter text: absent for the default profile.
+  private func compile(_ text: [UInt8]?, called profile: String, _ container: ContainerConfig) throws(IsolationError)
     -> CompiledFilter
   {
     let capabilities = try mostCapabilities(container)
     do {
-      let compiled = try CompiledProfile(text, capabilities: capabilities, release: try kernelRelease())
+      let release = try kernelRelease()
+      let compiled =
+        if let text {
+          try CompiledProfile(text, capabilities: capabilities, release: release)
+        } else {
+          try CompiledProfile.standard(capabilities: capabilities, release: release)
+        }
       return CompiledFilter(profile: profile, digest: compiled.digest, program: compiled.program)
     } catch ProfileError.profile(let fault) {
       throw IsolationError(
