@@ -23,12 +23,14 @@ package struct CgroupsMemory: Isolator {
     guard let bytes = container.resources.memoryBytes else { return try memory.fragment(container.id, task: []) }
     // The pages of the logs that init writes are charged to it: they cost as much as the task may have, and not the host.
     let smallest = Self.smallestInit + UInt64(clamping: container.processCount) * Self.initBytesPerProcess
-    return try memory.fragment(container.id, task: Self.limits(bytes), initial: Self.limits(max(bytes, smallest)))
+    return try memory.fragment(
+      container.id, task: Self.limits(bytes) + [.init("memory.soft_limit_in_bytes", String(bytes))],
+      initial: Self.limits(max(bytes, smallest)))
   }
 
   private static func limits(_ bytes: UInt64) -> [CgroupSetup.Setting] {
     [
-      .init("memory.limit_in_bytes", String(bytes)), .init("memory.soft_limit_in_bytes", String(bytes)),
+      .init("memory.limit_in_bytes", String(bytes)),
       // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
       .init("memory.memsw.limit_in_bytes", String(bytes), mayBeAbsent: true),
     ]

@@ -195,6 +195,8 @@ package struct MesosContainerizer: Sendable {
     killVersion1(containerID)
     if let initProcess {
       _ = ProcessHandle.signal(SIGKILL, initProcess.rawValue)
+      // While it ends, what it is not in.
+      for cgroup in cgroups(containerID) { try? removeDirectory(cgroup.path + "/task") }
       if !ProcessHandle.waitForEnd(initProcess.rawValue, milliseconds: 10_000) {
         problems.append("container-init has not ended within 10 s of SIGKILL")
       }
@@ -220,14 +222,18 @@ package struct MesosContainerizer: Sendable {
     host.cgroups.version1Hierarchies.map { CgroupDirectory("\($0.mount)/\(host.cgroupParent)/\(containerID)") }
   }
 
+  private func cgroups(_ containerID: String) -> [CgroupDirectory] {
+    version1(containerID) + [cgroup(containerID)?.whole].compactMap { $0 }
+  }
+
   /// Every isolator's cleanup, in reverse, and the launcher's own; all of them, whatever one says.
   private func cleanUp(_ containerID: String) -> [String] {
     var problems: [String] = []
     for isolator in isolators.reversed() {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
-    for cgroup in version1(containerID) + [cgroup(containerID)?.whole].compactMap({ $0 }) {
-      do throws(CgroupDirectory.RemovalError) { try cgroup.remove(expected: ["task", "init"]) } catch {
+    for cgroup in cgroups(containerID) {
+      do throws(CgroupDirectory.RemovalError) { try cgroup.remove(expected: ["init"]) } catch {
         problems.append("cannot remove the cgroup \(error)")
       }
     }

@@ -29,7 +29,8 @@ package struct CompiledProfile: Sendable, Equatable {
     else { return try CompiledProfile(defaultText, capabilities: capabilities, release: release) }
     return CompiledProfile(
       digest: DefaultProgram.digest,
-      program: DefaultProgram.instructions.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } })
+      program: DefaultProgram.instructions.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
+      })
   }
 
   /// - Parameters:

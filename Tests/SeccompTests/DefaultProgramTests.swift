@@ -41,7 +41,8 @@ import Testing
       (0..<8).reduce(UInt64(0)) { $0 | UInt64(compiled.program[start + $1]) << UInt64($1 * 8) }
     }
     let rows = stride(from: 0, to: words.count, by: 5).map { start in
-      "    " + words[start..<min(start + 5, words.count)].map { "0x" + String($0, radix: 16) }.joined(separator: ", ") + ","
+      "    " + words[start..<min(start + 5, words.count)].map { "0x" + String($0, radix: 16) }.joined(separator: ", ")
+        + ","
     }
     let source = """
       /// The default profile, compiled beforehand; written and compared by `DefaultProgramTests`.
