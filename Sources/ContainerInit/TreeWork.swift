@@ -15,6 +15,8 @@ final class TreeWork {
   /// What the last count took of init's time, and when the next may begin.
   private var nextCount: UInt64 = 0
   private var searches: [HolderSearch] = []
+  /// Others have their turn until then.
+  private var restsUntil: UInt64 = 0
 
   /// How long it may be at it at once, and how long others have their turn then.
   private static let slice: UInt64 = 15_000_000
@@ -76,7 +78,12 @@ final class TreeWork {
 
   func goOn() -> Report {
     var report = Report()
-    let end = Clock.now + TreeWork.slice
+    let begin = Clock.now
+    guard begin >= restsUntil else {
+      report.next = restsUntil
+      return report
+    }
+    let end = begin + TreeWork.slice
     if let kill, kill.goOn(until: end) { self.kill = nil }
     while let (signal, walk) = signals.first {
       guard walk.goOn(until: end, signalling: signal) else { break }
@@ -95,10 +102,11 @@ final class TreeWork {
       search.goOn(until: end)
     }
     searches.removeAll(where: \.isDone)
+    if Clock.now >= end { restsUntil = Clock.now + TreeWork.pause }
     if kill != nil || !signals.isEmpty || !searches.isEmpty {
-      report.next = Clock.now + TreeWork.pause
+      report.next = max(restsUntil, Clock.now)
     } else if count != nil {
-      report.next = max(Clock.now + TreeWork.pause, nextCount)
+      report.next = max(restsUntil, nextCount)
     }
     return report
   }

@@ -36,6 +36,9 @@ def tasks(image):
         "three": task(f"mkdir cache; {write('cache/1', 4)}; {write('other', 2)}; {write('big', 100)}; exec sleep 1000"),
         "image": task(f"{write('/tmp/big', 100)}; exec sleep 1000", image=image),
         "together": task(f"{write('here', 6)}; {write('/tmp/there', 6)}; exec sleep 1000", image=image),
+        # What init writes for it is charged to it as well, and inodes are.
+        "logs": task("head -c 30000000 /dev/zero; exec sleep 1000"),
+        "files": task("mkdir d; cd d; seq 40000 | xargs touch; echo made; exec sleep 1000"),
         # Who does not end when he is told to is still kept from writing.
         "stubborn": task(f"trap '' TERM; {write('big', 100)}; exit 3", finalization_wait=20),
         "open": task("exec 3>x; rm x; dd if=/dev/zero bs=1M count=100 >&3; exec sleep 1000"),
@@ -118,7 +121,7 @@ class Quota(unittest.TestCase):
     maxDiff = None
 
     def test_ext4(self):
-        said = self.boot("ext4", "prjquota", "mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota")
+        said = self.boot("ext4", "prjquota", "mkfs.ext4", "-q", "-N", "200000", "-O", "quota,project", "-E", "quotatype=prjquota")
         self.check("ext4", said, "Disk quota exceeded")
 
     def test_xfs(self):
@@ -174,6 +177,14 @@ class Quota(unittest.TestCase):
         ended("stubborn", "sandbox/big ")
         self.assertTrue(any(refusal in line for line in lines("output", "stubborn")), about("stubborn"))
         self.assertLess(result("stubborn")["usage"]["disk_bytes"], 18.1 * MIB)
+        made = result("logs")
+        self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("logs"))
+        self.assertRegex(made["message"], "^disk limit exceeded: 8 MiB limit, .* MiB used: logs/main/0/stdout ", about("logs"))
+        self.assertGreater(made["usage"]["disk_bytes"], 8 * MIB)
+        made = result("files")
+        self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("files"))
+        self.assertRegex(
+            made["message"], r"^disk limit exceeded: 3\d{4} files and directories, a limit of 8 MiB allows 32768$", about("files"))
         ended("open", "deleted files that are held open ")
         ended("deaf", "sandbox/big ")
         ended("deaf-goes-on", "sandbox/big ")

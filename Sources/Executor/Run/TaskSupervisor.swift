@@ -56,6 +56,8 @@ final class TaskSupervisor {
   private var noted: [String]
   /// All that the result is to say beside the verdict.
   var notes: [String] { noted + logKeeper.notes }
+  /// Whether a process has had more than one run.
+  private var hasRunAgain: Bool
   private var lastStrays: (count: Int, at: UInt64)?
   private var waitsForWriting = false
   /// Whether init is still there to be spoken to.
@@ -102,6 +104,7 @@ final class TaskSupervisor {
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
     noted = notes
+    hasRunAgain = isTakeover
     self.outOfMemoryKills = outOfMemoryKills
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     consoles = task.processes.count { $0.logger?.destination == .console }
@@ -230,6 +233,8 @@ final class TaskSupervisor {
   /// Init has not answered: it is stopped, or has work without end. What it was to kill is killed over its head; and
   /// when it is silent all the same, the container is lost.
   private func goOverInit() throws {
+    // What it said while this process was at something else.
+    while verdict == nil, try takeInitEvents() {}
     guard let silence, verdict == nil else { return }
     guard silence == Self.patience else {
       self.silence = nil
@@ -255,6 +260,8 @@ final class TaskSupervisor {
   private static let mostNotes = 32
 
   private func makeRoomForLogs() throws {
+    // Of most tasks no process has a run that could go.
+    guard hasRunAgain else { return }
     for run in logKeeper.makeRoom(machine.processes, definitions) {
       try journal.append("logs_removed", [("process", JSON(run.process)), ("run", JSON(run.run))], at: Clock.now)
     }
@@ -265,6 +272,7 @@ final class TaskSupervisor {
     // Somebody inside may have taken from init what it needs for this one.
     container.restoreInitLimits()
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
+    if run > 0 { hasRunAgain = true }
     try makeRoomForLogs()
     let logs: RunLogs
     do throws(Errno) {
