@@ -110,7 +110,7 @@ for task in {beside} taken escaped; do
   echo "code $task $(cat /tmp/code.$task)"
   echo "project $task $(sed -n 's/.*"type":"disk_quota","project":\\([0-9]*\\).*/\\1/p' $files/$task/events.jsonl)"
   echo "result $task $(tr -d '\\n' < $files/$task/result.json)"
-  for stream in $files/$task/logs/*/0/std*[rt]; do sed "s/^/output $task /" $stream; done
+  [ $task = logs ] || for stream in $files/$task/logs/*/0/std*[rt]; do sed "s/^/output $task /" $stream; done
   sed "s/^/said $task /" /tmp/said.$task
 done
 quotas late

@@ -79,8 +79,9 @@ final class LogKeeper {
   private var sizes: [RunReference: UInt64] = [:]
   private var removed: [(process: String, run: Int)]
   private var gone: Set<RunReference>
-  /// Looking costs; it is not done for more than a tenth of the time.
+  /// Where looking costs, it is not done for more than a tenth of the time.
   private var notBefore: UInt64 = 0
+  private static let cheap: UInt64 = 2_000_000
 
   /// - Parameter removed: what another executor has removed.
   init(_ ceiling: LogCeiling, _ paths: TaskPaths, removed: [RunReference]) {
@@ -95,7 +96,6 @@ final class LogKeeper {
   func makeRoom(_ processes: [ProcessRecord], _ definitions: [String: ProcessDefinition]) -> [RunReference] {
     let began = Clock.now
     guard began >= notBefore, processes.contains(where: hasSpare) else { return [] }
-    defer { notBefore = Clock.now + 9 * (Clock.now - began) }
     var runs: [LogCeiling.Run] = []
     for process in processes where writesFiles(definitions[process.name]) {
       for run in process.runs {
@@ -105,6 +105,8 @@ final class LogKeeper {
         runs.append(.init(process: process.name, number: run.number, endedAt: endedAt, bytes: size(reference, endedAt)))
       }
     }
+    let cost = Clock.now - began
+    if cost > LogKeeper.cheap { notBefore = Clock.now + 9 * cost }
     var done: [RunReference] = []
     for run in ceiling.surplus(runs) {
       let reference = RunReference(process: run.process, run: run.number)
