@@ -30,6 +30,15 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
 
 /// Changes of this process' own credentials. None of them may be skipped or ignored by a caller.
 package enum Credentials {
+  /// What this process may; nothing where it cannot be found out.
+  package static var effectiveCapabilities: Capabilities {
+    for line in ((try? readFile("/proc/self/status")) ?? []).split(separator: UInt8(ascii: "\n")) {
+      let words = line.split(separator: UInt8(ascii: "\t")).map { String(decoding: $0, as: UTF8.self) }
+      if words.count == 2, words[0] == "CapEff:" { return Capabilities(rawValue: UInt64(words[1], radix: 16) ?? 0) }
+    }
+    return []
+  }
+
   /// Takes every capability that is not in `keep` out of the bounding set.
   package static func limitBoundingSet(to keep: Capabilities) throws(Errno) {
     for number in 0..<64 where keep.rawValue & (1 << UInt64(number)) == 0 {

@@ -198,9 +198,10 @@ struct NativeContainerizer: Containerizer {
 
   func engineRequest() -> EngineRequest? { nil }
 
-  /// The sandbox with what `TaskPaths` made in it, the logs, and the writable layer.
+  /// The sandbox with what `TaskPaths` made in it, the writable layer, and the logs where a quota that is full keeps none of
+  /// them from being written: what they say then is what is needed.
   var quotaDirectories: [String] {
-    let sandbox = [paths.sandbox, paths.logs]
+    let sandbox = [paths.sandbox] + (DiskQuota.letsLogsPass(at: paths.sandbox) ? [paths.logs] : [])
     return paths.hasRootfs ? sandbox + [paths.upper, paths.overlayWork] : sandbox
   }
 

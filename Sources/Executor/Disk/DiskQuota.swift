@@ -44,6 +44,21 @@ struct DiskQuota {
     }
   }
 
+  /// Whether hard limits do not hold for what init writes there, which has CAP_SYS_RESOURCE where this process has it: XFS
+  /// makes no difference.
+  static func letsLogsPass(at path: String) -> Bool {
+    guard let directory = try? SharedDescriptor(openFile(path, O_PATH | O_DIRECTORY)),
+      (try? isExact(directory)) == true, let wanted = Capabilities(name: "SYS_RESOURCE")
+    else { return false }
+    return Credentials.effectiveCapabilities.contains(wanted)
+  }
+
+  /// Whether what is made in a directory is charged to the task.
+  func charges(_ path: String) -> Bool {
+    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { return false }
+    return (try? ProjectQuota.project(of: directory.rawValue)) == project
+  }
+
   /// Charges a task's directories, in which nothing of it has run, and sets the limit; `nil` where that is not possible:
   /// no such quota, more than one file system, a project of somebody else's.
   ///

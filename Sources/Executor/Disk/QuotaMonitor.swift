@@ -61,7 +61,7 @@ final class QuotaMonitor: TaskMonitor {
     let now = Clock.now
     schedule = QuotaSchedule(
       limit: quota.limit, at: now, free: scale.space.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
-      isWarned: warnings != nil)
+      isWarned: warnings != nil && quota.charges(paths.logs))
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
     listen(true)
