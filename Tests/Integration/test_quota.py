@@ -133,9 +133,6 @@ class Quota(unittest.TestCase):
         need(os.path.exists(binary()), "the release binary")
         image = busybox_image()
         documents = tasks(image.name)
-        if kind == "xfs":
-            # Measured there, which takes its time beside so many others on an emulated processor.
-            del documents["logs"]
         with tempfile.TemporaryDirectory(prefix="aurora-quota-", dir=os.environ.get("AURORA_TEST_DIR", "/var/tmp")) as directory:
             disk = os.path.join(directory, "disk")
             with open(disk, "wb") as file:
@@ -180,12 +177,10 @@ class Quota(unittest.TestCase):
         ended("stubborn", "sandbox/big ")
         self.assertTrue(any(refusal in line for line in lines("output", "stubborn")), about("stubborn"))
         self.assertLess(result("stubborn")["usage"]["disk_bytes"], 18.1 * MIB)
-        if kind == "ext4":
-            made = result("logs")
-            self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("logs"))
-            self.assertRegex(
-                made["message"], "^disk limit exceeded: 8 MiB limit, .* MiB used: logs/main/0/stdout ", about("logs"))
-            self.assertGreater(made["usage"]["disk_bytes"], 8 * MIB)
+        made = result("logs")
+        self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("logs"))
+        self.assertRegex(made["message"], "^disk limit exceeded: 8 MiB limit, .* MiB used: logs/main/0/stdout ", about("logs"))
+        self.assertGreater(made["usage"]["disk_bytes"], 8 * MIB)
         made = result("files")
         self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("files"))
         self.assertRegex(

@@ -41,7 +41,8 @@ final class DiskScale {
     self.roots = roots
     console = paths.console
     var devices: Set<UInt64> = []
-    places = roots.map(\.directory).filter { root in
+    // The logs first: where a directory is charged to a project, the file system says what that has left.
+    places = roots.reversed().map(\.directory).filter { root in
       (try? status(of: root.rawValue)).map { devices.insert($0.device).inserted } ?? false
     }
     poller = try Poller()
