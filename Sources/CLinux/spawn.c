@@ -35,9 +35,30 @@ static struct clone_arguments clone_arguments(uint64_t flags, int cgroup, int *p
   return arguments;
 }
 
+// A filter that cannot look into clone3's arguments answers that there is none (Docker's default profile), and so does a kernel
+// before 5.3. What it would have done with the cgroup the child does itself.
+static int is_missing(int error) { return error == ENOSYS || error == EPERM; }
+
+static int join_cgroup(int cgroup) {
+  if (cgroup < 0) return 0;
+  int processes = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  if (processes < 0) return -1;
+  ssize_t written = write(processes, "0", 1);
+  int error = errno;
+  close(processes);
+  errno = error;
+  return written == 1 ? 0 : -1;
+}
+
 pid_t ax_fork_into(int cgroup, int *pidfd) {
   struct clone_arguments arguments = clone_arguments(0, cgroup, pidfd);
-  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid >= 0 || !is_missing(errno)) return pid;
+  *pidfd = -1;
+  pid = fork();
+  // Nobody has been told of it yet: it ends as one that could not be let go.
+  if (pid == 0 && join_cgroup(cgroup) < 0) _exit(127);
+  return pid;
 }
 
 // A child that runs `body(argument)` on a stack of its own, in the memory of the caller, who waits until it executes or ends
@@ -137,11 +158,19 @@ static void run_child(const struct ax_spawn_request *request, int error_pipe) {
 struct child {
   const struct ax_spawn_request *request;
   int error_pipe;
+  // To join, when it was not born there.
+  int cgroup;
 };
 
 static void run(void *child) {
   const struct child *own = child;
+  if (join_cgroup(own->cgroup) < 0) fail(own->error_pipe, AX_STAGE_CGROUP);
   run_child(own->request, own->error_pipe);
+}
+
+static int run_by_clone(void *child) {
+  run(child);
+  return 127;
 }
 
 pid_t ax_spawn(const struct ax_spawn_request *request, int *pidfd, int *stage) {
@@ -154,11 +183,16 @@ pid_t ax_spawn(const struct ax_spawn_request *request, int *pidfd, int *stage) {
   sigset_t all, old;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &old);
-  struct child child = {.request = request, .error_pipe = error_pipe[1]};
+  struct child child = {.request = request, .error_pipe = error_pipe[1], .cgroup = -1};
   struct clone_arguments arguments = clone_arguments(request->clone_flags, request->cgroup, pidfd);
   arguments.stack = (uint64_t)(uintptr_t)stack;
   arguments.stack_size = sizeof stack;
   pid_t pid = clone_in_place(&arguments, run, &child);
+  if (pid < 0 && is_missing(errno)) {
+    child.cgroup = request->cgroup;
+    int flags = (int)request->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+    pid = clone(run_by_clone, stack + sizeof stack, flags, &child, pidfd);
+  }
   int error = errno;
   sigprocmask(SIG_SETMASK, &old, NULL);
   close(error_pipe[1]);

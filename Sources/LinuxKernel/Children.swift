@@ -42,7 +42,7 @@ package enum Children {
     guard let cgroup else { return try retrying("fork") { ax_fork() } }
     var pidfd: Int32 = -1
     let pid = try retrying("clone3") { ax_fork_into(cgroup, &pidfd) }
-    if pid > 0 { _ = close(pidfd) }
+    if pid > 0, pidfd >= 0 { _ = CLinux.close(pidfd) }
     return pid
   }
 }

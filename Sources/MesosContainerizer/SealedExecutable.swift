@@ -21,6 +21,7 @@ package enum SealedExecutable {
     let path = try readSymbolicLink("/proc/self/exe")
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { throw Errno("readlink", code: ENOENT) }
     let directory = slash == 0 ? [UInt8(ascii: "/")] : Array(path[..<slash])
+    try requireItself(Array(path[(slash + 1)...]), in: directory)
     let mount: FileDescriptor
     do throws(Errno) {
       mount = try stacked([("lowerdir+", directory), ("lowerdir+", Array(other.utf8))])
@@ -30,6 +31,18 @@ package enum SealedExecutable {
     }
     return try openBelow(
       mount.rawValue, Array(path[(slash + 1)...]), O_PATH | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+  }
+
+  /// An overlay of a directory shows what is in it, and not what is mounted there: where this program is a mount of its own, as
+  /// in a container that was given it by a volume, another file would be executed in its place.
+  private static func requireItself(_ name: [UInt8], in directory: [UInt8]) throws(Errno) {
+    let opened = try openFile(directory, O_PATH | O_DIRECTORY)
+    let found = try openBelow(
+      opened.rawValue, name, O_PATH | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+    let (about, own) = (try status(of: found.rawValue), try status(of: "/proc/self/exe", followLinks: true))
+    guard about.inode == own.inode, about.device == own.device, about.size == own.size else {
+      throw Errno("openat2", code: ESTALE)
+    }
   }
 
   private static func escaped(_ path: [UInt8]) -> [UInt8] {

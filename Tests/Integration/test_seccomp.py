@@ -8,8 +8,8 @@ import tempfile
 
 from support import ExecutorTestCase, document, need, need_command, process
 from support.executor import wait_until
+from support.programs import program
 
-ATTACKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "attacks")
 EPERM, ENOSYS = "1", "38"
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 # What nobody refuses answers with the fault in its arguments.
@@ -26,19 +26,12 @@ class SeccompTestCase(ExecutorTestCase):
     def setUp(self):
         super().setUp()
         need(os.uname().machine == "x86_64", "an x86-64 host")
-        need_command("gcc")
 
-    @classmethod
-    def program(cls):
-        """The attacker's program, static, compiled once."""
-        if cls._program is None:
-            with tempfile.TemporaryDirectory(prefix="aurora-system-calls-") as directory:
-                made = os.path.join(directory, "system-calls")
-                subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Werror", "-pthread", "-o", made,
-                                os.path.join(ATTACKS, "system_calls.c")], check=True)
-                with open(made, "rb") as file:
-                    SeccompTestCase._program = file.read()
-        return cls._program
+    @staticmethod
+    def program():
+        """The attacker's program."""
+        with open(program("system_calls"), "rb") as file:
+            return file.read()
 
     def image(self):
         return self.with_busybox(extra=lambda tar: tar.file("bin/system-calls", self.program(), mode=0o755))

@@ -193,7 +193,13 @@ struct NativeContainerizer: Containerizer {
   func plan() throws(CommandFailure) -> LaunchPlan { try plan(config()) }
 
   private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
-    do throws(LaunchError) { return try launcher.plan(config) } catch { throw CommandFailure(error) }
+    var plan: LaunchPlan
+    do throws(LaunchError) { plan = try launcher.plan(config) } catch { throw CommandFailure(error) }
+    // Nobody has left them out by name.
+    guard !isRoot, settings.isolation == RunSettings.unprivilegedIsolation else { return plan }
+    plan.leftOut += RunSettings.defaultIsolation.filter { !settings.isolation.contains($0) }
+      .map { LeftOut($0, "it needs root") }
+    return plan
   }
 
   func engineRequest() -> EngineRequest? { nil }

@@ -98,8 +98,9 @@ struct TaskRun {
       _ = container.destroy()
       throw error
     }
-    for leftOut in container.plan.leftOut {
-      publisher.note("warning: without the isolator \(leftOut.isolator): \(leftOut.reason)")
+    for (reason, leftOut) in Dictionary(grouping: container.plan.leftOut, by: \.reason).sorted(by: { $0.key < $1.key })
+    {
+      publisher.note("warning: without \(leftOut.map(\.isolator).joined(separator: ", ")): \(reason)")
     }
     writePlan(container.plan)
     return Started(container: container, containerizer: containerizer)
