@@ -22,7 +22,9 @@ struct BindMounts {
     var order: [(rank: Int, depth: Int, index: Int)] = []
     for (index, mount) in mounts.enumerated() {
       do throws(SetupError) {
-        order.append((mount.kind.rank, try root.place(mount.target).count, index))
+        // Where ours go nothing has to be found out: they are there first.
+        let depth = mount.kind == .own ? mount.target.utf8.count : try root.place(mount.target).count
+        order.append((mount.kind.rank, depth, index))
       } catch {
         if mount.kind != .optional { throw error }
       }

@@ -2,9 +2,10 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 
-/// Makes a container's cgroups with their limits, before anything could run in them.
+/// Makes a container's cgroups, and holds what is in them to its limits.
 enum CgroupMaker {
-  /// Each must be new: an old one would bring limits and counters of another task.
+  /// Makes them, with the limits of init, who is the first in them. Each must be new: an old one would bring limits and
+  /// counters of another task.
   ///
   /// - Parameter made: what this call has made, also when it throws.
   static func make(_ version2: ContainerCgroup?, _ plan: LaunchPlan, _ made: inout [CgroupDirectory])
@@ -25,8 +26,17 @@ enum CgroupMaker {
         try make(cgroup, &made)
         try inherit(setup.inherited, cgroup)
       }
-      for setting in setup.settings { try write(setting, cgroup) }
     }
+    for setup in plan.initCgroups { try limit(setup) }
+  }
+
+  /// Writes the limits of the task, of which nothing runs yet. Init is being started meanwhile: it need not wait for them.
+  static func limitTask(_ plan: LaunchPlan) throws(LaunchError) {
+    for setup in plan.sharedCgroups + plan.cgroups { try limit(setup) }
+  }
+
+  private static func limit(_ setup: CgroupSetup) throws(LaunchError) {
+    for setting in setup.settings { try write(setting, CgroupDirectory(setup.directory)) }
   }
 
   private static func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {

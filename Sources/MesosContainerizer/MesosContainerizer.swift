@@ -139,6 +139,7 @@ package struct MesosContainerizer: Sendable {
       request.owners = tasks + shared + own + sources + keepOpen + [directory, initCgroup].compactMap { $0 }
       let started = try request.spawn()
       child = consume started
+      try CgroupMaker.limitTask(plan)
       let client = try InitClient(connectingTo: files.controlSocket)
       guard let running = child.take() else { throw LaunchError("container-init is gone") }
       return LaunchedContainer(plan: plan, process: running, client: client)

@@ -27,10 +27,9 @@ package struct CompiledProfile: Sendable, Equatable {
     guard let kernel = SeccompProfile.KernelVersion(release: release), kernel >= DefaultProgram.oldestKernel,
       capabilities.rawValue == DefaultProgram.capabilities, Architecture.own == .amd64
     else { return try CompiledProfile(defaultText, capabilities: capabilities, release: release) }
+    // Both architectures have the lower byte first, as the kernel's structure has it.
     return CompiledProfile(
-      digest: DefaultProgram.digest,
-      program: DefaultProgram.instructions.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
-      })
+      digest: DefaultProgram.digest, program: DefaultProgram.instructions.withUnsafeBytes { Array($0) })
   }
 
   /// - Parameters:
