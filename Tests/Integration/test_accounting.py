@@ -29,8 +29,8 @@ class Logs(ExecutorTestCase):
     def test_logs_count_as_the_tasks_disk(self):
         outcome = self.fails(self.run_task(document(
             "head -c 60000000 /dev/zero; " + FOREVER, disk=16 * MIB, finalization_wait=1), timeout=60),
-            "16 MiB limit", "logs/main/0/stdout 57")
-        self.assertGreater(outcome.result["usage"]["disk_bytes"], 57 * MIB)
+            "16 MiB limit", "logs/main/0/stdout")
+        self.assertGreater(outcome.result["usage"]["disk_bytes"], 16 * MIB)
 
     def test_a_log_without_rotation_is_bounded_by_the_disk(self):
         began = time.monotonic()
@@ -169,4 +169,4 @@ class DockerAccounting(DockerTestCase):
     def test_logs_count_as_the_tasks_disk(self):
         self.assert_failed(self.run_docker(
             "head -c 60000000 /dev/zero; " + FOREVER, disk=16 * MIB, finalization_wait=1),
-            "disk limit exceeded", "logs/main/0/stdout 57", reason=REASON)
+            "disk limit exceeded", "logs/main/0/stdout", reason=REASON)

@@ -48,10 +48,7 @@ final class TaskSupervisor {
   private let poller: Poller
   private let signals: SharedDescriptor
   private let timer: TimerDescriptor
-  /// For init's answer to what it was asked to kill.
-  private let answerTimer: TimerDescriptor
-  /// How long init has been silent when the timer fires; nil while nothing is asked.
-  private var silence: UInt64?
+  private let silence: InitSilence
   /// What of the task could not be written down, for the result.
   private var noted: [String]
   /// All that the result is to say beside the verdict.
@@ -110,8 +107,8 @@ final class TaskSupervisor {
     consoles = task.processes.count { $0.logger?.destination == .console }
     poller = try Poller()
     timer = try TimerDescriptor()
-    answerTimer = try TimerDescriptor()
-    try poller.add(answerTimer.descriptor.rawValue, token: Source.answer.rawValue)
+    silence = try InitSilence()
+    try poller.add(silence.descriptor, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
@@ -147,7 +144,6 @@ final class TaskSupervisor {
             while verdict == nil, try takeInitEvents() {}
             try lose("container-init ended unexpectedly")
           case .answer:
-            answerTimer.acknowledge()
             try goOverInit()
           case .logs: follower?.takeEvents()
           case .output:
@@ -220,35 +216,19 @@ final class TaskSupervisor {
   private func killAll() throws {
     try send(.killAll)
     try send(.hello)
-    silence = Self.patience
-    try answerTimer.set(Clock.now + Self.patience)
+    try silence.begin()
   }
 
-  private func heardOfInit() {
-    guard silence != nil else { return }
-    silence = nil
-    try? answerTimer.set(nil)
-  }
-
-  /// Init has not answered: it is stopped, or has work without end. What it was to kill is killed over its head; and
-  /// when it is silent all the same, the container is lost.
   private func goOverInit() throws {
-    // What it said while this process was at something else.
-    while verdict == nil, try takeInitEvents() {}
-    guard let silence, verdict == nil else { return }
-    guard silence == Self.patience else {
-      self.silence = nil
-      return try lose("container-init has not answered for \(silence / 1_000_000_000) s")
+    switch try silence.overdue() {
+    case .none: break
+    case .killForIt:
+      container.thaw()
+      container.killTask()
+      try note("container-init did not answer, and the task's processes were killed over its head")
+    case .giveUp(let seconds): try lose("container-init has not answered for \(seconds) s")
     }
-    container.thaw()
-    container.killTask()
-    try note("container-init did not answer, and the task's processes were killed over its head")
-    self.silence = Self.longestSilence
-    try answerTimer.set(Clock.now + Self.longestSilence - Self.patience)
   }
-
-  private static let patience: UInt64 = 1_000_000_000
-  private static let longestSilence: UInt64 = 10_000_000_000
 
   /// Writes something down that belongs into the result.
   private func note(_ text: String) throws {
@@ -397,7 +377,7 @@ final class TaskSupervisor {
   private func take(_ event: InitEvent) throws {
     switch event {
     case .ready(let reports):
-      heardOfInit()
+      silence.end()
       if !isReady {
         isReady = true
         pending.append(.containerReady)
@@ -420,7 +400,7 @@ final class TaskSupervisor {
           process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
     case .ended(let record): ended(record)
     case .allGone:
-      heardOfInit()
+      silence.end()
       pending.append(.allGone)
     case .strays(let count): strays(Int(count))
     case .stopRequested(let signal):
