@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from support import DockerTestCase, ExecutorTestCase, document, process
-from support.executor import Finished
+from support.executor import Finished, TaskFiles, wait_until
 from support.needs import CGROUP_ROOT, controller_directory, need_controller
 
 ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
@@ -170,6 +170,36 @@ class Secrets(ExecutorTestCase):
             made, "--bind", f"token=@{path}", "--bind", f"other=@/dev/fd/{reader}", "--bind", "plain=@@x", pass_fds=(reader,)))
         os.close(reader)
         self.assertEqual(outcome.out(), "of the file of the pipe @x\n")
+
+    def test_a_binding_crosses_to_a_detached_executor_unseen(self):
+        made = {"name": "t", "processes": [process("main", "echo {{token}}; sleep 1000")]}
+        task_id = self.host.task_id()
+        reader, writer = os.pipe()
+        os.write(writer, b"hunter2\n")
+        os.close(writer)
+        done = self.aurora("run", "--task", self.host.write("d.json", made), "--task-id", task_id, "--role", "www-data",
+                           "--bind", f"token=@/dev/fd/{reader}", "--detach", pass_fds=(reader,))
+        os.close(reader)
+        self.assertEqual(done.code, 0, done)
+        lines = b""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if task_id.encode() in line:
+                lines += line
+                executor = int(pid)
+        self.assertIn(b"run", lines)
+        self.assertNotIn(b"hunter2", lines)
+        task = TaskFiles(self.host, task_id)
+        wait_until(lambda: task.out() == "hunter2\n", "the value to be written")
+        os.kill(executor, signal.SIGTERM)
+        wait_until(lambda: os.path.exists(task.result_path) and not os.path.exists(f"/proc/{executor}"), "the end of the task")
+
+    def test_a_binding_that_cannot_be_read_is_an_error_that_names_it(self):
+        made = {"name": "t", "processes": [process("main", "echo {{token}}")]}
         missing = self.aurora("run", "--task", self.host.write("d.json", made), "--bind", "token=@/no/such")
         self.assertEqual(missing.code, 66, missing)
         self.assertIn("token", missing.err)

@@ -5,6 +5,9 @@ import TaskModel
 
 /// `--detach`: the same run in a process of its own. This one returns when the task has started, or has failed to.
 enum DetachedRun {
+  /// The number of the first binding's descriptor in the new process.
+  private static let firstBinding = 4
+
   static func start(
     _ document: DocumentLoader, _ arguments: Arguments, _ settings: RunSettings, taskID: String
   ) throws(CommandFailure) -> ExitCode {
@@ -14,11 +17,20 @@ enum DetachedRun {
       let updates = try makePipe()
       defer { withExtendedLifetime(updates) {} }
       let null = try openFile("/dev/null", O_RDWR)
+      // As they were read here: they need not stand on a command line, and their descriptors are the caller's.
+      let bindings = try settings.bindings.map { binding in
+        (key: binding[0], value: SharedDescriptor(try sealedMemory("binding", Array(binding[1].utf8))))
+      }
       var request = SpawnRequest(
         executable: .path("/proc/self/exe"),
         arguments: ["aurora-executor", "run", "--task", "-", "--task-id", taskID, "--status-fd", "3"]
-          + passedOn(arguments) + ports(settings),
-        descriptors: [file.rawValue, null.rawValue, null.rawValue, updates.second.rawValue])
+          + passedOn(arguments) + ports(settings)
+          + bindings.enumerated().flatMap {
+            ["--bind", "\($1.key)=@/dev/fd/\(firstBinding + $0)"]
+          },
+        descriptors: [file.rawValue, null.rawValue, null.rawValue, updates.second.rawValue]
+          + bindings.map(\.value.rawValue))
+      request.owners = bindings.map(\.value)
       request.environment = HostEnvironment.all
       request.newSession = true
       let child = try request.spawn()
@@ -40,7 +52,9 @@ enum DetachedRun {
 
   /// Every option but those that say where the document is and where the output goes.
   private static func passedOn(_ arguments: Arguments) -> [String] {
-    let own: Set<String> = ["--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port"]
+    let own: Set<String> = [
+      "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind",
+    ]
     return arguments.values.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }.flatMap { option, values in
       values.isEmpty ? [option] : values.flatMap { [option, $0] }
     }
