@@ -33,6 +33,7 @@ final class InitServer {
   private var draining: [Run] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
   private var spare: SharedDescriptor?
+  private let null: SharedDescriptor
   /// Every stream goes through this one: what init holds does not grow with the processes.
   private let buffer = TransferBuffer(capacity: LogPump.chunk)
   private var owesAllGone = false
@@ -66,7 +67,8 @@ final class InitServer {
     drainTimer = try TimerDescriptor()
     strayTimer = try TimerDescriptor()
     workTimer = try TimerDescriptor()
-    spare = SharedDescriptor(try openFile("/dev/null", O_RDONLY))
+    null = SharedDescriptor(try Child.openNull(O_WRONLY))
+    spare = SharedDescriptor(try null.descriptor.duplicate())
     try listener.descriptor.setNonBlocking(true)
     _ = try watch(listener.rawValue, .listener)
     _ = try watch(signals.rawValue, .signals)
@@ -139,7 +141,7 @@ final class InitServer {
       if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil { return socket }
       spare = nil
       _ = try? UnixSocket.accept(listener.descriptor)?.rawValue
-      spare = try? SharedDescriptor(openFile("/dev/null", O_RDONLY))
+      spare = try? SharedDescriptor(null.descriptor.duplicate())
       return nil
     }
   }
@@ -243,7 +245,7 @@ final class InitServer {
   private func execute(_ id: UInt32, _ spec: ProcessSpec, _ descriptors: [SharedDescriptor], for channel: InitChannel) {
     limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: RunKey(spec.process, spec.run), child: child)
       run.command = (id, channel)
@@ -266,7 +268,7 @@ final class InitServer {
     if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
     limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
       runs[key] = run

@@ -11,9 +11,11 @@ struct LogStreams {
   let pumps: [LogPump]
 
   /// - Parameter restrictions: whose processes they are. `echo > /dev/stdout` opens the pipe anew, which its owner may.
-  init(_ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions, _ limits: LimitKeeper)
-    throws(Errno)
-  {
+  /// - Parameter null: opened before there was a process of the task: its names are no longer to be trusted.
+  init(
+    _ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions, _ limits: LimitKeeper,
+    null: SharedDescriptor
+  ) throws(Errno) {
     switch mode {
     case .direct:
       guard descriptors.count == 2 else { throw Errno("recvmsg", code: EBADMSG) }
@@ -38,7 +40,6 @@ struct LogStreams {
           maximumBytes: maximumBytes, backups: backups, limits: limits),
       ]
     case .discard:
-      let null = SharedDescriptor(try openFile("/dev/null", O_WRONLY | O_NOCTTY))
       (output, errors) = (null, null)
       pumps = []
     }

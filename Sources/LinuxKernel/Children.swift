@@ -68,11 +68,21 @@ package enum Child {
     try check("dup3") { ax_keep_descriptors(descriptors, Int32(descriptors.count), first, lastKept + 1) }
   }
 
-  /// Opens `/dev/null`, by whatever has that name in this root, as standard input. What is no null device is refused
-  /// (`ENODEV`).
-  package static func openNullInput() throws(Errno) {
-    let null = try openFile("/dev/null", O_RDONLY | O_NOFOLLOW | O_NOCTTY)
+  /// Opens `/dev/null` of this root, which may be the task's to change: a link is refused (`ELOOP`), and so is what is no
+  /// null device (`ENODEV`), looked at before it is opened.
+  package static func openNull(_ flags: Int32) throws(Errno) -> FileDescriptor {
+    let place = try openFile("/dev/null", O_PATH | O_NOFOLLOW)
+    guard try status(of: place.rawValue).isNullDevice else { throw Errno("open", code: ENODEV) }
+    let null = try openFile("/dev/null", flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
     guard try status(of: null.rawValue).isNullDevice else { throw Errno("open", code: ENODEV) }
+    // Not to wait for whatever had the name in between.
+    try null.setNonBlocking(false)
+    return null
+  }
+
+  /// The same as standard input.
+  package static func openNullInput() throws(Errno) {
+    let null = try openNull(O_RDONLY)
     try place(null.rawValue, at: 0)
   }
 

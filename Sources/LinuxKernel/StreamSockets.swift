@@ -30,11 +30,21 @@ package enum StreamSocket {
   /// A TCP socket of this process' network namespace that belongs to a user, as firewalls see it (`-m owner`).
   ///
   /// The kernel takes the file-system uid for a socket's owner (setfsuid(2)); nothing else happens under it.
+  /// The caller is not dumpable afterwards.
   package static func makeTCP(isIPv6: Bool, owner: UInt32) throws(Errno) -> FileDescriptor {
     let own = CurrentProcess.effectiveUser
-    if owner != own { _ = setfsuid(owner) }
-    defer { if owner != own { _ = setfsuid(own) } }
-    return FileDescriptor(
+    guard owner != own else { return try makeTCP(isIPv6: isIPv6) }
+    _ = setfsuid(owner)
+    // The kernel makes whoever changes its user dumpable again, where `fs.suid_dumpable` says so.
+    defer {
+      _ = setfsuid(own)
+      _ = ax_set_dumpable(0)
+    }
+    return try makeTCP(isIPv6: isIPv6)
+  }
+
+  private static func makeTCP(isIPv6: Bool) throws(Errno) -> FileDescriptor {
+    FileDescriptor(
       owning: try retrying("socket") {
         CLinux.socket(
           isIPv6 ? AF_INET6 : AF_INET,

@@ -158,6 +158,25 @@ class Inside(ExecutorTestCase):
         about = os.stat("/dev/null")
         self.assertEqual((stat.S_IMODE(about.st_mode), about.st_uid), (0o666, 0))
 
+    def test_the_destination_none_is_what_init_opened_before_the_task(self):
+        # Whatever has the name now: a pipe would block init, and a link would lead it astray with all its rights.
+        swap = "mv /dev/null /dev/n && ln -s /proc/self/mem /dev/null && mv -f /dev/n /dev/null"
+        look = "stat -L -c %t:%T /proc/$$/fd/2 >&3"
+        outcome = self.run_task(
+            document(
+                process("swap", f"for i in $(seq 300); do {swap}; done; touch over"),
+                process("look", f"exec 3>>seen; {look}; test -e over", logger={"destination": "none"}, max_failures=1000,
+                        min_duration=0),
+                image=self.with_busybox()), role="root", timeout=60)
+        self.assertEqual(set(outcome.sandbox_file("seen").split()), {"1:3"}, outcome)
+
+    def test_a_pipe_in_the_place_of_null_blocks_nobody(self):
+        outcome = self.run_task(
+            document(process("pipe", "rm /dev/null && mkfifo /dev/null"), process("none", "true", logger={"destination": "none"}),
+                     order=["pipe", "none"], image=self.with_busybox()), role="root", timeout=20)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertIn("/dev/null", outcome.said)
+
     def test_network_files_are_copies(self):
         outcome = self.assert_finished(self.run_task(document(
             "stat -c '%n %i %d' /etc/hosts /etc/hostname /etc/resolv.conf; cat /etc/hostname; "
