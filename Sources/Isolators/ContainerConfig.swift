@@ -94,6 +94,8 @@ package struct ContainerConfig: Sendable, Equatable {
   /// Directories of the host that a container on the host's file system does not see into; they are there.
   package var hiddenDirectories: [String] = []
   package var volumes: [Volume] = []
+  /// A policy has given leave for the volumes' paths of the host, which are without links: none is followed again.
+  package var volumesAreJudged = false
   package var boundingCapabilities: [String]?
   package var effectiveCapabilities: [String]?
   package var seccomp = Seccomp.default

@@ -14,7 +14,7 @@ struct MountSources {
     var opened: [SharedDescriptor] = []
     for bind in binds {
       do throws(Errno) {
-        let source = try openSource(bind.source)
+        let source = try openSource(bind.source, ofVolume: bind.kind == .volume)
         opened.append(SharedDescriptor(try cloneMount([UInt8](), at: source.rawValue, recursive: bind.recursive)))
       } catch {
         throw LaunchError(
@@ -25,11 +25,13 @@ struct MountSources {
     return opened
   }
 
-  /// What lies below the sandbox is looked up from there, and never by way of a link: its names are the task's.
-  private func openSource(_ path: String) throws(Errno) -> FileDescriptor {
+  /// What lies below the sandbox is looked up from there, and never by way of a link: its names are the task's. Nor is a
+  /// path that was judged: another container may have put a link where none was.
+  private func openSource(_ path: String, ofVolume isVolume: Bool) throws(Errno) -> FileDescriptor {
     let (own, all) = (Array(config.sandboxHostPath.utf8), Array(path.utf8))
     guard all.starts(with: own), all.count == own.count || all[own.count] == UInt8(ascii: "/") else {
-      return try openFile(path, O_PATH)
+      guard isVolume && config.volumesAreJudged else { return try openFile(path, O_PATH) }
+      return try openBelow(AT_FDCWD, path, O_PATH, resolve: .noSymlinks)
     }
     let below = Array(all[own.count...]).pathComponents
     let relative = below.isEmpty ? [UInt8(ascii: ".")] : Array(below.joined(separator: [UInt8(ascii: "/")]))

@@ -9,6 +9,8 @@ import time
 
 from support import DockerTestCase, process
 from support.executor import wait_until
+from support.images import Layer
+from support.tar import TarWriter
 
 FOREVER = "echo up; sleep 1000"
 
@@ -96,6 +98,13 @@ class HostileImages(DockerTestCase):
         image = self.with_engine_image(name="above:test", config={"Volumes": {"/mnt": {}, "/mnt/mesos/sandbox": {}}})
         outcome = self.assert_finished(self.run_docker("echo x >made", image=image))
         self.assertEqual(outcome.sandbox_file("made"), "x\n")
+
+    def test_a_volume_over_the_devices_is_refused(self):
+        devices = TarWriter().directory("dev", mode=0o777, uid=33, gid=33).character_device("dev/null", 1, 3)
+        image = self.with_engine_image(name="dev:test", config={"Volumes": {"/dev": {}}}, layers=[Layer(devices)])
+        outcome = self.run_docker("true", image=image)
+        self.assert_failed(outcome, "/dev of the container is not the engine's own")
+        self.assertFalse(outcome.has_record("forked"), outcome)
 
     def test_variables_of_the_image_reach_its_processes_and_not_init(self):
         # Both runtimes below init would obey the first two, as root.

@@ -172,7 +172,7 @@ struct DockerContainerizer: Containerizer {
     let started = try start.finish()
     let recognition = DockerRecognition(
       id: id, identity: plan.restrictions.identity, program: handover + "/" + DockerRequest.Place.programName,
-      mounts: request.ownMounts(nonce, hostPaths), directory: paths.run)
+      mounts: request.ownMounts(nonce, hostPaths) + request.judgedMounts, directory: paths.run)
     let (process, identity) = try recognition.process(started.peer)
     try InitLimits.raise(of: identity.pid, for: plan.restrictions.limits)
     let client = try handOver(plan, files, over: started.connection)

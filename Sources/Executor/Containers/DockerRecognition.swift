@@ -14,7 +14,7 @@ struct DockerRecognition {
   let identity: Identity
   /// The program, on the host.
   let program: String
-  /// What is ours in the container.
+  /// What is ours in the container, and what of the host a policy has given leave for.
   let mounts: [MountSpec]
   /// For hints: where the socket is, on the host.
   let directory: String
@@ -54,6 +54,7 @@ struct DockerRecognition {
           hint: "the image, or somebody with access to the engine, put it in container-init's place")
       }
       try checkMounts(peer.pid)
+      try checkDevices(peer.pid)
       return (process, identity)
     } catch let failure as CommandFailure {
       throw failure
@@ -66,13 +67,29 @@ struct DockerRecognition {
   private func checkMounts(_ pid: Int32) throws {
     let root = try openFile("/proc/\(pid)/root", O_PATH | O_DIRECTORY)
     for mount in mounts {
+      // What was judged is compared by its own name, which has no link: the engine may have followed one since.
       guard let found = try? status(at: mount.target, below: root),
-        DockerRecognition.isSame(found, try LinuxKernel.status(of: mount.source))
+        let source = try? openBelow(AT_FDCWD, mount.source, O_PATH, resolve: .noSymlinks),
+        DockerRecognition.isSame(found, try LinuxKernel.status(of: source.rawValue))
       else {
         throw CommandFailure(
           .failed, "\(printable(mount.target.utf8)) of the container is not what was mounted there (\(mount.source))",
           hint: "a link or a VOLUME of the image, or a mount among the parameters, leads elsewhere or covers it")
       }
+    }
+  }
+
+  /// Init and its processes open devices by name: none but root may say what has which.
+  private func checkDevices(_ pid: Int32) throws {
+    let root = try openFile("/proc/\(pid)/root", O_PATH | O_DIRECTORY)
+    guard let place = try? openBelow(root.rawValue, "dev", O_PATH, resolve: [.beneath, .noSymlinks]),
+      let null = try? openBelow(place.rawValue, "null", O_PATH, resolve: [.beneath, .noSymlinks]),
+      case let directory = try LinuxKernel.status(of: place.rawValue),
+      directory.uid == 0, directory.permissions & 0o022 == 0, try LinuxKernel.status(of: null.rawValue).isNullDevice
+    else {
+      throw CommandFailure(
+        .failed, "/dev of the container is not the engine's own: others than root can write it, or it has no /dev/null",
+        hint: "a VOLUME of the image, or a mount among the parameters, covers it")
     }
   }
 

@@ -165,6 +165,17 @@ struct DockerRequest {
     return config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds
   }
 
+  /// What of the host a policy has given leave for.
+  var judgedMounts: [MountSpec] {
+    guard settings.policy != nil else { return [] }
+    let binds = create.hostConfig.binds.compactMap { bind -> MountSpec? in
+      let parts = bind.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count > 1, parts[0].utf8.first == UInt8(ascii: "/") else { return nil }
+      return MountSpec(.bind, source: parts[0], target: parts[1])
+    }
+    return binds + create.hostConfig.mounts.filter { $0.kind == .bind }
+  }
+
   /// The components of a path as the engine takes it.
   static func cleaned(_ path: String) -> [[UInt8]] { Array(path.utf8).cleanedPathComponents }
 

@@ -165,6 +165,7 @@ struct NativeContainerizer: Containerizer {
       return ContainerConfig.Volume(
         containerPath: volume.containerPath, hostPath: path, readOnly: volume.mode == .readOnly)
     }
+    config.volumesAreJudged = settings.policy != nil
     config.limits = container.rlimits.map { ContainerConfig.NamedLimit(name: $0.type, soft: $0.soft, hard: $0.hard) }
     if let info = container.linuxInfo {
       config.boundingCapabilities = info.boundingCapabilities
