@@ -3,7 +3,7 @@ import LaunchModel
 import LinuxKernel
 
 /// `posix/rlimits`: the limits of setrlimit(2), as the task asks for them. Core dumps are off unless it does: a crash
-/// would hand its memory to whatever program the host has set in `core_pattern`.
+/// would start whatever program the host has set in `core_pattern`, as the host's root and with the task's memory.
 package struct PosixResourceLimits: Isolator {
   package static let name = "posix/rlimits"
   package init(host: HostFacts) {}
@@ -14,11 +14,15 @@ package struct PosixResourceLimits: Isolator {
     "LOCKS": 10, "SIGPENDING": 11, "MSGQUEUE": 12, "NICE": 13, "RTPRIO": 14, "RTTIME": 15,
   ]
 
+  /// One byte, which is none: with 0 the kernel still starts a program that `core_pattern` names, with 1 it does not
+  /// (core(5), `do_coredump` in fs/coredump.c).
+  package static let noCoreDump = ResourceLimit(resource: 4, soft: 1, hard: 1)
+
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     // The supervisor has raised its own limit of open files; the task gets the one that the executor was started with.
     let files = DescriptorLimit.inherited
     var limits = [
-      ResourceLimit(resource: 4, soft: 0, hard: 0), ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
+      Self.noCoreDump, ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
     ]
     var seen: Set<Int32> = []
     for limit in container.limits {

@@ -75,6 +75,13 @@ struct VolumeTarget {
     }
     path = "/" + joined(components[...])
     belowSandbox = components.starts(with: sandbox) ? joined(components[sandbox.count...]) : nil
+    // The host's setuid programs believe the host's files.
+    if case .host = container.root, belowSandbox == nil, !container.isolators.contains(LinuxNoNewPrivileges.name) {
+      throw IsolationError(
+        isolator, "a volume on \(path) of the host's file system needs the isolator \(LinuxNoNewPrivileges.name)",
+        hint: "without it setuid programs would believe what the task put there; a volume below the sandbox needs none",
+        isUnavailable: true)
+    }
   }
 
   func mount(source: String, readOnly: Bool, recursive: Bool) -> BindMount {

@@ -147,7 +147,7 @@ struct DockerRequestTests {
   @Test func commandLinesStartInTheSandboxAndLeaveNoCore() throws {
     let plan = try request().plan("t-1", image: try image(#"{"WorkingDir":"/d"}"#))
     #expect(plan.imageCommand.isEmpty && plan.imageWorkingDirectory == nil && plan.sandbox == "/mnt/mesos/sandbox")
-    #expect(plan.restrictions.limits == [ResourceLimit(resource: 4, soft: 0, hard: 0)])
+    #expect(plan.restrictions.limits == [ResourceLimit(resource: 4, soft: 1, hard: 1)])
     let core = try request([("ulimit", "core=-1")]).plan("t-1", image: try image())
     #expect(core.restrictions.limits == [ResourceLimit(resource: 4, soft: .max, hard: .max)])
   }
@@ -158,7 +158,7 @@ struct DockerRequestTests {
     #expect(
       try request.plan("t-1", image: try image()).restrictions.limits == [
         ResourceLimit(resource: 1, soft: 512, hard: .max), ResourceLimit(resource: 7, soft: 12, hard: 12),
-        ResourceLimit(resource: 4, soft: 0, hard: 0),
+        ResourceLimit(resource: 4, soft: 1, hard: 1),
       ])
   }
 

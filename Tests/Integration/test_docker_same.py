@@ -119,7 +119,7 @@ class ResourceLimits(SameTestCase):
             given = [f"ulimit={name}={self.VALUES[name]}" for name in chosen]
             options = [word for text in given for word in ("--ulimit", text.split("=", 1)[1])]
             # Core dumps are off here unless somebody asks for them.
-            seen = self.docker_run(*([] if "core" in chosen else ["--ulimit", "core=0"]), *options)
+            seen = self.docker_run(*([] if "core" in chosen else ["--ulimit", "core=1"]), *options)
             with self.subTest(chosen):
                 outcome = self.run_docker(self.SHOW, parameters=given)
                 if seen is None:
@@ -135,7 +135,7 @@ class ResourceLimits(SameTestCase):
         for parameters, options in (((), ()), (("ulimit=nofile=51",), ("--ulimit", "nofile=51"))):
             outcome = self.assert_finished(self.run_docker(*show, parameters=parameters))
             self.assertEqual({outcome.out(f"p{index}") for index in range(5)},
-                             {self.docker_run("--ulimit", "core=0", *options)})
+                             {self.docker_run("--ulimit", "core=1", *options)})
 
     def test_a_file_size_of_the_engines_own_never_cuts_a_log(self):
         self.own_engine("--default-ulimit", "fsize=4096:4096")
@@ -145,7 +145,7 @@ class ResourceLimits(SameTestCase):
             self.assertIn("CAP_SYS_RESOURCE", outcome.said)
             return
         self.assert_finished(outcome)
-        self.assertEqual(outcome.out("show"), self.docker_run("--ulimit", "core=0"))
+        self.assertEqual(outcome.out("show"), self.docker_run("--ulimit", "core=1"))
         self.assertEqual(len(outcome.out("much").splitlines()), 100_000)
 
     def test_logs_and_the_record_of_ends_have_no_limit(self):
@@ -177,7 +177,7 @@ class ResourceLimits(SameTestCase):
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
             pass
         outcome = self.assert_finished(self.host.recover(task.id))
-        self.assertEqual(outcome.out("last"), self.docker_run("--ulimit", "core=0", "--ulimit", "nofile=64:128"))
+        self.assertEqual(outcome.out("last"), self.docker_run("--ulimit", "core=1", "--ulimit", "nofile=64:128"))
 
 
 class Limits(SameTestCase):

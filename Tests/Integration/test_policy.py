@@ -1,17 +1,43 @@
 """The operator's policy: what it refuses, what it lets through, and who may write it."""
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 
 from support import DockerTestCase, ExecutorTestCase, document, in_docker, job, process
 
 
 def volume(host_path, mode="RO", container_path="/data"):
     return {"volumes": [{"container_path": container_path, "host_path": host_path, "mode": mode}]}
+
+
+class Swapping:
+    """While it lasts, two entries of a directory change places all the time."""
+
+    def __init__(self, one, other):
+        self.one, self.other = one, other
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.swap)
+
+    def swap(self):
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        exchange = 2
+        while not self.over.is_set():
+            rename(-100, self.one.encode(), -100, self.other.encode(), exchange)
+            time.sleep(0.0005)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *error):
+        self.over.set()
+        self.thread.join()
 
 
 class PolicyCase:
@@ -218,6 +244,23 @@ class Native(PolicyCase, ExecutorTestCase):
         os.chmod(data, 0o1777)
         self.assert_finished(self.run_task(made, "--policy", path))
 
+    def test_what_is_swapped_after_it_was_judged_is_not_mounted(self):
+        data = self.directory()
+        secret = os.path.dirname(self.host.write("secret/file", "secret\n"))
+        os.mkdir(data + "/d")
+        with open(data + "/d/file", "w", encoding="ascii") as file:
+            file.write("given\n")
+        os.symlink(secret, data + "/l")
+        path = self.policy({"host_paths": [{"path": data, "mode": "RW"}]})
+        made = document("cat /data/file", image=self.with_busybox(), container=volume(data + "/d", "RW"))
+        seen = set()
+        with Swapping(data + "/d", data + "/l"):
+            for _ in range(30):
+                outcome = self.run_task(made, "--policy", path)
+                seen.add(outcome.out() if outcome.code == 0 else outcome.code)
+        self.assertNotIn("secret\n", seen)
+        self.assertIn("given\n", seen)
+
     def test_walls_that_a_document_may_not_take_down(self):
         for info, words in (
             ({"share_pid_namespace": True}, ("the host's pid namespace", "host_namespaces")),
@@ -228,6 +271,10 @@ class Native(PolicyCase, ExecutorTestCase):
         ):
             with self.subTest(info=info):
                 self.refused(document("true", container={"linux_info": info}), self.policy({}), *words)
+        limits = {"rlimits": [{"type": "RLMT_NOFILE", "soft": 9, "hard": 9}, {"type": "RLMT_RTPRIO", "soft": 9, "hard": 9}]}
+        self.refused(
+            document("true", container={"rlimit_info": limits}), self.policy({}), "realtime",
+            "container.mesos.rlimit_info.rlimits[1]")
         path = self.policy({"host_namespaces": ["pid"]})
         made = document("true", container={"linux_info": {"share_pid_namespace": True}})
         self.assert_finished(self.run_task(made, "--policy", path))
@@ -369,7 +416,7 @@ class Docker(PolicyCase, DockerTestCase):
             ("cgroup-parent=/", "cgroup_parent"), ("runtime=x", "runtime"), ("network=web", "the network web"),
             ("network=container:x", "other_containers"), ("group-add=0", "groups"), ("gpus=all", "gpus"),
             ("env-file=/etc/shadow", "/etc/shadow"), ("pids-limit=-1", "pids without limit"), ("shm-size=2m", "shm 2097152"),
-            ("oom-score-adj=-500", "oom"),
+            ("oom-score-adj=-500", "oom"), ("ulimit=rtprio=9", "realtime"),
         ):
             with self.subTest(parameter=parameter):
                 self.refused(
@@ -385,6 +432,23 @@ class Docker(PolicyCase, DockerTestCase):
             "plan", "--task", self.host.write("p.json", made), "--policy", path, "--role", "www-data", *self.options)
         self.assertIn(data + "/file", plan.out, plan)
         self.assertEqual(self.assert_finished(self.run_task(made, "--policy", path, *self.options)).out(), "host\n")
+
+    def test_what_is_swapped_after_it_was_judged_is_not_given_to_a_task(self):
+        data = os.path.dirname(self.host.write("data/file", "host\n"))
+        secret = os.path.dirname(self.host.write("secret/file", "secret\n"))
+        os.mkdir(data + "/d")
+        with open(data + "/d/file", "w", encoding="ascii") as file:
+            file.write("given\n")
+        os.symlink(secret, data + "/l")
+        path = self.policy({"docker_parameters": ["volume"], "host_paths": [{"path": data, "mode": "RW"}]})
+        made = self.docker("cat /data/file", parameters=[f"volume={data}/d:/data"])
+        seen = set()
+        with Swapping(data + "/d", data + "/l"):
+            for _ in range(12):
+                outcome = self.run_task(made, "--policy", path, *self.options)
+                seen.add(outcome.out() if outcome.code == 0 else outcome.code)
+        self.assertNotIn("secret\n", seen)
+        self.assertNotIn("host\n", seen)
 
     def test_ceilings_hold_what_is_not_asked_for(self):
         path = self.policy({"ceilings": {"pids": 20, "shm": 1 << 20}})

@@ -45,6 +45,12 @@ class NeverLeftOut(ExecutorTestCase):
         self.assertIn("freezer", result["message"])
         self.assertIn("--isolation", done.err)
 
+    def test_on_the_hosts_files_a_volume_needs_no_new_privileges(self):
+        made = document("true", container={"volumes": [{"container_path": "/etc", "host_path": "e", "mode": "RW"}]})
+        done, result = self.run_where("true", made, *without("linux/nnp"))
+        self.assertEqual(done.code, 78, done)
+        self.assertIn("linux/nnp", result["message"])
+
     def test_what_is_left_out_by_name_is_left_out_and_told(self):
         need_controller("devices")
         options = without("cgroups/devices", "namespaces/cgroup")

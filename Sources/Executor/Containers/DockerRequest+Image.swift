@@ -164,7 +164,7 @@ extension DockerRequest {
           resource: number, soft: UInt64(exactly: limit.soft) ?? .max, hard: UInt64(exactly: limit.hard) ?? .max)
       }
     }
-    let core: Int32 = 4
-    return (asked.contains { $0.resource == core } ? [] : [ResourceLimit(resource: core, soft: 0, hard: 0)]) + asked
+    let none = PosixResourceLimits.noCoreDump
+    return (asked.contains { $0.resource == none.resource } ? [] : [none]) + asked
   }
 }

@@ -176,7 +176,9 @@ struct RequestDemands {
     add(.otherContainers, when: !config.links.isEmpty)
     add(.oom, when: (config.oomScoreAdjustment ?? 0) < 0 || config.resources.oomKillDisable == true)
     add(
-      .realtime, when: config.resources.cpuRealtimeRuntime != nil || config.resources.cpuRealtimePeriod != nil)
+      .realtime,
+      when: config.resources.cpuRealtimeRuntime != nil || config.resources.cpuRealtimePeriod != nil
+        || config.ulimits.contains { PolicyDemands.isRealtime($0.name) })
   }
 
   private mutating func security(_ config: HostConfig) {

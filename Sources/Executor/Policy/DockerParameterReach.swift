@@ -45,6 +45,7 @@ enum DockerParameterReach: Equatable {
     "security-opt": ["privileged", "seccomp"],
     "shm-size": ["ceilings"],
     "storage-opt": ["privileged"],
+    "ulimit": ["privileged"],
     "userns": ["host_namespaces"],
     "uts": ["host_namespaces"],
     "volume": ["host_paths", "privileged"],
@@ -56,7 +57,7 @@ enum DockerParameterReach: Equatable {
     // Resources of the task, within its own cgroup.
     "blkio-weight", "blkio-weight-device", "cpu-period", "cpu-quota", "cpu-shares", "cpus", "cpuset-cpus",
     "cpuset-mems", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops", "kernel-memory",
-    "memory", "memory-reservation", "memory-swap", "memory-swappiness", "ulimit",
+    "memory", "memory-reservation", "memory-swap", "memory-swappiness",
     // Less than a container has without it.
     "cap-drop", "read-only",
     // Files of the container's own.

@@ -60,8 +60,18 @@ enum PolicyDemands {
       let origin = Demand.Origin(.container, .key("network_infos"), .index(index))
       demands.append(Demand(.network(info.json["name"]?.string ?? ""), origin))
     }
+    for (index, limit) in container.rlimits.enumerated() where isRealtime(limit.type) {
+      let origin = Demand.Origin(
+        .container, .key("rlimit_info"), .key("rlimits"), .index(index), .key("type"))
+      demands.append(Demand(.privilege(.realtime), origin))
+    }
     if let info = container.linuxInfo { demands += of(info) }
     return demands
+  }
+
+  /// Whether a limit of setrlimit(2) lets a process go before others of the host, whatever the CPUs of its task.
+  static func isRealtime(_ limit: String) -> Bool {
+    ["NICE", "RTPRIO", "RTTIME"].contains { limit.uppercased().utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
   }
 
   private static func of(_ info: LinuxInfo) -> [Demand] {
