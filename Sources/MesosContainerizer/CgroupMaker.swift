@@ -4,7 +4,7 @@ import LinuxKernel
 
 /// Makes a container's cgroups, and holds what is in them to its limits.
 enum CgroupMaker {
-  /// Makes them, with the limits of init, who is the first in them. Each must be new: an old one would bring limits and
+  /// Makes them, with the limits that hold for init, who is the first in them. Each must be new: an old one would bring limits and
   /// counters of another task.
   ///
   /// - Parameter made: what this call has made, also when it throws.
@@ -27,12 +27,13 @@ enum CgroupMaker {
         try inherit(setup.inherited, cgroup)
       }
     }
-    for setup in plan.initCgroups { try limit(setup) }
+    // Half written, a list of devices refuses init what it opens.
+    for setup in plan.sharedCgroups + plan.initCgroups { try limit(setup) }
   }
 
-  /// Writes the limits of the task, of which nothing runs yet. Init is being started meanwhile: it need not wait for them.
+  /// Writes the limits of the task's own, of which nothing runs yet. Init is being started meanwhile: it need not wait.
   static func limitTask(_ plan: LaunchPlan) throws(LaunchError) {
-    for setup in plan.sharedCgroups + plan.cgroups { try limit(setup) }
+    for setup in plan.cgroups { try limit(setup) }
   }
 
   private static func limit(_ setup: CgroupSetup) throws(LaunchError) {
