@@ -18,11 +18,18 @@ package struct PosixResourceLimits: Isolator {
   /// (core(5), `do_coredump` in fs/coredump.c).
   package static let noCoreDump = ResourceLimit(resource: 4, soft: 1, hard: 1)
 
+  /// Half of what the executor has, and init after it: the kernel counts by uid, and at its limit it delivers a signal to
+  /// init without who has sent it. What a task queues leaves that much to init, and to others of its uid on the host.
+  private static var pendingSignals: ResourceLimit {
+    let most = ((try? ProcessLimits.get(11))?.hard ?? 1024) / 2
+    return ResourceLimit(resource: 11, soft: most, hard: most)
+  }
+
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     // The supervisor has raised its own limit of open files; the task gets the one that the executor was started with.
     let files = DescriptorLimit.inherited
     var limits = [
-      Self.noCoreDump, ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
+      Self.noCoreDump, Self.pendingSignals, ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
     ]
     var seen: Set<Int32> = []
     for limit in container.limits {

@@ -14,18 +14,15 @@ enum CgroupMaker {
     if let version2 {
       for directory in [version2.whole, version2.task] { try make(directory, &made) }
     }
+    func makeOnce(_ cgroup: CgroupDirectory, _ setup: CgroupSetup) throws(LaunchError) {
+      guard !made.contains(cgroup) else { return }
+      try make(cgroup, &made)
+      try inherit(setup.inherited, cgroup)
+    }
+    // A cgroup of the task alone is in one of the container's, which is as new.
+    for setup in plan.cgroups { try makeOnce(CgroupDirectory(setup.directory).parent, setup) }
     for setup in plan.sharedCgroups + plan.cgroups + plan.initCgroups {
-      let cgroup = CgroupDirectory(setup.directory)
-      let parent = cgroup.parent
-      // Where the container has two of a hierarchy, their parent is the container's and as new as they.
-      if parent.name.utf8.elementsEqual(plan.taskID.utf8), !made.contains(parent) {
-        try make(parent, &made)
-        try inherit(setup.inherited, parent)
-      }
-      if !made.contains(cgroup) {
-        try make(cgroup, &made)
-        try inherit(setup.inherited, cgroup)
-      }
+      try makeOnce(CgroupDirectory(setup.directory), setup)
     }
     // Half written, a list of devices refuses init what it opens.
     for setup in plan.sharedCgroups + plan.initCgroups { try limit(setup) }

@@ -85,7 +85,7 @@ package struct MesosContainerizer: Sendable {
       do throws(Errno) {
         let slash = copy.to.utf8.lastIndex(of: UInt8(ascii: "/")) ?? copy.to.startIndex
         try makeDirectories(String(copy.to[..<slash]), mode: 0o700)
-        let content = try readFile(copy.from, limit: 1 << 20)
+        let content = try readFile(copy.from, limit: 16 << 20)
         // Of a launch that was interrupted.
         do throws(Errno) { try removeFile(copy.to) } catch  where error.code == ENOENT {}
         let file = try openFile(copy.to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)

@@ -158,7 +158,7 @@ struct DockerRequestTests {
     #expect(
       try request.plan("t-1", image: try image()).restrictions.limits == [
         ResourceLimit(resource: 1, soft: 512, hard: .max), ResourceLimit(resource: 7, soft: 12, hard: 12),
-        ResourceLimit(resource: 4, soft: 1, hard: 1),
+        ResourceLimit(resource: 4, soft: 0, hard: 0),
       ])
   }
 

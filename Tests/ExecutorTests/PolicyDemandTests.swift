@@ -113,7 +113,7 @@ struct PolicyDemandTests {
     ),
     ("mount", "type=volume,src=n,dst=/b,volume-driver=nfs", ["privilege storage"]),
     ("mount", "\"type=bind\",\"src=/a,b\",dst=/b", ["host_path /a,b RW"]), ("mount", "type=tmpfs,dst=/b", []),
-    ("tmpfs", "/a:size=1m", []),
+    ("tmpfs", "/a:size=1m", []), ("ulimit", "nofile=9", []), ("ulimit", "rtprio=9", ["privilege realtime"]),
   ]
 
   @Test func valuesOfParameters() throws {

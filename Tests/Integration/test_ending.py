@@ -48,6 +48,35 @@ int main(int argc, char **argv) {
 """
 
 # Signals that say of themselves where they come from.
+# Fills the queue of its uid first: the kernel then delivers a signal without what came with it.
+FORGE_FULL = r"""
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+  sigset_t all;
+  union sigval value = {0};
+  siginfo_t info;
+  long queued = 0;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, 0);
+  while (sigqueue(getpid(), SIGRTMIN + 1, value) == 0) queued++;
+  for (int i = 0; i < 100; i++) {
+    memset(&info, 0, sizeof info);
+    info.si_signo = SIGTERM;
+    info.si_code = SI_QUEUE;
+    syscall(SYS_rt_sigqueueinfo, 1, SIGTERM, &info);
+  }
+  printf("forged %d\n", queued > 100);
+  fflush(stdout);
+  sleep(1);
+  return 7;
+}
+"""
+
 FORGE = r"""
 #define _GNU_SOURCE
 #include <signal.h>
@@ -222,6 +251,13 @@ class Truth(ExecutorTestCase):
             "/tools/program && sleep 1 && echo lived", image=self.with_busybox(), container=volume_of(self)), role="root")
         self.assertEqual(outcome.out(), "forged\nlived\n", outcome)
         self.assert_finished(outcome)
+
+    def test_a_stop_cannot_be_forged_when_the_queue_of_signals_is_full(self):
+        compiled(self, FORGE_FULL)
+        outcome = self.run_task(document("/tools/program", image=self.with_busybox(), container=volume_of(self)), role="root")
+        self.assertEqual(outcome.out(), "forged 1\n", outcome)
+        self.assert_failed(outcome)
+        self.assertEqual(outcome.runs()[-1]["exit_code"], 7)
 
     def cut(self, run, hard):
         """Logs, exits and processes when init's limits are taken from it."""
