@@ -218,7 +218,7 @@ struct ProcessStarter {
   {
     let path = variables.last { $0.name == "PATH" }?.value ?? "/usr/local/bin:/usr/bin:/bin"
     var found: StageFailure?
-    for directory in path.split(separator: ":", omittingEmptySubsequences: true) {
+    for directory in path.utf8.split(separator: UInt8(ascii: ":")).map({ String(decoding: $0, as: UTF8.self) }) {
       let candidate = "\(directory)/\(name)"
       let error = Child.execute(candidate, arguments, assignments(variables))
       if error.code == ENOENT, (try? status(of: candidate, followLinks: true)) == nil { continue }

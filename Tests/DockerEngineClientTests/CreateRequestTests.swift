@@ -17,7 +17,7 @@ import Testing
     request.spec.labels = ["b": "2", "a": "1"]
     request.spec.exposedPorts = ["80/tcp"]
     request.spec.healthcheck = Healthcheck.none
-    request.hostConfig.binds = ["/a:/b:ro"]
+    request.hostConfig.binds = ["/a:/b:ro"].compactMap(Bind.init)
     var mount = MountSpec(.bind, source: "/s", target: "/t")
     mount.readOnly = true
     mount.propagation = "rslave"

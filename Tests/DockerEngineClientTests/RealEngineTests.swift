@@ -198,7 +198,9 @@ struct RealEngineTests {
     spec.labels = ["engine-client-test": name]
     #expect(try docker.createVolume(spec).labels == spec.labels)
     #expect(try docker.listVolumes(filters: ["label": ["engine-client-test=\(name)"]]).map(\.name) == [name])
-    try withContainer(["sh", "-c", "echo kept > /v/file"], { $0.hostConfig.binds = ["\(name):/v"] }) { id in
+    try withContainer(
+      ["sh", "-c", "echo kept > /v/file"], { $0.hostConfig.binds = ["\(name):/v"].compactMap(Bind.init) }
+    ) { id in
       _ = try docker.startContainer(id)
       #expect(try docker.waitContainer(id) == 0)
       #expect(try docker.inspectContainer(id).mounts.map(\.name) == [name])

@@ -125,6 +125,25 @@ struct PolicyDemandTests {
     }
   }
 
+  /// Characters that make one with what follows (UAX 29, Prepend): the engine knows bytes, and so does who judges.
+  @Test func aCharacterThatJoinsASeparatorHidesNothing() throws {
+    for joiner in ["\u{600}", "\u{605}", "\u{6DD}", "\u{70F}", "\u{8E2}", "\u{110BD}"] {
+      for (name, value, expected) in [
+        ("volume", "/etc\(joiner):/host", ["host_path /etc\(joiner) RW"]),
+        ("volume", "/srv:/h\(joiner):shared", ["host_path /srv RW", "privilege propagation"]),
+        ("volume", "/srv:/h\(joiner):z", ["host_path /srv RW", "privilege label"]),
+        ("volume", "/srv:/h\(joiner):ro", ["host_path /srv RO"]),
+        ("mount", "type=bind,src=/etc\(joiner),dst=/b", ["host_path /etc\(joiner) RW"]),
+        ("mount", "type=bind,src=/etc,dst=/b\(joiner),readonly", ["host_path /etc RO"]),
+        ("device", "/dev/kmsg\(joiner):/dev/x", ["device /dev/kmsg\(joiner)"]),
+      ] {
+        let parameter = JSON(object: [("name", JSON(name)), ("value", JSON(value))])
+        let found = try demands(#"{"docker": {"image": "x", "parameters": [\#(parameter.compact)]}}"#)
+        #expect(found == ["docker_parameter \(name)"] + expected, "\(name)=\(value)")
+      }
+    }
+  }
+
   // MARK: Completeness
 
   /// An option that the library learns must be thought about before a policy can give it.

@@ -417,6 +417,8 @@ class Docker(PolicyCase, DockerTestCase):
             ("network=container:x", "other_containers"), ("group-add=0", "groups"), ("gpus=all", "gpus"),
             ("env-file=/etc/shadow", "/etc/shadow"), ("pids-limit=-1", "pids without limit"), ("shm-size=2m", "shm 2097152"),
             ("oom-score-adj=-500", "oom"), ("ulimit=rtprio=9", "realtime"),
+            # One character of Unicode with the colon, two bytes and a colon to the engine.
+            ("volume=/etc\u0600:/x", "/etc"), (f"volume={data}:/x\u0600:ro,rshared", "propagation"),
         ):
             with self.subTest(parameter=parameter):
                 self.refused(

@@ -9,8 +9,8 @@ public struct HostConfig: Sendable, Equatable {
 
   // Files
 
-  /// `source:target[:options]`: a path of the host or the name of a volume.
-  public var binds: [String] = []
+  /// Paths of the host and volumes.
+  public var binds: [Bind] = []
   /// The same and more, field by field.
   public var mounts: [MountSpec] = []
   /// Containers whose volumes are mounted too: `name[:ro]`.
@@ -115,7 +115,7 @@ public struct HostConfig: Sendable, Equatable {
 
   private var fileMembers: [(String, JSON?)] {
     [
-      ("Binds", .unlessEmpty(binds)), ("Mounts", .unlessEmpty(mounts.map(\.json))),
+      ("Binds", .unlessEmpty(binds.map(\.text))), ("Mounts", .unlessEmpty(mounts.map(\.json))),
       ("VolumesFrom", .unlessEmpty(volumesFrom)), ("VolumeDriver", .unlessEmpty(volumeDriver)),
       ("Tmpfs", .unlessEmpty(tmpfs)), ("ReadonlyRootfs", .ifTrue(readOnlyRoot)),
       ("StorageOpt", .unlessEmpty(storageOptions)), ("ShmSize", .number(shmSize)),

@@ -27,7 +27,8 @@ enum VolumeOption {
     }
     _ = try RunOptionValue.absolutePath(parts[1], "a path in the container")
     if parts.count == 3 { try check(options: parts[2]) }
-    state.request.hostConfig.binds.append(text)
+    guard let bind = Bind(text) else { throw .value(text, "[source:]target[:options]") }
+    state.request.hostConfig.binds.append(bind)
   }
 
   private static let options: [[String]] = [

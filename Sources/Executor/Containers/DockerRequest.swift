@@ -158,22 +158,15 @@ struct DockerRequest {
   /// Where the parameters mount something.
   var targets: [String] {
     let config = create.hostConfig
-    let binds = config.binds.compactMap { bind -> String? in
-      let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
-      return parts.count > 1 ? String(parts[1]) : nil
-    }
-    return config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + binds
+    return config.mounts.map(\.target) + Array(config.tmpfs.keys) + create.spec.volumes + config.binds.map(\.target)
   }
 
   /// What of the host a policy has given leave for.
   var judgedMounts: [MountSpec] {
     guard settings.policy != nil else { return [] }
-    let binds = create.hostConfig.binds.compactMap { bind -> MountSpec? in
-      let parts = bind.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count > 1, parts[0].utf8.first == UInt8(ascii: "/") else { return nil }
-      return MountSpec(.bind, source: parts[0], target: parts[1])
-    }
-    return binds + create.hostConfig.mounts.filter { $0.kind == .bind }
+    let binds = create.hostConfig.binds.filter(\.isHostPath)
+    return binds.map { MountSpec(.bind, source: $0.source, target: $0.target) }
+      + create.hostConfig.mounts.filter { $0.kind == .bind }
   }
 
   /// The components of a path as the engine takes it.

@@ -257,8 +257,9 @@ struct NativeContainerizer: Containerizer {
 extension EnvironmentVariable {
   /// `NAME=value`, as an image's ENV holds it; without a `=` the value is empty.
   init(assignment: String) {
-    let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    self.init(String(parts.first ?? ""), parts.count > 1 ? String(parts[1]) : "")
+    let parts = assignment.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      .map { String(decoding: $0, as: UTF8.self) }
+    self.init(parts.first ?? "", parts.count > 1 ? parts[1] : "")
   }
 }
 

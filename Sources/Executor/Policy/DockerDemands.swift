@@ -124,15 +124,11 @@ struct RequestDemands {
   private static let isolatedPropagation: Set<String> = ["", "private", "rprivate", "slave", "rslave"]
 
   private mutating func files(_ config: HostConfig) {
-    for bind in config.binds {
-      let parts = bind.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      // A source without a slash is a volume of the engine.
-      guard let source = parts.first, parts.count > 1, source.utf8.first == UInt8(ascii: "/") else { continue }
-      let options = parts.count > 2 ? parts[2].split(separator: ",").map(String.init) : []
-      add(.hostPath(source, writable: !options.contains("ro")))
-      add(.propagation, when: options.contains("shared") || options.contains("rshared"))
+    for bind in config.binds where bind.isHostPath {
+      add(.hostPath(bind.source, writable: !bind.has("ro")))
+      add(.propagation, when: bind.has("shared") || bind.has("rshared"))
       // The engine gives the host's files labels of the container's.
-      add(.label, when: options.contains("z") || options.contains("Z"))
+      add(.label, when: bind.has("z") || bind.has("Z"))
     }
     for mount in config.mounts {
       switch mount.kind {
@@ -185,8 +181,9 @@ struct RequestDemands {
     add(.systempaths, when: config.maskedPaths != nil || config.readOnlyPaths != nil)
     for option in config.securityOptions {
       // As the engine takes it apart.
-      let separator: Character = option.utf8.contains(UInt8(ascii: "=")) ? "=" : ":"
-      let parts = option.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let separator = UInt8(ascii: option.utf8.contains(UInt8(ascii: "=")) ? "=" : ":")
+      let parts = option.utf8.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false)
+        .map { String(decoding: $0, as: UTF8.self) }
       let value = parts.count > 1 ? parts[1] : ""
       switch parts[0] {
       case "no-new-privileges": add(.newPrivileges, when: parts.count > 1 && !["true", "1"].contains(value))

@@ -7,9 +7,9 @@ extension HostConfig {
   /// for is at most its ceiling.
   mutating func govern(_ leave: PolicyLeave) {
     binds = binds.map { bind in
-      guard bind.utf8.first == UInt8(ascii: "/") else { return bind }
-      let parts = bind.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      return parts.count == 2 ? leave.resolved(parts[0]) + ":" + parts[1] : bind
+      var bind = bind
+      if bind.isHostPath { bind.source = leave.resolved(bind.source) }
+      return bind
     }
     mounts = mounts.map { mount in
       var mount = mount
