@@ -90,6 +90,8 @@ package enum ContainerInit {
   private static func prepare() throws(Errno) {
     CurrentProcess.ignoreBrokenPipes()
     CurrentProcess.setName("aurora-init")
+    // Processes of the task may have its uid: none of them takes its limits from it.
+    Credentials.becomeNobodys()
     // From the first instruction: no process of the container may look into this one (ptrace(2)).
     try Credentials.setDumpable(false)
     // The plan's modes are exact; the processes get their own mask.

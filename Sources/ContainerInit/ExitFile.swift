@@ -4,10 +4,9 @@ import LinuxKernel
 /// readable. It is tried again before the next one.
 final class ExitFile {
   private let file: SharedDescriptor
-  private let limits: LimitKeeper
   private var waiting: [[UInt8]] = []
 
-  init(_ file: SharedDescriptor, _ limits: LimitKeeper) { (self.file, self.limits) = (file, limits) }
+  init(_ file: SharedDescriptor) { self.file = file }
 
   func write(_ frame: [UInt8]) throws(Errno) {
     waiting.append(frame)
@@ -16,8 +15,6 @@ final class ExitFile {
 
   /// Writes what could not be written before.
   func catchUp() throws(Errno) {
-    guard !waiting.isEmpty else { return }
-    limits.restore(.fileSize)
     while let next = waiting.first {
       let size = try status(of: file.rawValue).size
       do throws(Errno) {

@@ -12,12 +12,13 @@ enum InheritedLimits {
     }
   }
 
-  /// The plan's limits, and of the inherited ones those that it says nothing of and that have been raised since.
+  /// The plan's limits, and of the inherited ones those that it says nothing of and that have been raised since. Of pending
+  /// signals half of what init has (`PosixResourceLimits` says why).
   static func completed(_ limits: [ResourceLimit], _ inherited: [ResourceLimit]) -> [ResourceLimit] {
     let present = read()
-    return limits
-      + inherited.filter { limit in
-        !present.contains(limit) && !limits.contains { $0.resource == limit.resource }
-      }
+    let pending = present.filter { $0.resource == ResourceLimit.pendingSignals }
+      .map { ResourceLimit(resource: $0.resource, soft: $0.hard / 2, hard: $0.hard / 2) }
+    let others = inherited.filter { $0.resource != ResourceLimit.pendingSignals && !present.contains($0) }
+    return limits + (pending + others).filter { limit in !limits.contains { $0.resource == limit.resource } }
   }
 }

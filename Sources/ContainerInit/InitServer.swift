@@ -16,7 +16,6 @@ final class InitServer {
   private let starter: ProcessStarter
   private let tree: ProcessTree
   private let exits: ExitFile
-  private let limits = LimitKeeper()
   private let poller: Poller
   private let listener: SharedDescriptor
   private let signals: FileDescriptor
@@ -59,7 +58,7 @@ final class InitServer {
   init(starter: ProcessStarter, tree: ProcessTree, listener: SharedDescriptor, exits: SharedDescriptor) throws(Errno) {
     self.starter = starter
     self.tree = tree
-    self.exits = ExitFile(exits, limits)
+    self.exits = ExitFile(exits)
     CurrentProcess.ignoreFileSizeSignal()
     self.listener = listener
     poller = try Poller()
@@ -137,8 +136,6 @@ final class InitServer {
       return try UnixSocket.accept(listener.descriptor)
     } catch {
       guard [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error.code) else { throw error }
-      limits.restore()
-      if let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil { return socket }
       spare = nil
       _ = try? UnixSocket.accept(listener.descriptor)?.rawValue
       spare = try? SharedDescriptor(null.descriptor.duplicate())
@@ -152,8 +149,6 @@ final class InitServer {
         try channel.flush()
         if !channel.hasUnsent { try poller.modify(channel.socket.rawValue, token: token, read: true, write: false) }
       }
-      // Descriptors come with a request: where they do not fit, it is not understood.
-      limits.restore(.openFiles)
       while true {
         switch try channel.receive(InitRequest.self) {
         case .nothing: return
@@ -243,9 +238,8 @@ final class InitServer {
 
   /// Starts a command beside the task's runs. It is let go at once: whether it ran is of no consequence to a recovery.
   private func execute(_ id: UInt32, _ spec: ProcessSpec, _ descriptors: [SharedDescriptor], for channel: InitChannel) {
-    limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits, null: null)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: RunKey(spec.process, spec.run), child: child)
       run.command = (id, channel)
@@ -266,9 +260,8 @@ final class InitServer {
     let key = RunKey(spec.process, spec.run)
     // Asked twice, as an executor may that lost the answer: the run is what it is.
     if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
-    limits.restore()
     do throws(Errno) {
-      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, limits, null: null)
+      let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
       runs[key] = run

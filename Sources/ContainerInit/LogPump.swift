@@ -18,7 +18,6 @@ final class LogPump {
   private let name: String
   private let maximumBytes: UInt64
   private let backups: Int
-  private let limits: LimitKeeper?
   /// Rotated files that there are and that are renamed with each rotation, `name.1` and on.
   private var rotated = 0
   /// Those that are not renamed any more, `name.old.<number>`.
@@ -47,9 +46,8 @@ final class LogPump {
 
   init(
     pipe: SharedDescriptor, file: SharedDescriptor, directory: SharedDescriptor, name: String, maximumBytes: UInt64,
-    backups: UInt32, limits: LimitKeeper? = nil
+    backups: UInt32
   ) throws(Errno) {
-    self.limits = limits
     self.pipe = pipe
     self.file = file
     self.directory = directory
@@ -166,14 +164,7 @@ final class LogPump {
   }
 
   private func append(_ buffer: TransferBuffer, _ range: Range<Int>) throws(Errno) {
-    do throws(Errno) {
-      try buffer.write(range, to: file.descriptor)
-    } catch  where error.code == EFBIG && limits != nil {
-      limits?.restore(.fileSize)
-      let written = Int(clamping: (try status(of: file.rawValue).size) &- size)
-      guard written >= 0, written < range.count else { throw error }
-      try buffer.write((range.lowerBound + written)..<range.upperBound, to: file.descriptor)
-    }
+    try buffer.write(range, to: file.descriptor)
     size += UInt64(range.count)
   }
 
@@ -181,11 +172,7 @@ final class LogPump {
   /// the first few keep the name that they get then (`LogFileNames`).
   private func rotate() throws(Errno) {
     // Made first: where no file can be made, those that there are stay where they are.
-    let next: SharedDescriptor
-    do throws(Errno) { next = try makeNext() } catch  where error.code == EMFILE && limits != nil {
-      limits?.restore()
-      next = try makeNext()
-    }
+    let next = try makeNext()
     // The oldest goes by itself: a rename over it would have ext4 begin to write the whole file to the disk.
     if rotated + old.count >= backups {
       if old.isEmpty {

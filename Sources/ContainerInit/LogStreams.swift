@@ -13,8 +13,7 @@ struct LogStreams {
   /// - Parameter restrictions: whose processes they are. `echo > /dev/stdout` opens the pipe anew, which its owner may.
   /// - Parameter null: opened before there was a process of the task: its names are no longer to be trusted.
   init(
-    _ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions, _ limits: LimitKeeper,
-    null: SharedDescriptor
+    _ mode: LogMode, _ descriptors: [SharedDescriptor], for restrictions: Restrictions, null: SharedDescriptor
   ) throws(Errno) {
     switch mode {
     case .direct:
@@ -34,10 +33,10 @@ struct LogStreams {
       pumps = [
         try LogPump(
           pipe: first.first, file: descriptors[1], directory: descriptors[0], name: "stdout",
-          maximumBytes: maximumBytes, backups: backups, limits: limits),
+          maximumBytes: maximumBytes, backups: backups),
         try LogPump(
           pipe: second.first, file: descriptors[2], directory: descriptors[0], name: "stderr",
-          maximumBytes: maximumBytes, backups: backups, limits: limits),
+          maximumBytes: maximumBytes, backups: backups),
       ]
     case .discard:
       (output, errors) = (null, null)

@@ -21,8 +21,8 @@ package struct PosixResourceLimits: Isolator {
   /// Half of what the executor has, and init after it: the kernel counts by uid, and at its limit it delivers a signal to
   /// init without who has sent it. What a task queues leaves that much to init, and to others of its uid on the host.
   private static var pendingSignals: ResourceLimit {
-    let most = ((try? ProcessLimits.get(11))?.hard ?? 1024) / 2
-    return ResourceLimit(resource: 11, soft: most, hard: most)
+    let most = ((try? ProcessLimits.get(ResourceLimit.pendingSignals))?.hard ?? 1024) / 2
+    return ResourceLimit(resource: ResourceLimit.pendingSignals, soft: most, hard: most)
   }
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {

@@ -5,6 +5,9 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
   package var soft: UInt64
   package var hard: UInt64
 
+  /// RLIMIT_SIGPENDING.
+  package static let pendingSignals: Int32 = 11
+
   package init(resource: Int32, soft: UInt64, hard: UInt64) {
     self.resource = resource
     self.soft = soft

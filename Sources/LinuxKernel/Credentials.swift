@@ -74,6 +74,17 @@ package enum Credentials {
     }
   }
 
+  /// Gives this process a saved group that differs from its real and effective one, where it may. Nobody has both: so nobody
+  /// without CAP_SYS_RESOURCE or CAP_SYS_PTRACE passes for its owner, not even its own uid, when its limits shall be set
+  /// (prlimit(2)) or it shall be looked into (ptrace(2)). What it may open and what it makes stay as they are.
+  ///
+  /// - Returns: false where it lacks CAP_SETGID, or has no other group in its user namespace.
+  @discardableResult
+  package static func becomeNobodys() -> Bool {
+    let group = getegid()
+    return setresgid(group, group, group == 1 ? 2 : 1) == 0
+  }
+
   package static func setNoNewPrivileges() throws(Errno) {
     try check("prctl(PR_SET_NO_NEW_PRIVS)") { ax_set_no_new_privileges() }
   }

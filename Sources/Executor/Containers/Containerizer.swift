@@ -89,8 +89,6 @@ protocol Container: AnyObject {
   /// SIGKILL to every process of the task but its init, from outside: for an init that does not do it. Takes a second at
   /// most.
   func killTask()
-  /// Gives its init back what it may use, where somebody inside has taken it.
-  func restoreInitLimits()
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> LastWords
   /// Asks its init to end, without waiting for it.

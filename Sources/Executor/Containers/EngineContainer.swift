@@ -95,11 +95,6 @@ final class EngineContainer: Container {
 
   private static let killTime: UInt64 = 1_000_000_000
 
-  func restoreInitLimits() {
-    guard !ProcessHandle.hasEnded(process.rawValue) else { return }
-    InitLimits.restore(of: identity.pid, for: plan.restrictions.limits)
-  }
-
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 

@@ -29,18 +29,6 @@ enum InitLimits {
     }
   }
 
-  /// The same later, when somebody inside may have lowered them (prlimit(2)); what cannot be done is not.
-  static func restore(of pid: Int32, for limits: [ResourceLimit]) {
-    for resource in ProcessLimits.resources {
-      guard let present = try? ProcessLimits.get(resource, of: pid), let own = try? ProcessLimits.get(resource) else {
-        continue
-      }
-      for wanted in attempts(present, own, asked: limits.first { $0.resource == resource }?.hard) {
-        if (try? ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)) != nil { break }
-      }
-    }
-  }
-
   /// What to set, best first; nothing that takes from what is there. What is asked for may be more than the kernel gives
   /// anybody (fs.nr_open), and another hard limit more than it gives us.
   static func attempts(_ present: Pair, _ own: Pair, asked: UInt64?) -> [Pair] {

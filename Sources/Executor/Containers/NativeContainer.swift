@@ -62,10 +62,6 @@ final class NativeContainer: Container {
   /// Nobody else has a hand in it; an executor that is gone may have.
   func thaw() { launcher.thaw(paths.taskID) }
   func killTask() { launcher.killTask(paths.taskID) }
-  func restoreInitLimits() {
-    guard !ProcessHandle.hasEnded(process.rawValue) else { return }
-    InitLimits.restore(of: identity.pid, for: plan.restrictions.limits)
-  }
   func lastWords() -> LastWords { LastWords() }
   var foreignID: String? { nil }
 

@@ -249,8 +249,6 @@ final class TaskSupervisor {
 
   private func start(_ name: String, _ run: Int) throws {
     guard let process = definitions[name] else { return }
-    // Somebody inside may have taken from init what it needs for this one.
-    container.restoreInitLimits()
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
     if run > 0 { hasRunAgain = true }
     try makeRoomForLogs()
@@ -406,7 +404,6 @@ final class TaskSupervisor {
     case .stopRequested(let signal):
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
-      container.restoreInitLimits()
       publisher.note("warning: \(key): \(message)")
       try note("\(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
