@@ -161,6 +161,9 @@ struct ProcessStarter {
   }
 
   private func installFilter() throws(StageFailure) {
+    if restrictions.keepsCgroupNamespace {
+      try stage("refuse cgroup namespaces") { () throws(Errno) in try SystemCallFilter.keepCgroupNamespace() }
+    }
     guard let filter = restrictions.filter else { return }
     try stage("filter system calls by the seccomp profile \(filter.profile)") { () throws(Errno) in
       try SystemCallFilter.install(filter.program)

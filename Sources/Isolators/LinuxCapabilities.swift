@@ -14,6 +14,9 @@ package struct LinuxCapabilities: Isolator {
     ] + (sharesHostNetwork ? [] : ["NET_BIND_SERVICE"])
   }
 
+  /// The right to what a container is made of.
+  package static let administration = Capabilities(name: "SYS_ADMIN") ?? []
+
   /// The most that any program of the container may gain.
   static func bounding(_ container: ContainerConfig) throws(IsolationError) -> Capabilities {
     try parse(

@@ -18,9 +18,19 @@ package struct NamespacesCgroup: Isolator {
       "the cgroup hierarchy \(name) of this host is not mounted here, so that the container cannot have a cgroup in it"
   }
 
+  /// Whether somebody inside could make himself another namespace, and lift his limits in it: root, where the profile of
+  /// system calls is not the default one, which lets nobody. CAP_SYS_ADMIN is a right to all of that.
+  private func needsKeeping(_ container: ContainerConfig) throws(IsolationError) -> Bool {
+    guard container.identity.uid == 0, host.isRoot else { return false }
+    if container.seccomp == .default, container.isolators.contains(LinuxSeccomp.name) { return false }
+    guard container.isolators.contains(LinuxCapabilities.name) else { return false }
+    return try LinuxCapabilities.bounding(container).isDisjoint(with: LinuxCapabilities.administration)
+  }
+
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
     fragment.namespaces = .cgroup
+    fragment.keepsCgroupNamespace = try needsKeeping(container)
     for hierarchy in host.cgroups.version1Hierarchies {
       fragment.addCgroups(ContainerCgroups(hierarchy, host: host, containerID: container.id).fragment())
     }

@@ -32,6 +32,7 @@ package struct PlanFragment: Sendable, Equatable {
   package var noNewPrivileges: Bool?
   /// Any isolator.
   package var keepsProjects = false
+  package var keepsCgroupNamespace = false
   /// At most one isolator.
   package var filter: CompiledFilter?
   package var imageWorkingDirectory: String?
@@ -103,6 +104,7 @@ extension LaunchPlan {
         restrictions.noNewPrivileges = value
       }
       if fragment.keepsProjects { restrictions.keepsProjects = true }
+      if fragment.keepsCgroupNamespace { restrictions.keepsCgroupNamespace = true }
       if let value = fragment.filter {
         try claim("system call filter", isolator)
         restrictions.filter = value

@@ -66,6 +66,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var changesUser = true
   /// No process may change the project ids of files: they are what a quota of its disk is counted by.
   package var keepsProjects = false
+  /// No process may make a cgroup namespace: in one of its own, root mounts the cgroups that it is in, and lifts its limits.
+  package var keepsCgroupNamespace = false
   /// nil: every system call is let through.
   package var filter: CompiledFilter?
 
@@ -79,6 +81,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     limits = try reader.values()
     changesUser = try reader.bool()
     keepsProjects = try reader.bool()
+    keepsCgroupNamespace = try reader.bool()
     filter = try reader.optional { (reader) throws(WireError) in try reader.value() }
   }
   package func write(to writer: inout WireWriter) {
@@ -89,6 +92,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(list: limits)
     writer.put(changesUser)
     writer.put(keepsProjects)
+    writer.put(keepsCgroupNamespace)
     writer.put(optional: filter) { $1.put($0) }
   }
 }

@@ -13,6 +13,11 @@ package enum SystemCallFilter {
     try check("seccomp") { ax_filter_project_changes() }
   }
 
+  /// Refuses a new cgroup namespace with `EPERM`: unshare(2), clone(2); and clone3(2) with `ENOSYS`.
+  package static func keepCgroupNamespace() throws(Errno) {
+    try check("seccomp") { ax_filter_cgroup_namespaces() }
+  }
+
   /// Puts a compiled filter on this process: `struct sock_filter`, 8 bytes each.
   package static func install(_ program: [UInt8]) throws(Errno) {
     guard program.count % 8 == 0 else { throw Errno("seccomp", code: EINVAL) }

@@ -8,6 +8,7 @@ import subprocess
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import Finished, TaskFiles, wait_until
 from support.needs import CGROUP_ROOT, controller_directory, need_controller
+from support.programs import program
 
 ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
        "linux/capabilities", "linux/nnp", "linux/seccomp", "namespaces/ipc", "namespaces/pid", "namespaces/cgroup",
@@ -154,7 +155,34 @@ class Cgroups(ExecutorTestCase):
                 self.assertEqual(outcome.out(), "", (image, role))
 
 
+class Limits(ExecutorTestCase):
+    """Root without a profile of system calls makes itself a user namespace, and its limits are not its own in it either."""
+
+    @staticmethod
+    def assert_kept(case, outcome):
+        case.assert_finished(outcome)
+        case.assertNotIn("written", outcome.out())
+        case.assertEqual(outcome.out().splitlines(), [
+            "unshare: Operation not permitted", "cgroup: Operation not permitted", "mount: Operation not permitted",
+            "clone3: Function not implemented", "clone: Operation not permitted", "x32: Operation not permitted",
+            "i386: Operation not permitted"], outcome)
+
+    def test_a_limit_is_not_lifted_in_a_namespace_of_ones_own(self):
+        tools, name = os.path.split(program("lift_limits"))
+        outcome = self.run_task(
+            document(f"/tools/{name}", image=self.with_busybox(), container={
+                "linux_info": {"seccomp": {"unconfined": True}},
+                "volumes": [{"container_path": "/tools", "host_path": tools, "mode": "RO"}]}), role="root")
+        self.assert_kept(self, outcome)
+
+
 class Docker(DockerTestCase):
+    def test_a_limit_is_not_lifted_in_a_namespace_of_ones_own(self):
+        tools, name = os.path.split(program("lift_limits"))
+        outcome = self.run_docker(f"/tools/{name}", role="root", parameters=[
+            f"volume={tools}:/tools:ro", "security-opt=seccomp=unconfined"])
+        Limits.assert_kept(self, outcome)
+
     def test_capabilities_are_the_default_ones_without_those_of_the_hosts_network(self):
         for docker, expected in (({}, 0x800401FB), ({"network": "NONE"}, 0x800405FB)):
             outcome = self.assert_finished(self.run_docker("grep CapBnd /proc/self/status", role="root", docker=docker))

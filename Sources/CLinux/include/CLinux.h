@@ -176,6 +176,8 @@ pid_t ax_fork_into(int cgroup, int *pidfd);
 int ax_filter_file_work(void);
 /// Keeps the project ids of files as they are; see project_filter.c.
 int ax_filter_project_changes(void);
+/// Lets no cgroup namespace be made; see cgroup_filter.c.
+int ax_filter_cgroup_namespaces(void);
 /// Puts a program of `count` instructions on this process, for good (seccomp(2)).
 int ax_install_filter(const void *program, size_t count);
 

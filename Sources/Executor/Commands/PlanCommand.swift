@@ -96,6 +96,7 @@ struct PlanReport {
       ("capabilities", bounding.map { JSON($0.map { JSON($0) }) }),
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
       ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
+      ("keeps_cgroup_namespace", JSON(plan.restrictions.keepsCgroupNamespace)),
       (
         "seccomp",
         plan.restrictions.filter.map { filter in
@@ -151,7 +152,8 @@ struct PlanReport {
     for (index, step) in plan.steps.enumerated() { lines.append("  \(index + 1). \(step.summary)") }
     lines.append(
       "limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : "")
-        + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : ""))
+        + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : "")
+        + (plan.restrictions.keepsCgroupNamespace ? ", no cgroup namespaces" : ""))
     if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
       lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
     }

@@ -19,6 +19,9 @@ extension DockerRequest {
     plan.restrictions.noNewPrivileges =
       settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
     plan.restrictions.limits = limits
+    // Whatever profile the engine has.
+    plan.restrictions.keepsCgroupNamespace =
+      identity.uid == 0 && !mayRemount && plan.restrictions.noNewPrivileges
     // What is ours of the walls; the others are the engine's.
     plan.isolators =
       [PosixResourceLimits.name] + (create.hostConfig.privileged ? [] : [LinuxCapabilities.name])
