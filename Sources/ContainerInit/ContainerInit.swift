@@ -26,6 +26,7 @@ package enum ContainerInit {
   package static func main() -> Never {
     do {
       try prepare()
+      keepLimits()
       let plan = try readPlan()
       let listener = SharedDescriptor(FileDescriptor(owning: Descriptors.listener))
       var next = Descriptors.first
@@ -43,6 +44,7 @@ package enum ContainerInit {
       }
       // The container's own from now on; that of the host was for the time until there was one.
       try Child.openNullInput()
+      try leaveSockets(plan.restrictions)
       let isNamespace = Namespaces(rawValue: plan.namespaces).contains(.pid)
       if !isNamespace { try CurrentProcess.adoptOrphans() }
       let server = try InitServer(
@@ -64,6 +66,8 @@ package enum ContainerInit {
       try prepare()
       let inherited = InheritedLimits.read()
       let received = try Handover.receive(path)
+      // Only now: the executor has raised them, and may lack the capability too.
+      keepLimits()
       let files = received.files
       // Last words go to the task's init.log from here on.
       try Child.place(files.log.rawValue, at: Descriptors.log)
@@ -72,11 +76,13 @@ package enum ContainerInit {
         var interpreter = try SetupInterpreter(standingAt: "/")
         try interpreter.run(received.plan.steps)
       }
+      try leaveSockets(received.plan.restrictions)
       // Pid 1 of the container, unless it was asked to share another pid namespace.
       let isNamespace = CurrentProcess.pid == 1
       if !isNamespace { try CurrentProcess.adoptOrphans() }
       var restrictions = received.plan.restrictions
-      restrictions.limits = InheritedLimits.completed(restrictions.limits, inherited)
+      restrictions.limits = InheritedLimits.completed(
+        restrictions.limits, inherited, for: restrictions.identity.uid)
       let server = try InitServer(
         starter: ProcessStarter(restrictions: restrictions, cgroupTasks: [], cgroup: nil),
         tree: ProcessTree(cgroup: nil, isNamespace: isNamespace), listener: files.listener, exits: files.exits)
@@ -90,13 +96,22 @@ package enum ContainerInit {
   private static func prepare() throws(Errno) {
     CurrentProcess.ignoreBrokenPipes()
     CurrentProcess.setName("aurora-init")
-    // Processes of the task may have its uid: none of them takes its limits from it.
-    Credentials.becomeNobodys()
     // From the first instruction: no process of the container may look into this one (ptrace(2)).
     try Credentials.setDumpable(false)
     // The plan's modes are exact; the processes get their own mask.
     Child.setFileCreationMask(0)
   }
+
+  /// Here and not in the processes, which could not look into each other any more: one domain is the container's.
+  private static func leaveSockets(_ restrictions: Restrictions) throws(Errno) {
+    guard restrictions.scopesSockets else { return }
+    // In an engine's container init has no CAP_SYS_ADMIN.
+    if restrictions.noNewPrivileges { try Credentials.setNoNewPrivileges() }
+    try Landlock.scopeAbstractSockets()
+  }
+
+  /// Processes of the task may have init's uid: none of them takes its limits from it.
+  private static func keepLimits() { Credentials.becomeNobodys() }
 
   private static func readPlan() throws -> LaunchPlan {
     let file = FileDescriptor(owning: Descriptors.plan)

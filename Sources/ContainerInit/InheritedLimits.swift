@@ -13,12 +13,16 @@ enum InheritedLimits {
   }
 
   /// The plan's limits, and of the inherited ones those that it says nothing of and that have been raised since. Of pending
-  /// signals half of what init has (`PosixResourceLimits` says why).
-  static func completed(_ limits: [ResourceLimit], _ inherited: [ResourceLimit]) -> [ResourceLimit] {
+  /// signals processes with init's uid have half of what it has (`PosixResourceLimits` says why).
+  static func completed(_ limits: [ResourceLimit], _ inherited: [ResourceLimit], for uid: UInt32) -> [ResourceLimit] {
     let present = read()
-    let pending = present.filter { $0.resource == ResourceLimit.pendingSignals }
-      .map { ResourceLimit(resource: $0.resource, soft: $0.hard / 2, hard: $0.hard / 2) }
-    let others = inherited.filter { $0.resource != ResourceLimit.pendingSignals && !present.contains($0) }
-    return limits + (pending + others).filter { limit in !limits.contains { $0.resource == limit.resource } }
+    var all = inherited.filter { !present.contains($0) }
+    if uid == CurrentProcess.effectiveUser,
+      let own = present.first(where: { $0.resource == ResourceLimit.pendingSignals })
+    {
+      all.removeAll { $0.resource == own.resource }
+      all.append(ResourceLimit(resource: own.resource, soft: own.hard / 2, hard: own.hard / 2))
+    }
+    return limits + all.filter { limit in !limits.contains { $0.resource == limit.resource } }
   }
 }

@@ -12,6 +12,7 @@ package enum BuiltInIsolators {
     LinuxCapabilities.self,
     LinuxNoNewPrivileges.self,
     LinuxSeccomp.self,
+    LinuxLandlock.self,
     NamespacesIPC.self,
     NamespacesPID.self,
     NamespacesCgroup.self,

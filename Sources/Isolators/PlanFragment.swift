@@ -33,6 +33,7 @@ package struct PlanFragment: Sendable, Equatable {
   /// Any isolator.
   package var keepsProjects = false
   package var keepsCgroupNamespace = false
+  package var scopesSockets = false
   /// At most one isolator.
   package var filter: CompiledFilter?
   package var imageWorkingDirectory: String?
@@ -105,6 +106,7 @@ extension LaunchPlan {
       }
       if fragment.keepsProjects { restrictions.keepsProjects = true }
       if fragment.keepsCgroupNamespace { restrictions.keepsCgroupNamespace = true }
+      if fragment.scopesSockets { restrictions.scopesSockets = true }
       if let value = fragment.filter {
         try claim("system call filter", isolator)
         restrictions.filter = value

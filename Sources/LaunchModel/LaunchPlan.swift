@@ -68,6 +68,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var keepsProjects = false
   /// No process may make a cgroup namespace: in one of its own, root mounts the cgroups that it is in, and lifts its limits.
   package var keepsCgroupNamespace = false
+  /// Init and all processes connect to no abstract UNIX socket of somebody outside the container.
+  package var scopesSockets = false
   /// nil: every system call is let through.
   package var filter: CompiledFilter?
 
@@ -82,6 +84,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     changesUser = try reader.bool()
     keepsProjects = try reader.bool()
     keepsCgroupNamespace = try reader.bool()
+    scopesSockets = try reader.bool()
     filter = try reader.optional { (reader) throws(WireError) in try reader.value() }
   }
   package func write(to writer: inout WireWriter) {
@@ -93,6 +96,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(changesUser)
     writer.put(keepsProjects)
     writer.put(keepsCgroupNamespace)
+    writer.put(scopesSockets)
     writer.put(optional: filter) { $1.put($0) }
   }
 }

@@ -1,18 +1,26 @@
 """What protects the host is there, or the launch is refused; what was applied is told."""
 
+import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import Finished, TaskFiles, wait_until
-from support.needs import CGROUP_ROOT, controller_directory, need_controller
+from support.needs import CGROUP_ROOT, controller_directory, need, need_controller
 from support.programs import program
 
 ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
-       "linux/capabilities", "linux/nnp", "linux/seccomp", "namespaces/ipc", "namespaces/pid", "namespaces/cgroup",
+       "linux/capabilities", "linux/nnp", "linux/seccomp", "linux/landlock", "namespaces/ipc", "namespaces/pid", "namespaces/cgroup",
        "volume/sandbox_path", "volume/host_path", "disk/du")
+
+
+def has_scopes():
+    """Whether this kernel's Landlock has scopes (Linux 6.12)."""
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) >= 6
 
 
 def without(*names):
@@ -94,11 +102,13 @@ class NeverLeftOut(ExecutorTestCase):
 
     def test_the_result_and_the_plan_list_what_is_applied(self):
         outcome = self.assert_finished(self.run_task(document("true")))
-        self.assertEqual(sorted(outcome.result["isolation"]["applied"]), sorted(ALL))
-        self.assertNotIn("left_out", outcome.result["isolation"])
+        there = [name for name in ALL if name != "linux/landlock" or has_scopes()]
+        self.assertEqual(sorted(outcome.result["isolation"]["applied"]), sorted(there))
+        self.assertEqual([entry["isolator"] for entry in outcome.result["isolation"].get("left_out", [])],
+                         [name for name in ALL if name not in there])
         path = self.host.write("t.json", document("true"))
         plan = json.loads(self.aurora("plan", "--task", path, "--role", "www-data", "--output", "json").out)
-        self.assertEqual(sorted(plan["isolators"]), sorted(ALL))
+        self.assertEqual(sorted(plan["isolators"]), sorted(there))
 
 
 class Cgroups(ExecutorTestCase):
@@ -174,6 +184,70 @@ class Limits(ExecutorTestCase):
                 "linux_info": {"seccomp": {"unconfined": True}},
                 "volumes": [{"container_path": "/tools", "host_path": tools, "mode": "RO"}]}), role="root")
         self.assert_kept(self, outcome)
+
+
+def abstract_socket(case):
+    """The name of an abstract socket on which this process hands an open directory of the host to whoever connects."""
+    name = f"aurora-test-{case.host.task_id()}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("\0" + name)
+    listener.listen()
+    case.addCleanup(listener.close)
+
+    def serve():
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        directory = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        socket.send_fds(connection, [b"x"], [directory])
+        os.close(directory)
+        connection.close()
+    threading.Thread(target=serve, daemon=True).start()
+    return name
+
+
+class AbstractSockets(ExecutorTestCase):
+    """They belong to the network, which is the host's: a container connects to its own ones only."""
+
+    def setUp(self):
+        super().setUp()
+        need(has_scopes(), "Landlock with scopes (Linux 6.12)")
+
+    @staticmethod
+    def assert_apart(case, run):
+        tools, program_name = os.path.split(program("abstract_socket"))
+        outcome = run(f"/tools/{program_name} {abstract_socket(case)}; /tools/{program_name} own", tools)
+        case.assert_finished(outcome)
+        case.assertEqual(outcome.out(), "connect: Operation not permitted\nown socket\n", outcome)
+
+    def test_no_task_connects_to_one_of_the_hosts(self):
+        for role in ("root", "www-data"):
+            with self.subTest(role=role):
+                self.assert_apart(self, lambda command, tools: self.run_task(
+                    document(command, image=self.with_busybox(), container={
+                        "volumes": [{"container_path": "/tools", "host_path": tools, "mode": "RO"}]}), role=role))
+
+    def test_without_the_isolator_it_is_handed_a_directory(self):
+        name = abstract_socket(self)
+        outcome = self.assert_finished(self.run_task(document(f"{program('abstract_socket')} {name}"), *without("linux/landlock")))
+        self.assertEqual(outcome.out(), "handed a directory\n")
+
+    def test_processes_of_a_task_look_into_each_other_all_the_same(self):
+        outcome = self.run_task(document(
+            process("one", "exec sleep 1000", ephemeral=True),
+            process("two", "for p in /proc/[0-9]*; do grep -q sleep $p/comm && readlink $p/exe; done; true")))
+        self.assert_finished(outcome)
+        self.assertIn("sleep", outcome.out("two"))
+
+
+class DockerAbstractSockets(DockerTestCase):
+    def test_no_task_connects_to_one_of_the_hosts(self):
+        need(has_scopes(), "Landlock with scopes (Linux 6.12)")
+        for role in ("root", "www-data"):
+            with self.subTest(role=role):
+                AbstractSockets.assert_apart(self, lambda command, tools: self.run_docker(
+                    command, role=role, parameters=["network=host", f"volume={tools}:/tools:ro"]))
 
 
 class Docker(DockerTestCase):

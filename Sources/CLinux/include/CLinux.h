@@ -178,6 +178,10 @@ int ax_filter_file_work(void);
 int ax_filter_project_changes(void);
 /// Lets no cgroup namespace be made; see cgroup_filter.c.
 int ax_filter_cgroup_namespaces(void);
+/// The version of the kernel's Landlock; -1 where it has none.
+int ax_landlock_version(void);
+/// Has this process, and what it starts, connect to no abstract UNIX socket of others; see landlock.c.
+int ax_scope_abstract_sockets(void);
 /// Puts a program of `count` instructions on this process, for good (seccomp(2)).
 int ax_install_filter(const void *program, size_t count);
 

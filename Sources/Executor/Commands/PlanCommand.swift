@@ -97,6 +97,7 @@ struct PlanReport {
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
       ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
       ("keeps_cgroup_namespace", JSON(plan.restrictions.keepsCgroupNamespace)),
+      ("scopes_sockets", JSON(plan.restrictions.scopesSockets)),
       (
         "seccomp",
         plan.restrictions.filter.map { filter in
@@ -153,7 +154,8 @@ struct PlanReport {
     lines.append(
       "limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : "")
         + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : "")
-        + (plan.restrictions.keepsCgroupNamespace ? ", no cgroup namespaces" : ""))
+        + (plan.restrictions.keepsCgroupNamespace ? ", no cgroup namespaces" : "")
+        + (plan.restrictions.scopesSockets ? ", no abstract sockets of others" : ""))
     if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
       lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
     }

@@ -19,6 +19,9 @@ extension DockerRequest {
     plan.restrictions.noNewPrivileges =
       settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
     plan.restrictions.limits = limits
+    plan.restrictions.scopesSockets =
+      settings.isolation.contains(LinuxLandlock.name)
+      && plan.restrictions.noNewPrivileges && Landlock.version >= Landlock.firstWithScopes
     // Whatever profile the engine has.
     plan.restrictions.keepsCgroupNamespace =
       identity.uid == 0 && !mayRemount && plan.restrictions.noNewPrivileges

@@ -14,8 +14,13 @@ enum InitLimits {
   /// start and says so; logs would be cut without a word, so that is refused.
   static func raise(of pid: Int32, for limits: [ResourceLimit]) throws(CommandFailure) {
     for resource in ProcessLimits.resources {
-      guard var present = try? ProcessLimits.get(resource, of: pid), let own = try? ProcessLimits.get(resource)
-      else { continue }
+      var present: Pair
+      let own: Pair
+      do throws(Errno) {
+        (present, own) = (try ProcessLimits.get(resource, of: pid), try ProcessLimits.get(resource))
+      } catch {
+        throw CommandFailure(.failed, "cannot read the limit \(resource) of container-init: \(error)")
+      }
       for wanted in attempts(present, own, asked: limits.first { $0.resource == resource }?.hard) {
         guard (try? ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)) != nil else { continue }
         present = wanted
