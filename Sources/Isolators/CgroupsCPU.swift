@@ -16,6 +16,10 @@ package struct CgroupsCPU: Isolator {
 
   package func isDispensable(for container: ContainerConfig) -> Bool { container.resources.cpus == nil }
 
+  /// What bounds CPU time, and the word for no bound.
+  package static let quotaFile = "cpu.cfs_quota_us"
+  package static let unlimited = "-1"
+
   /// The kernel's accounting period, and the smallest quota it takes.
   private static let periodMicroseconds = 100_000
   private static let smallestQuota = 1000
@@ -35,7 +39,7 @@ package struct CgroupsCPU: Isolator {
     let quota = max(smallestQuota, Int(Double(periodMicroseconds) * min(cpus, 4096)))
     return [
       .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(periodMicroseconds)),
-      .init("cpu.cfs_quota_us", String(quota)),
+      .init(quotaFile, String(quota)),
     ]
   }
 

@@ -183,6 +183,16 @@ package struct MesosContainerizer: Sendable {
 
   package func thaw(_ containerID: String) { cgroup(containerID)?.thaw() }
 
+  /// Takes the quota of CPU time from the task and its init, or gives it back as the plan has it.
+  package func boundCPU(_ plan: LaunchPlan, _ isBound: Bool) {
+    for setup in plan.cgroups + plan.initCgroups {
+      for quota in setup.settings where quota.file == CgroupsCPU.quotaFile {
+        // Gone with its cgroup, it binds nobody.
+        try? CgroupDirectory(setup.directory).write(isBound ? quota.value : CgroupsCPU.unlimited, to: quota.file)
+      }
+    }
+  }
+
   /// SIGKILL to every process of the task, not its init: for an init that does not do it.
   package func killTask(_ containerID: String) {
     if let cgroup = cgroup(containerID) { cgroup.killTask() } else { killVersion1(containerID, sparesInit: true) }

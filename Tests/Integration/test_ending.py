@@ -7,6 +7,7 @@ import time
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import wait_until
+from support.needs import controller_directory, need_controller
 from support.programs import compiler
 
 # Children that hold many descriptors, and one that has left the session and holds the log among them, the last of all.
@@ -143,7 +144,7 @@ def volume_of(case, name="/tools"):
 
 
 class Bounded(ExecutorTestCase):
-    def attack(self, hidden, children=300, each=15000):
+    def attack(self, hidden, children=300, each=15000, **more):
         program = compiled(self, MANY)
         # The document's own limits: so many descriptors, so many processes.
         limits = [{"type": "RLMT_NOFILE", "soft": each + 100, "hard": each + 100}]
@@ -151,7 +152,7 @@ class Bounded(ExecutorTestCase):
             process("main", f"{program} {children} {each} {'hidden' if hidden else ''}"),
             process("beside", "trap '' TERM; echo up; while :; do sleep 0.05; echo tick; done"),
             pids=2 * children + 100, ram=4 << 30, finalization_wait=3, max_failures=0,
-            container={"rlimit_info": {"rlimits": limits}})
+            container={"rlimit_info": {"rlimits": limits}}, **more)
         # A role that no other test has: the kernel counts processes by user, too (RLIMIT_NPROC).
         return self.start_task(made, role="games")
 
@@ -169,6 +170,18 @@ class Bounded(ExecutorTestCase):
         outcome = task.signal(signal.SIGTERM).wait(60)
         self.assertLess(time.monotonic() - began, 25, outcome)
         self.assert_runs(outcome, "main", 7)
+
+    def test_next_to_no_cpu_does_not_hold_up_the_end_of_all(self):
+        need_controller("cpu")
+        task = self.attack(hidden=False, children=200, each=15000, cpu=0.04)
+        task.wait_log("up 200", seconds=200)
+        quota = f"{controller_directory('cpu')}/aurora-executor/{task.id}/task/cpu.cfs_quota_us"
+        with open(quota, encoding="ascii") as file:
+            self.assertEqual(file.read(), "4000\n")
+        began = time.monotonic()
+        outcome = task.signal(signal.SIGTERM).wait(60)
+        took = time.monotonic() - began
+        self.assertLess(took, 12, outcome)
 
     def test_a_holder_among_them_that_inherited_the_log_goes_with_the_run(self):
         task = self.start_task(document(

@@ -89,6 +89,8 @@ protocol Container: AnyObject {
   /// SIGKILL to every process of the task but its init, from outside: for an init that does not do it. Takes a second at
   /// most.
   func killTask()
+  /// Takes the bound on its CPU time away, or sets it again: what is being killed, and its init, must get to their ends.
+  func boundCPU(_ isBound: Bool)
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> LastWords
   /// Asks its init to end, without waiting for it.

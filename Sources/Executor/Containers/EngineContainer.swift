@@ -95,6 +95,8 @@ final class EngineContainer: Container {
 
   private static let killTime: UInt64 = 1_000_000_000
 
+  func boundCPU(_ isBound: Bool) {}
+
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 

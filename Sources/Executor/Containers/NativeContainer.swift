@@ -62,6 +62,7 @@ final class NativeContainer: Container {
   /// Nobody else has a hand in it; an executor that is gone may have.
   func thaw() { launcher.thaw(paths.taskID) }
   func killTask() { launcher.killTask(paths.taskID) }
+  func boundCPU(_ isBound: Bool) { launcher.boundCPU(plan, isBound) }
   func lastWords() -> LastWords { LastWords() }
   var foreignID: String? { nil }
 
@@ -73,6 +74,7 @@ final class NativeContainer: Container {
   }
 
   func destroy() -> [String] {
+    boundCPU(false)
     beginEnd()
     return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs(keeping: keeps)
   }

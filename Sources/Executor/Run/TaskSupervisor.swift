@@ -214,6 +214,8 @@ final class TaskSupervisor {
 
   /// Init does it, as long as it answers: the greeting after it is how it shows that it has got so far.
   private func killAll() throws {
+    container.boundCPU(false)
+    isCPUBound = false
     try send(.killAll)
     try send(.hello)
     try silence.begin()
@@ -238,6 +240,8 @@ final class TaskSupervisor {
   }
 
   private static let mostNotes = 32
+  /// Not while everything is being killed.
+  private var isCPUBound = true
 
   private func makeRoomForLogs() throws {
     // Of most tasks no process has a run that could go.
@@ -249,6 +253,8 @@ final class TaskSupervisor {
 
   private func start(_ name: String, _ run: Int) throws {
     guard let process = definitions[name] else { return }
+    if !isCPUBound { container.boundCPU(true) }
+    isCPUBound = true
     try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
     if run > 0 { hasRunAgain = true }
     try makeRoomForLogs()
