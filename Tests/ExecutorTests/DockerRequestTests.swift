@@ -350,6 +350,49 @@ struct DockerPartsTests {
     #expect(SingleFileArchive.content(entry("0", "")) == [])
   }
 
+  /// A link's archive, whose text stands in the header.
+  private func link(_ text: String, after attributes: [UInt8] = []) -> [UInt8] {
+    var entry = entry("2", "")
+    entry.replaceSubrange(157..<(157 + text.utf8.count), with: Array(text.utf8))
+    return attributes + entry
+  }
+
+  @Test func theTextOfALinkIsFoundWhereItIsWhole() {
+    #expect(SingleFileArchive.link(link("/a/../b")) == Array("/a/../b".utf8))
+    #expect(SingleFileArchive.link(link("x", after: entry("x", "11 a=b"))) == Array("x".utf8))
+    for archive in [
+      [], entry("0", "text"), link(""), link("x", after: entry("x", "20 linkpath=/y")),
+      link(String(repeating: "x", count: 100)),
+    ] {
+      #expect(SingleFileArchive.link(archive) == nil)
+    }
+  }
+
+  @Test func mountsAreLaidOutAsTheEngineDoesIt() throws {
+    let host = DockerMountPoints.Content.host("/proc/self")
+    func refusal(_ points: [DockerMountPoints.Point], _ links: [String: String] = [:]) throws -> String? {
+      do throws(CommandFailure) {
+        try DockerMountPoints(points).check { (path) throws(CommandFailure) in links[path].map { Array($0.utf8) } }
+        return nil
+      } catch {
+        return error.message
+      }
+    }
+    let bound = DockerMountPoints.Point("/a", .directory, host)
+    #expect(try refusal([.init("/a/new", .directory), bound])?.contains("/a/new of the container") == true)
+    #expect(try refusal([.init("/a/task", .directory), .init("/a/status", .file), bound]) == nil)
+    #expect(try refusal([.init("/a/status", .directory), bound])?.contains("no directory") == true)
+    #expect(try refusal([.init("/a/exe", .file), bound])?.contains("a link on the way") == true)
+    // In what is mounted within it.
+    #expect(try refusal([bound, .init("/a/task", .directory), .init("/a/task/new", .directory)]) == nil)
+    // At one depth, in either order.
+    #expect(try refusal([bound, .init("/0", .directory)], ["/0": "a/new"])?.contains("/0 of the container") == true)
+    #expect(
+      try refusal([bound, .init("/z", .directory)], ["/z": "/x/../a/new"])?.contains("/z of the container") == true)
+    #expect(try refusal([bound, .init("/z", .directory)], ["/z": "z"])?.contains("too many links") == true)
+    #expect(try refusal([.init("/v", .directory, .unseen("x")), .init("/v/a", .node)])?.contains("not known") == true)
+  }
+
   @Test func anythingElseIsNoFile() {
     for archive in [
       [], entry("2", ""), entry("5", ""), entry("0", "text", size: "7777777"), entry("0", "text", size: "9"),

@@ -329,3 +329,89 @@ class InDocker(DockerTestCase):
         outcome = self.run_docker(image=image, parameters=(f"volume={box}:/data",))
         self.assert_failed(outcome, "/data/a/b")
         self.assertEqual(os.listdir(box), [])
+
+    def assert_untouched(self, *parameters, words=None, options=(), image=None):
+        """Runs a task with two directories of the host, and looks at the first one before and after."""
+        bound, other = self.host.path("bound"), self.host.path("other")
+        if not os.path.exists(bound):
+            os.makedirs(bound + "/there/deep")
+            os.mkdir(other)
+            self.host.write("bound/file", "bound\n")
+            self.host.write("other/file", "other\n")
+            os.symlink("there", bound + "/link")
+        before = snapshot(bound)
+        with self.subTest(parameters=parameters):
+            outcome = self.run_docker(
+                "true", image=image, options=options,
+                parameters=[parameter.replace("H", bound).replace("X", other) for parameter in parameters])
+            if words is None:
+                self.assert_finished(outcome)
+            else:
+                self.assert_failed(outcome, *words)
+            self.assertEqual(snapshot(bound), before)
+
+    def test_nothing_is_made_in_what_is_bound(self):
+        would = ("would be made in", "/bound")
+        self.assert_untouched("volume=H:/a", "volume=X:/a/new", words=would)
+        self.assert_untouched("volume=H:/a", "mount=type=bind,source=X,target=/a/new/deep", words=would)
+        self.assert_untouched("volume=H:/a", "tmpfs=/a/new", words=would)
+        self.assert_untouched("volume=H:/a", "volume=/a/new", words=would)
+        self.assert_untouched("volume=H:/a", "mount=type=tmpfs,target=/a/link", words=(*would, "a link on the way"))
+        self.assert_untouched("volume=H:/a", "volume=X:/a/file", words=(*would, "is no directory"))
+        self.assert_untouched("volume=H:/a", "volume=X/file:/a/there", words=(*would, "is a directory"))
+        self.assert_untouched("volume=H:/a", "device=/dev/null:/a/null", words=would)
+        self.assert_untouched("volume=H:/etc", words=(*would, "/etc/hosts"), options=("--no-create-user",))
+        self.assert_untouched("volume=H:/etc", "read-only=true", words=(*would, "/etc/"))
+        self.assert_untouched("volume=H/absent:/a", words=("/bound/absent", "cannot be looked at"))
+        # What is there is mounted on, and what is the launch's own may be made in.
+        self.assert_untouched("volume=H:/a", "volume=X:/a/there", "volume=X/file:/a/file")
+        self.assert_untouched("volume=H:/a", "tmpfs=/a/there/deep")
+        self.assert_untouched("tmpfs=/a", "volume=H:/a/b/c", "volume=/anonymous", "volume=X:/anonymous/x")
+
+    def test_nothing_is_made_in_what_is_bound_by_way_of_the_image(self):
+        def planted(tar):
+            tar.symlink("lnk", "/a").symlink("chain", "lnk2").symlink("lnk2", "/a/there/../l").symlink("a/l", "/b")
+        image = self.with_engine_image(name="links:test", extra=planted, config={"Volumes": {"/a/volume": {}}})
+        would = ("would be made in", "/bound")
+        self.assert_untouched("volume=H:/a", image=image, words=(*would, "/a/volume"))
+        image = self.with_engine_image(name="links2:test", extra=planted)
+        self.assert_untouched("volume=H:/a", "volume=X:/lnk/new", image=image, words=would)
+        self.assert_untouched("volume=H:/a", "volume=X:/chain/new", image=image, words=would)
+        self.assert_untouched("volume=H:/a", "volume=X:/lnk/there", image=image)
+        image = self.with_engine_image(name="links3:test", extra=lambda tar: tar.symlink("mnt", "/a"))
+        self.assert_untouched("volume=H:/a", image=image, words=(*would, "/mnt/mesos/sandbox"))
+
+    def test_nothing_is_made_in_a_volume_that_others_may_have(self):
+        self.engine.docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt",
+                           "device=" + self.host.path("bound"), "bound")
+        self.addCleanup(self.engine.docker, "volume", "rm", "bound")
+        self.assert_untouched("volume=bound:/a", "volume=X:/a/new", words=("would be made in",))
+        self.assert_untouched("volume=bound:/a")
+
+    def test_generated_plans(self):
+        chance = random.Random(9)
+        image = self.with_engine_image(name="plans:test", extra=lambda tar: tar.symlink("lnk", "/data").symlink("up", ".."))
+        ran, refused = 0, 0
+        for number in range(60):
+            tree = HostTree(self.host.path(f"tree{number}"), chance)
+            targets, parameters = [], []
+            for _ in range(chance.choice((1, 2, 2, 3, 4))):
+                target = "/" + chance.choice(
+                    ("data", "data", "data/x", "lnk/x", "up/data/y", "srv", "opt/a", "etc", "etc/hosts", "lnk"))
+                if targets and chance.random() < 0.5:
+                    target = chance.choice(targets) + "/" + chance.choice(("n1", "n2", "n3/n4", "n5/x", "new"))
+                if any(os.path.normpath(target) == os.path.normpath(other) for other in targets):
+                    continue
+                targets.append(target)
+                source, mode = chance.choice(tree.sources), chance.choice(("ro", "rw"))
+                parameters.append(chance.choice((
+                    f"volume={source}:{target}:{mode}", f"volume={source}:{target}:{mode}",
+                    f"mount=type=bind,source={source},target={target}", f"tmpfs={target}", f"volume={target}",
+                    f"device=/dev/null:{target}")))
+            before = snapshot(tree.top)
+            outcome = self.run_docker("true", image=image, parameters=parameters, options=("--no-create-user",))
+            self.assertIn(outcome.code, (0, 1), (parameters, outcome))
+            ran, refused = ran + (outcome.code == 0), refused + (outcome.code == 1)
+            self.assertEqual(snapshot(tree.top), before, parameters)
+        self.assertGreater(ran, 10)
+        self.assertGreater(refused, 10)

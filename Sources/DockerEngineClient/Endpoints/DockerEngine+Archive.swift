@@ -15,6 +15,9 @@ public struct ContainerPathStatus: Sendable, Equatable {
   public let mode: Int64
   /// Where a link leads, resolved inside the container; empty otherwise.
   public let linkTarget: String
+
+  /// Whether it is a link.
+  public var isLink: Bool { mode & 1 << 27 != 0 }
 }
 
 extension DockerEngine {

@@ -86,21 +86,39 @@ struct DockerAccounts {
   }
 }
 
-/// The tar archive of one regular file, as the engine sends it (POSIX.1-1988, with extended headers before it).
+/// The tar archive of one file or link, as the engine sends it (POSIX.1-1988, with extended headers before it).
 enum SingleFileArchive {
   /// The file's content; `nil` for anything else.
   static func content(_ archive: [UInt8]) -> [UInt8]? {
+    entry(archive) { header, content in
+      let isFile = [UInt8(ascii: "0"), 0].contains(header[header.startIndex + 156]) && header.first != 0
+      return isFile ? Array(content) : nil
+    }
+  }
+
+  /// The text of a link; `nil` for anything else, and for one that stands in attributes because it is so long.
+  static func link(_ archive: [UInt8]) -> [UInt8]? {
+    entry(archive) { header, _ in
+      guard header[header.startIndex + 156] == UInt8(ascii: "2"), header.first != 0 else { return nil }
+      let text = Array(header.dropFirst(157).prefix { $0 != 0 })
+      return text.isEmpty || text.count >= 100 || archive.holds("linkpath=".utf8) ? nil : text
+    }
+  }
+
+  /// What `read` makes of the one entry, after attributes and long names of it.
+  private static func entry(
+    _ archive: [UInt8], _ read: (_ header: ArraySlice<UInt8>, _ content: ArraySlice<UInt8>) -> [UInt8]?
+  ) -> [UInt8]? {
     var index = 0
     while archive.count - index >= 512 {
       let header = archive[index..<(index + 512)]
       guard let size = number(header.dropFirst(124).prefix(12)), size <= archive.count - index - 512 else { return nil }
       let content = archive[(index + 512)..<(index + 512 + size)]
       switch header[index + 156] {
-      case UInt8(ascii: "0"), 0: return header[index] == 0 ? nil : Array(content)
       // Attributes and long names of the entry that follows.
       case UInt8(ascii: "x"), UInt8(ascii: "g"), UInt8(ascii: "L"), UInt8(ascii: "K"):
         index += 512 + (size + 511) / 512 * 512
-      default: return nil
+      default: return read(header, content)
       }
     }
     return nil
