@@ -309,6 +309,20 @@ struct DockerRequestTests {
 
 /// Where a container's numbers are read, and what a single file's archive holds.
 struct DockerPartsTests {
+  @Test func theEnginesFilesAreFoundByTheirDirectory() {
+    let id = String(repeating: "0f", count: 32)
+    let text = """
+      10 1 8:1 /var/lib/docker/containers/\(id)/hosts /etc/hosts rw - ext4 x rw
+      11 1 8:1 /containers/\(id)/resolv.conf /a\\040b/resolv.conf rw - ext4 x rw
+      12 1 8:1 /etc/hostname /etc/hostname rw - ext4 x rw
+      13 1 8:1 /containers/\(id)/config.json /x rw - ext4 x rw
+
+      """
+    let found = EngineFiles.places(mountinfo: Array(text.utf8))
+    #expect(found.map(\.id) == [10, 11])
+    #expect(found.map { String(decoding: $0.place, as: UTF8.self) } == ["/etc/hosts", "/a b/resolv.conf"])
+  }
+
   @Test func cgroupsOfAProcessAreFoundInBothVersions() throws {
     let root = "/tmp/aurora-usage-\(CurrentProcess.pid)"
     defer { try? removeTree(root) }

@@ -127,3 +127,19 @@ class DockerDisk(DockerTestCase):
         outcome = self.assert_failed(self.run_docker(
             write("here", 5) + write("/tmp/there", 6) + FOREVER, disk=8 * MIB), "disk limit exceeded", reason=REASON)
         self.assertIn("/tmp/there 6 MiB, sandbox/here 5 MiB", outcome.result["message"])
+
+    def test_the_engines_files_that_root_can_fill_count(self):
+        for name in ("hosts", "hostname", "resolv.conf"):
+            with self.subTest(name):
+                self.assert_failed(self.run_docker(
+                    write("/etc/" + name, 12) + FOREVER, disk=8 * MIB, role="root"), f"/etc/{name} 12 MiB", reason=REASON)
+
+    def test_the_engines_files_count_after_a_takeover(self):
+        task = self.start_docker(
+            "echo up; while [ ! -e go ]; do sleep 0.05; done; " + write("/etc/hosts", 12) + FOREVER, disk=8 * MIB,
+            role="root").wait_log("up")
+        task.kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        task = self.host.start("recover", task.id, task_id=task.id)
+        self.assert_failed(task.wait(), "/etc/hosts 12 MiB", reason=REASON)

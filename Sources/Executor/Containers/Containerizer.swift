@@ -76,6 +76,8 @@ protocol Container: AnyObject {
   /// The directory on the host of what is written in the container outside its sandbox and its volumes; `nil` when there
   /// is none, or it cannot be seen from here.
   var writableLayer: String? { get }
+  /// Files of the host besides that it can write, and that are there for it alone.
+  var foreignFiles: [DiskTree.Root] { get }
   /// Where its processes see their logs.
   var logsDirectory: String { get }
   /// What it has used so far.
@@ -98,4 +100,8 @@ protocol Container: AnyObject {
   /// Ends and removes it, or only ends it where the run is to keep it. Returns what could not be ended or removed, and
   /// what was kept.
   func destroy() -> [String]
+}
+
+extension Container {
+  var foreignFiles: [DiskTree.Root] { [] }
 }

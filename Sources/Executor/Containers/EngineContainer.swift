@@ -23,6 +23,7 @@ final class EngineContainer: Container {
   /// The engine has left a question of ours without an answer.
   private var isSilent = false
   let writableLayer: String?
+  let foreignFiles: [DiskTree.Root]
   /// The engine's answer to the request to start it, which nobody waits for once init is there. The connection stays:
   /// an engine may give up what nobody is there to hear of.
   private var start: PendingReply<Bool>?
@@ -45,9 +46,9 @@ final class EngineContainer: Container {
     self.engine = engine
     self.removal = removal
     measured = try? DockerUsage(pid: identity.pid)
-    writableLayer = (try? readFile("/proc/\(identity.pid)/mountinfo")).flatMap { mounts in
-      OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
-    }
+    let mounts = (try? readFile("/proc/\(identity.pid)/mountinfo", limit: 8 << 20)) ?? []
+    writableLayer = OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
+    foreignFiles = EngineFiles.of(identity.pid, mountinfo: mounts)
   }
 
   var endDescriptor: Int32 { process.rawValue }

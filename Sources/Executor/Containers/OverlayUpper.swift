@@ -23,7 +23,7 @@ enum OverlayUpper {
   }
 
   /// `\040` is a space, as the kernel writes it.
-  private static func unescaped(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+  static func unescaped(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var result: [UInt8] = []
     var rest = bytes
     while let byte = rest.popFirst() {

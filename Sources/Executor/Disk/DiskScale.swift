@@ -36,6 +36,7 @@ final class DiskScale {
     var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
     // An engine's may be where this host does not see it.
     if let layer = container.writableLayer, let root = try? DiskTree.Root(label: "", path: layer) { roots.append(root) }
+    roots += container.foreignFiles
     // What init writes for the task.
     roots.append(try DiskTree.Root(label: "logs", path: paths.logs))
     self.roots = roots

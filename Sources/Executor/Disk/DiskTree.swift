@@ -4,7 +4,7 @@ import LinuxKernel
 /// Measures trees that somebody else may change at the same time, as du(1) counts: allocated blocks, so that holes of
 /// sparse files cost nothing, and a file with several names once; and deleted files that processes hold open.
 enum DiskTree {
-  /// A directory to measure, and what its paths begin with when they are shown.
+  /// A directory to measure, or a file alone, and what its paths begin with when they are shown.
   struct Root {
     let label: String
     let directory: SharedDescriptor
@@ -67,8 +67,8 @@ enum DiskTree {
   }
 
   /// The same for directories by path; those that are not there take nothing.
-  static func measure(paths: [String], _ bounds: Bounds) throws(Errno) -> DiskMeasurement? {
-    var roots: [Root] = []
+  static func measure(paths: [String], beside files: [Root] = [], _ bounds: Bounds) throws(Errno) -> DiskMeasurement? {
+    var roots = files
     for path in paths {
       do throws(Errno) { roots.append(try Root(label: path, path: path)) } catch  where error.code == ENOENT {}
     }

@@ -41,6 +41,7 @@ struct DiskWalk {
 
   mutating func measure(_ root: DiskTree.Root) throws(Errno) -> (bytes: UInt64, largest: LargestPaths)? {
     seen = []
+    if let about = try? status(of: root.directory.rawValue), !about.isDirectory { return single(about, root.label) }
     var stack: [Frame] = []
     let mount: UInt64
     do throws(Errno) {
@@ -81,6 +82,15 @@ struct DiskWalk {
         try miss(error, stack.map(\.name) + [next.name])
       }
     }
+  }
+
+  /// A file alone.
+  private mutating func single(_ about: FileStatus, _ label: String) -> (bytes: UInt64, largest: LargestPaths) {
+    entriesLeft -= 1
+    files += 1
+    var largest = LargestPaths()
+    largest.offer(Array(label.utf8), counted.bytes(about))
+    return (counted.bytes(about), largest)
   }
 
   /// The next directory in it that is to be walked, without a descriptor where there is nothing to walk any more.

@@ -291,7 +291,8 @@ struct TaskRun {
     container?.beginEnd()
     let disk =
       (try? DiskTree.measure(
-        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], .init(entries: 200_000, depth: 500)
+        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs],
+        beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500)
       ))
       .flatMap { $0 }
     // Less than there is would be no figure.
