@@ -309,6 +309,22 @@ struct DockerRequestTests {
 
 /// Where a container's numbers are read, and what a single file's archive holds.
 struct DockerPartsTests {
+  @Test func onlyCgroupsOfTheContainersOwnAreItsCgroups() throws {
+    let id = try #require(ContainerID(String(repeating: "ab", count: 32)))
+    var hierarchies = CgroupHierarchies()
+    hierarchies.version1 = ["cpu": "/c/cpu", "pids": "/c/pids", "memory": "/c/memory"]
+    hierarchies.version2 = "/c/unified"
+    func cgroups(_ text: String) -> [String?] {
+      let found = DockerCgroups(id, cgroups: Array(text.utf8), hierarchies: hierarchies)
+      return [found.cpu?.path, found.processes?.path]
+    }
+    let own = "/docker/\(id.text)"
+    #expect(cgroups("4:cpu,cpuacct:\(own)\n3:pids:\(own)/made/inside\n0::/\n") == ["/c/cpu" + own, "/c/pids" + own])
+    let scope = "/system.slice/docker-\(id.text).scope"
+    #expect(cgroups("0::\(scope)/init\n") == ["/c/unified" + scope, "/c/unified" + scope])
+    #expect(cgroups("4:cpu:/\n3:pids:/docker/other\n0::/x/../\(id.text)\n") == [nil, nil])
+  }
+
   @Test func theEnginesFilesAreFoundByTheirDirectory() {
     let id = String(repeating: "0f", count: 32)
     let text = """

@@ -370,3 +370,48 @@ class DockerTruth(DockerTestCase):
         self.assertLess(time.monotonic() - began, 25)
         self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
         self.assertIn("killed over its head", " ".join(outcome.result["notes"]))
+
+    def test_an_init_that_does_not_answer_is_gone_over_in_the_hosts_pid_namespace(self):
+        task = self.start_docker(
+            "trap '' TERM; echo $$ > pid; echo up; while :; do sleep 0.1; done", finalization_wait=1,
+            parameters=["pid=host"])
+        task.wait_log("up", seconds=30)
+        pid = task.launched()["pid"]
+        with open(task.sandbox + "/pid", encoding="ascii") as file:
+            shell = int(file.read())
+        os.kill(pid, signal.SIGSTOP)
+        task.signal(signal.SIGTERM)
+
+        def is_dead():
+            try:
+                with open(f"/proc/{shell}/stat", encoding="ascii") as file:
+                    return file.read().split()[2] == "Z"
+            except FileNotFoundError:
+                return True
+        # Init is stopped: it has not done it, nor has its end.
+        wait_until(is_dead, "the end of the task's process", 8)
+        self.assertTrue(os.path.exists(f"/proc/{pid}"))
+        outcome = task.wait(40)
+        self.assertIn("killed over its head", " ".join(outcome.result["notes"]))
+
+    def test_what_is_killed_does_not_wait_for_its_cpu(self):
+        """A container with next to no CPU, and processes whose descriptors take some to be closed."""
+        compiled(self, MANY)
+        children, each = 400, 19000
+        task = self.start_docker(
+            process("main", f"/tools/program {children} {each}; exec sleep 1000"), cpu=2, pids=2 * children + 100, ram=4 << 30,
+            finalization_wait=1, role="root",
+            parameters=[f"volume={self.host.directory}:/tools:ro", f"ulimit=nofile={each + 100}"])
+        task.wait_log(f"up {children}", seconds=80)
+        container = self.engine.containers()[0]
+        self.engine.docker("update", "--cpu-quota", "3000", container)
+        began = time.monotonic()
+        outcome = task.signal(signal.SIGTERM).signal(signal.SIGINT).signal(signal.SIGINT).wait(120)
+        self.assertLess(time.monotonic() - began, 20, outcome)
+        self.assertNotIn("has not ended", " ".join(outcome.result.get("notes", [])))
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+                    self.assertNotIn(container, file.read())
+            except OSError:
+                pass

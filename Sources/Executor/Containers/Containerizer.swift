@@ -93,6 +93,8 @@ protocol Container: AnyObject {
   func killTask()
   /// Takes the bound on its CPU time away, or sets it again: what is being killed, and its init, must get to their ends.
   func boundCPU(_ isBound: Bool)
+  /// Whether its processes can be told from others, so that `killTask` does it.
+  var canKillTask: Bool { get }
   /// Why it ended, where somebody besides init can tell; asked when it ended by itself. May take a few seconds.
   func lastWords() -> LastWords
   /// Asks its init to end, without waiting for it.
@@ -104,4 +106,5 @@ protocol Container: AnyObject {
 
 extension Container {
   var foreignFiles: [DiskTree.Root] { [] }
+  var canKillTask: Bool { true }
 }

@@ -24,6 +24,9 @@ final class EngineContainer: Container {
   private var isSilent = false
   let writableLayer: String?
   let foreignFiles: [DiskTree.Root]
+  private let cgroups: DockerCgroups?
+  /// While it is lifted.
+  private var quota: CgroupQuota?
   /// The engine's answer to the request to start it, which nobody waits for once init is there. The connection stays:
   /// an engine may give up what nobody is there to hear of.
   private var start: PendingReply<Bool>?
@@ -46,6 +49,7 @@ final class EngineContainer: Container {
     self.engine = engine
     self.removal = removal
     measured = try? DockerUsage(pid: identity.pid)
+    cgroups = DockerCgroups(id, pid: identity.pid)
     let mounts = (try? readFile("/proc/\(identity.pid)/mountinfo", limit: 8 << 20)) ?? []
     writableLayer = OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
     foreignFiles = EngineFiles.of(identity.pid, mountinfo: mounts)
@@ -83,20 +87,39 @@ final class EngineContainer: Container {
     if measured?.isFrozen == true { measured?.thaw() }
   }
 
+  var canKillTask: Bool { cgroups?.processes != nil || pidNamespace != nil }
+
+  /// In the container's own cgroup everything is meant. An engine that makes no cgroups leaves a container in its own: there
+  /// it is what is in the container's pid namespace.
   func killTask() {
-    guard let processes = measured?.processes, let own = try? readSymbolicLink("/proc/self/ns/pid"),
-      let inside = try? readSymbolicLink("/proc/\(identity.pid)/ns/pid"), inside != own
-    else { return }
-    // An engine that makes no cgroups leaves a container in its own: only what is in the container's pid namespace is
-    // meant.
-    _ = processes.killEach(until: Clock.now + EngineContainer.killTime) { pid in
-      pid != identity.pid && (try? readSymbolicLink("/proc/\(pid)/ns/pid")) == inside
+    let deadline = Clock.now + EngineContainer.killTime
+    if let own = cgroups?.processes {
+      _ = own.killEach(until: deadline) { $0 != identity.pid }
+    } else if let processes = measured?.processes, let inside = pidNamespace {
+      _ = processes.killEach(until: deadline) { pid in
+        pid != identity.pid && (try? readSymbolicLink("/proc/\(pid)/ns/pid")) == inside
+      }
     }
+  }
+
+  /// The one of the container; `nil` where it has none of its own.
+  private var pidNamespace: [UInt8]? {
+    guard let own = try? readSymbolicLink("/proc/self/ns/pid"),
+      let inside = try? readSymbolicLink("/proc/\(identity.pid)/ns/pid"), inside != own
+    else { return nil }
+    return inside
   }
 
   private static let killTime: UInt64 = 1_000_000_000
 
-  func boundCPU(_ isBound: Bool) {}
+  func boundCPU(_ isBound: Bool) {
+    if isBound {
+      quota?.restore()
+      quota = nil
+    } else if quota == nil {
+      quota = cgroups?.cpu.map { CgroupQuota.lift($0) }
+    }
+  }
 
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
@@ -142,14 +165,31 @@ final class EngineContainer: Container {
 
   func destroy() -> [String] {
     thaw()
+    boundCPU(false)
     beginEnd()
     var hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
     if !hasEnded {
       _ = ProcessHandle.signal(9, process.rawValue)
-      hasEnded = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000)
+      hasEnded = waitWhileFewer()
     }
+    // With the host's pid namespace the others do not end with it.
+    if hasEnded { _ = cgroups?.processes?.killEach(until: Clock.now + EngineContainer.killTime) }
     if hasEnded { _ = try? end?.finish(within: .seconds(2)) }
     (start, end) = (nil, nil)
     return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run(id)
   }
+
+  /// Waits for the end of its init, which as pid 1 goes last: as long as the processes of the container become fewer.
+  private func waitWhileFewer() -> Bool {
+    var least = Int.max
+    var deadline = Clock.now
+    while true {
+      let count = cgroups?.count ?? 0
+      if count < least { (least, deadline) = (count, Clock.now + EngineContainer.endTime) }
+      if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 500) { return true }
+      guard Clock.now < deadline else { return false }
+    }
+  }
+
+  private static let endTime: UInt64 = 10_000_000_000
 }

@@ -100,6 +100,8 @@ final class TaskSupervisor {
     self.logKeeper = logKeeper
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
+    // Another executor may have lifted it.
+    isCPUBound = !isTakeover
     noted = notes
     hasRunAgain = isTakeover
     self.outOfMemoryKills = outOfMemoryKills
@@ -225,6 +227,9 @@ final class TaskSupervisor {
     switch try silence.overdue() {
     case .none: break
     case .killForIt:
+      guard container.canKillTask else {
+        return try note("container-init did not answer when the task was to be killed")
+      }
       container.thaw()
       container.killTask()
       try note("container-init did not answer, and the task's processes were killed over its head")
@@ -241,7 +246,7 @@ final class TaskSupervisor {
 
   private static let mostNotes = 32
   /// Not while everything is being killed.
-  private var isCPUBound = true
+  private var isCPUBound: Bool
 
   private func makeRoomForLogs() throws {
     // Of most tasks no process has a run that could go.
