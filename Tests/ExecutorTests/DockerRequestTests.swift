@@ -304,6 +304,9 @@ struct DockerRequestTests {
     #expect(refusal { _ = try request([("privileged", "true")], allowed: "env,v") }?.contains("operator") == true)
     #expect(try request([("e", "A=b"), ("volume", "/a:/b")], allowed: "env,v").warnings.isEmpty)
     #expect(refusal { _ = try request(allowed: "volum") }?.contains("volum") == true)
+    // A comma that makes one Character with what is before it separates all the same.
+    #expect(refusal { _ = try request(allowed: "x\u{600},volume") }?.utf8.holds("volume".utf8) == false)
+    #expect("a\u{600},b,,c".commaSeparated == ["a\u{600}", "b", "c"])
   }
 }
 

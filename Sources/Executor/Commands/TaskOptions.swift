@@ -63,7 +63,7 @@ enum TaskOptions {
       role: role, hostname: arguments.last("--hostname") ?? HostEnvironment.hostname,
       isolation: isRoot ? RunSettings.defaultIsolation : RunSettings.unprivilegedIsolation)
     if let list = arguments.last("--isolation") {
-      settings.isolation = list.split(separator: ",", omittingEmptySubsequences: true).map(String.init)
+      settings.isolation = list.commaSeparated
     }
     settings.instance = try arguments.integer("--instance", in: 0...Int(Int32.max)).map(Int64.init)
     settings.ports = try PortChoice(arguments.all("--port")).numbers

@@ -20,7 +20,7 @@ enum DockerParameters {
       case "none": self = .only([])
       default:
         var names: [String] = []
-        for name in text.split(separator: ",", omittingEmptySubsequences: true).map(String.init) {
+        for name in text.commaSeparated {
           guard let canonical = DockerRunOptions.canonicalName(name) else {
             let near = NearestName.find(name, among: DockerRunOptions.names)
             throw CommandFailure(

@@ -183,10 +183,10 @@ enum Explainer {
   }
 
   private static func parts(_ message: String) -> (first: String, hint: String?) {
-    let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
+    let lines = message.utf8.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
     let mark = "hint: "
     return (
-      String(lines.first ?? ""),
+      lines.first ?? "",
       lines.first { $0.utf8.starts(with: mark.utf8) }.map { String($0.dropFirst(mark.count)) }
     )
   }
