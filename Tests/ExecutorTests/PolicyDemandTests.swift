@@ -96,7 +96,7 @@ struct PolicyDemandTests {
     ("userns", "host", ["host_namespace user"]),
     ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]),
     ("volume", "/a:/b:ro", ["host_path /a RO"]),
-    ("volume", "name:/b", []), ("volume", "/b", []),
+    ("volume", "name:/b", ["privilege volumes"]), ("volume", "/b", []),
     ("volume", "/a:/b:ro,rshared", ["host_path /a RO", "privilege propagation"]),
     ("volume", "/a:/b:ro,z", ["host_path /a RO", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
     ("volume-driver", "local", []), ("volume-driver", "nfs", ["privilege storage"]),
@@ -105,13 +105,13 @@ struct PolicyDemandTests {
     ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO"]),
     ("mount", "type=bind,src=/a,dst=/b,readonly,bind-recursive=writable", ["host_path /a RW"]),
     ("mount", "type=bind,src=/a,dst=/b,bind-propagation=shared", ["host_path /a RW", "privilege propagation"]),
-    ("mount", "type=volume,src=n,dst=/b", []), ("mount", "dst=/b", []),
-    ("mount", "type=volume,src=/etc,dst=/b", ["host_path /etc RW"]),
+    ("mount", "type=volume,src=n,dst=/b", ["privilege volumes"]), ("mount", "dst=/b", []),
+    ("mount", "type=volume,src=/etc,dst=/b", ["privilege volumes", "host_path /etc RW"]),
     (
       "mount", "type=volume,src=n,dst=/b,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/etc",
-      ["privilege storage"]
+      ["privilege volumes", "privilege storage"]
     ),
-    ("mount", "type=volume,src=n,dst=/b,volume-driver=nfs", ["privilege storage"]),
+    ("mount", "type=volume,src=n,dst=/b,volume-driver=nfs", ["privilege volumes", "privilege storage"]),
     ("mount", "\"type=bind\",\"src=/a,b\",dst=/b", ["host_path /a,b RW"]), ("mount", "type=tmpfs,dst=/b", []),
     ("tmpfs", "/a:size=1m", []), ("ulimit", "nofile=9", []), ("ulimit", "rtprio=9", ["privilege realtime"]),
   ]

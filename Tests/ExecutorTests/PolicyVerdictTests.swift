@@ -106,7 +106,8 @@ struct PolicyVerdictTests {
     (Demand.Kind.capability("SYS_ADMIN"), #"{"capabilities": ["SYS_ADMIN"]}"#),
     (.capability("SYS_ADMIN"), #"{"capabilities": ["ALL"]}"#), (.capability("ALL"), #"{"capabilities": ["ALL"]}"#),
     (.namespace(.pid), #"{"host_namespaces": ["pid"]}"#), (.privilege(.apparmor), #"{"privileged": true}"#),
-    (.privilege(.container), #"{"privileged": ["container"]}"#), (.device("gpus"), #"{"devices": ["gpus"]}"#),
+    (.privilege(.container), #"{"privileged": ["container"]}"#),
+    (.privilege(.volumes), #"{"privileged": ["volumes"]}"#), (.device("gpus"), #"{"devices": ["gpus"]}"#),
     (.device("/dev/snd/x"), #"{"devices": ["/dev/snd"]}"#), (.seccomp("unconfined"), #"{"seccomp": ["unconfined"]}"#),
     (.seccomp("/p/a.json"), #"{"seccomp": ["/p"]}"#), (.network("web"), #"{"networks": ["web"]}"#),
   ])

@@ -415,6 +415,7 @@ class Docker(PolicyCase, DockerTestCase):
             ("ipc=host", "ipc namespace"), ("userns=host", "user namespace"), ("cgroupns=host", "cgroup namespace"),
             ("cgroup-parent=/", "cgroup_parent"), ("runtime=x", "runtime"), ("network=web", "the network web"),
             ("network=container:x", "other_containers"), ("group-add=0", "groups"), ("gpus=all", "gpus"),
+            ("volume=somebodys:/x", "the privilege volumes"), ("mount=type=volume,source=somebodys,dst=/x", "volumes"),
             ("env-file=/etc/shadow", "/etc/shadow"), ("pids-limit=-1", "pids without limit"), ("shm-size=2m", "shm 2097152"),
             ("oom-score-adj=-500", "oom"), ("ulimit=rtprio=9", "realtime"),
             # One character of Unicode with the colon, two bytes and a colon to the engine.
@@ -451,6 +452,15 @@ class Docker(PolicyCase, DockerTestCase):
                 seen.add(outcome.out() if outcome.code == 0 else outcome.code)
         self.assertNotIn("secret\n", seen)
         self.assertNotIn("host\n", seen)
+
+    def test_a_named_volume_may_be_had_with_leave(self):
+        self.engine.docker("volume", "create", "given")
+        self.addCleanup(self.engine.docker, "volume", "rm", "given")
+        path = self.policy({"docker_parameters": ["volume"], "privileged": ["volumes"]})
+        for parameter in ("volume=given:/x", "volume=/x"):
+            self.assert_finished(self.run_docker("true", options=("--policy", path), parameters=[parameter]))
+        self.assert_finished(self.run_docker(
+            "true", options=("--policy", self.policy({"docker_parameters": ["volume"]}, "none.json")), parameters=["volume=/x"]))
 
     def test_ceilings_hold_what_is_not_asked_for(self):
         path = self.policy({"ceilings": {"pids": 20, "shm": 1 << 20}})

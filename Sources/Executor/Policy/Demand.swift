@@ -23,6 +23,8 @@ enum Privilege: String, CaseIterable, Sendable {
   case cgroupParent = "cgroup_parent"
   /// Another runtime, or annotations that one obeys.
   case runtime
+  /// Volumes of the engine by name: anybody's, and what they are a mount of is the engine's to know.
+  case volumes
   /// Drivers of volumes and of storage, and their options: `local` mounts whatever its options name.
   case storage
   /// Namespaces, volumes and names of containers that are not the task's.

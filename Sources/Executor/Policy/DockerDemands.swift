@@ -124,6 +124,7 @@ struct RequestDemands {
   private static let isolatedPropagation: Set<String> = ["", "private", "rprivate", "slave", "rslave"]
 
   private mutating func files(_ config: HostConfig) {
+    add(.volumes, when: config.binds.contains { !$0.isHostPath })
     for bind in config.binds where bind.isHostPath {
       add(.hostPath(bind.source, writable: !bind.has("ro")))
       add(.propagation, when: bind.has("shared") || bind.has("rshared"))
@@ -134,6 +135,7 @@ struct RequestDemands {
       switch mount.kind {
       case .bind: add(.hostPath(mount.source, writable: !mount.readOnly || mount.readOnlyNonRecursive))
       case .volume:
+        add(.volumes, when: !mount.source.isEmpty)
         let isForeign = !["", "local"].contains(mount.volumeDriver)
         add(.storage, when: isForeign || !mount.volumeOptions.isEmpty)
         // No name of a volume has a slash.
