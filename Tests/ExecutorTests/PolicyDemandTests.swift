@@ -18,7 +18,9 @@ struct PolicyDemandTests {
     let (document, diagnostics) = TaskDocument.decode(Array(text.utf8))
     let task = try #require(document?.standIn().task, "\(diagnostics)")
     return PolicyDemands.of(task, identity, settings).map { demand in
-      if case .hostPath(let path, let writable) = demand.kind { return "host_path \(path) \(writable ? "RW" : "RO")" }
+      if case .hostPath(let path, let writable, let leavesMounts) = demand.kind {
+        return "host_path \(path) \(writable ? "RW" : leavesMounts ? "RO+" : "RO")"
+      }
       return "\(demand.kind.name) \(demand.kind.value)"
     }.filter {
       !$0.utf8.starts(with: "role ".utf8) && $0 != "ceiling processes 1" && $0 != "ceiling finalization_wait 30"
@@ -95,14 +97,18 @@ struct PolicyDemandTests {
     ("storage-opt", "size=1G", []), ("storage-opt", "dm.x=1", ["privilege storage"]),
     ("userns", "host", ["host_namespace user"]),
     ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]),
-    ("volume", "/a:/b:ro", ["host_path /a RO"]),
+    ("volume", "/a:/b:ro", ["host_path /a RO+"]),
     ("volume", "name:/b", ["privilege volumes"]), ("volume", "/b", []),
-    ("volume", "/a:/b:ro,rshared", ["host_path /a RO", "privilege propagation"]),
-    ("volume", "/a:/b:ro,z", ["host_path /a RO", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
+    ("volume", "/a:/b:ro,rshared", ["host_path /a RO+", "privilege propagation"]),
+    ("volume", "/a:/b:ro,z", ["host_path /a RO+", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
     ("volume-driver", "local", []), ("volume-driver", "nfs", ["privilege storage"]),
     ("volumes-from", "a:ro", ["privilege other_containers"]),
     ("mount", "type=bind,source=/a,target=/b", ["host_path /a RW"]),
-    ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO"]),
+    ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO+"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-nonrecursive", ["host_path /a RO"]),
+    (
+      "mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=rprivate,bind-recursive=readonly", ["host_path /a RO"]
+    ),
     ("mount", "type=bind,src=/a,dst=/b,readonly,bind-recursive=writable", ["host_path /a RW"]),
     ("mount", "type=bind,src=/a,dst=/b,bind-propagation=shared", ["host_path /a RW", "privilege propagation"]),
     ("mount", "type=volume,src=n,dst=/b", ["privilege volumes"]), ("mount", "dst=/b", []),
@@ -132,9 +138,9 @@ struct PolicyDemandTests {
         ("volume", "/etc\(joiner):/host", ["host_path /etc\(joiner) RW"]),
         ("volume", "/srv:/h\(joiner):shared", ["host_path /srv RW", "privilege propagation"]),
         ("volume", "/srv:/h\(joiner):z", ["host_path /srv RW", "privilege label"]),
-        ("volume", "/srv:/h\(joiner):ro", ["host_path /srv RO"]),
+        ("volume", "/srv:/h\(joiner):ro", ["host_path /srv RO+"]),
         ("mount", "type=bind,src=/etc\(joiner),dst=/b", ["host_path /etc\(joiner) RW"]),
-        ("mount", "type=bind,src=/etc,dst=/b\(joiner),readonly", ["host_path /etc RO"]),
+        ("mount", "type=bind,src=/etc,dst=/b\(joiner),readonly", ["host_path /etc RO+"]),
         ("device", "/dev/kmsg\(joiner):/dev/x", ["device /dev/kmsg\(joiner)"]),
       ] {
         let parameter = JSON(object: [("name", JSON(name)), ("value", JSON(value))])

@@ -23,6 +23,12 @@ struct PolicyVerdictTests {
     }
   }
 
+  /// Something is mounted below `/srv/mounts`.
+  private static func mountBelow(_ path: [UInt8]) -> String? {
+    let inner = Array("/srv/mounts/inner".utf8)
+    return path != inner && inner.isBelow(path) ? "/srv/mounts/inner" : nil
+  }
+
   private func ruling(
     _ kind: Demand.Kind, _ text: String, words: OperatorWords = .init(), allowed: String = "all", engine: Bool = false
   ) throws -> Ruling {
@@ -33,7 +39,7 @@ struct PolicyVerdictTests {
   {
     PolicyJudge(
       policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed),
-      resolve: Self.resolve)
+      resolve: Self.resolve, mountBelow: Self.mountBelow)
   }
 
   @Test(arguments: [
@@ -69,6 +75,24 @@ struct PolicyVerdictTests {
 
   @Test func aColonIsNoPathForAnEngine() throws {
     #expect(try !ruling(.hostPath("/srv/colon", writable: false), Self.paths, engine: true).isGiven)
+  }
+
+  @Test func whatAnEngineLeavesWritableNeedsLeaveToWrite() throws {
+    let rules = #"{"host_paths": [{"path": "/srv", "mode": "RO"}, {"path": "/srv/data", "mode": "RW"}]}"#
+    func isGiven(_ path: String, _ text: String, leaves: Bool) throws -> Bool {
+      try ruling(.hostPath(path, writable: false, leavesMounts: leaves), text, engine: true).isGiven
+    }
+    #expect(try !isGiven("/srv", rules, leaves: true) && !isGiven("/srv/mounts", rules, leaves: true))
+    #expect(try isGiven("/srv", rules, leaves: false))
+    #expect(try isGiven("/srv/mounts/inner", rules, leaves: true) && isGiven("/srv/data", rules, leaves: true))
+    #expect(try isGiven("/srv", #"{"host_paths": [{"path": "/srv", "mode": "RW"}]}"#, leaves: true))
+  }
+
+  @Test func mountsBelowAPathAreFoundByWholeNames() {
+    let text = Array(
+      "1 0 8:1 / / rw - ext4 x rw\n2 1 8:2 / /srv rw - ext4 x rw\n3 2 0:5 / /srv/a\\040b rw - tmpfs x rw\n".utf8)
+    func below(_ path: String) -> String? { HostMounts.below(Array(path.utf8), mountinfo: text) }
+    #expect(below("/srv") == "/srv/a b" && below("/") == "/srv" && below("/srv/a b") == nil && below("/sr") == nil)
   }
 
   @Test func whatIsMountedIsWhatWasJudged() throws {

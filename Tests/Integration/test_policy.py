@@ -453,6 +453,23 @@ class Docker(PolicyCase, DockerTestCase):
         self.assertNotIn("secret\n", seen)
         self.assertNotIn("host\n", seen)
 
+    def test_what_is_mounted_below_a_path_is_not_read_only(self):
+        data = os.path.dirname(self.host.write("data/file", "host\n"))
+        os.mkdir(data + "/inner")
+        made = self.docker("touch /data/inner/wrote", parameters=[f"volume={data}:/data:ro"])
+        path = self.policy({"docker_parameters": ["volume"], "host_paths": [{"path": data, "mode": "RO"}]})
+        subprocess.run(["mount", "-t", "tmpfs", "none", data + "/inner"], check=True)
+        try:
+            os.chmod(data + "/inner", 0o777)
+            self.refused(made, path, "the engine leaves", data + "/inner", options=self.options)
+            self.assertEqual(os.listdir(data + "/inner"), [])
+            writable = self.policy({"docker_parameters": ["volume"], "host_paths": [{"path": data, "mode": "RW"}]}, "rw.json")
+            self.run_task(made, "--policy", writable, *self.options)
+        finally:
+            subprocess.run(["umount", data + "/inner"], check=True)
+        self.assert_finished(self.run_task(
+            self.docker("test -d /data/inner", parameters=[f"volume={data}:/data:ro"]), "--policy", path, *self.options))
+
     def test_a_named_volume_may_be_had_with_leave(self):
         self.engine.docker("volume", "create", "given")
         self.addCleanup(self.engine.docker, "volume", "rm", "given")

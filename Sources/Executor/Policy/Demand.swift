@@ -82,7 +82,8 @@ struct Demand: Equatable {
   enum Kind: Equatable {
     /// `uid` is unknown where the host has no such account.
     case role(name: String, uid: UInt32?)
-    case hostPath(String, writable: Bool)
+    /// `leavesMounts`: read-only, and an engine leaves what is mounted below it on the host as it is there.
+    case hostPath(String, writable: Bool, leavesMounts: Bool = false)
     /// Without `CAP_`; `ALL` is every one.
     case capability(String)
     case namespace(HostNamespace)
@@ -142,7 +143,7 @@ extension Demand.Kind {
   var value: String {
     switch self {
     case .role(let name, _): name
-    case .hostPath(let path, _): path
+    case .hostPath(let path, _, _): path
     case .capability(let name), .dockerParameter(let name), .device(let name), .seccomp(let name),
       .network(let name):
       name
@@ -173,7 +174,7 @@ extension Demand.Kind {
     switch self {
     case .role(let name, let uid):
       "the role \(printable(name.utf8))" + (uid == 0 && name != "root" ? " (uid 0)" : "")
-    case .hostPath(let path, let writable): "the host path \(printable(path.utf8)) (\(writable ? "RW" : "RO"))"
+    case .hostPath(let path, let writable, _): "the host path \(printable(path.utf8)) (\(writable ? "RW" : "RO"))"
     case .capability(let name): "the capability \(printable(name.utf8))"
     case .namespace(let namespace): "the host's \(namespace.rawValue) namespace"
     case .dockerParameter(let name): "the Docker parameter \(printable(name.utf8))"

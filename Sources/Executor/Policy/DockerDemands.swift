@@ -126,14 +126,18 @@ struct RequestDemands {
   private mutating func files(_ config: HostConfig) {
     add(.volumes, when: config.binds.contains { !$0.isHostPath })
     for bind in config.binds where bind.isHostPath {
-      add(.hostPath(bind.source, writable: !bind.has("ro")))
+      add(.hostPath(bind.source, writable: !bind.has("ro"), leavesMounts: bind.has("ro")))
       add(.propagation, when: bind.has("shared") || bind.has("rshared"))
       // The engine gives the host's files labels of the container's.
       add(.label, when: bind.has("z") || bind.has("Z"))
     }
     for mount in config.mounts {
       switch mount.kind {
-      case .bind: add(.hostPath(mount.source, writable: !mount.readOnly || mount.readOnlyNonRecursive))
+      case .bind:
+        let writable = !mount.readOnly || mount.readOnlyNonRecursive
+        // Asked to make those read-only as well, an engine does it or fails.
+        let leavesMounts = !writable && !mount.nonRecursive && !mount.readOnlyForceRecursive
+        add(.hostPath(mount.source, writable: writable, leavesMounts: leavesMounts))
       case .volume:
         add(.volumes, when: !mount.source.isEmpty)
         let isForeign = !["", "local"].contains(mount.volumeDriver)

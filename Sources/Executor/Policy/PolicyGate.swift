@@ -25,7 +25,7 @@ struct PolicyGate {
     let judge = PolicyJudge(
       policy: policy, words: words,
       allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
-      resolve: HostPathCache().resolve)
+      resolve: HostPathCache().resolve, mountBelow: { HostMounts.below($0) })
     let demands = PolicyDemands.of(task, try? identity.get(), settings)
     var rulings: [(ruling: Ruling, place: DocumentPlace)] = []
     for demand in demands {

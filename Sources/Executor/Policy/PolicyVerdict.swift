@@ -29,6 +29,8 @@ struct PolicyJudge {
   /// `--allow-docker-parameters`.
   let allowedDockerParameters: DockerParameters.Allowed
   let resolve: (String) -> ResolvedPath
+  /// Something that is mounted below a path of the host; `nil`: nothing.
+  let mountBelow: ([UInt8]) -> String?
 
   func ruling(_ demand: Demand) -> Ruling {
     guard let policy else {
@@ -36,7 +38,8 @@ struct PolicyJudge {
     }
     switch demand.kind {
     case .role(let name, let uid): return role(demand, name, uid, policy)
-    case .hostPath(let path, let writable): return hostPath(demand, path, writable, policy)
+    case .hostPath(let path, let writable, let leavesMounts):
+      return hostPath(demand, path, writable, leavesMounts: leavesMounts, policy)
     case .capability(let name):
       return word(demand, policy.capabilities.first { $0.has(name) || $0.has("ALL") })
     case .namespace(let namespace): return word(demand, policy.namespaces.first { $0.has(namespace.rawValue) })
@@ -92,7 +95,9 @@ struct PolicyJudge {
       : given(demand, all.rule)
   }
 
-  private func hostPath(_ demand: Demand, _ path: String, _ writable: Bool, _ policy: Policy) -> Ruling {
+  private func hostPath(
+    _ demand: Demand, _ path: String, _ writable: Bool, leavesMounts: Bool, _ policy: Policy
+  ) -> Ruling {
     let real: [UInt8]
     switch resolve(path) {
     case .unclear(let reason): return denied(demand, nil, reason)
@@ -107,8 +112,15 @@ struct PolicyJudge {
     }
     let leads = real == Array(path.utf8) ? "" : "it leads to \(shown), and "
     let covering = policy.hostPaths.filter { real.isBelow(Array($0.path.utf8)) }
-    if let rule = covering.first(where: { $0.isWritable || !writable }) {
+    let left = leavesMounts ? mountBelow(real) : nil
+    if let rule = covering.first(where: { $0.isWritable || (!writable && left == nil) }) {
       return given(demand, rule.rule, resolved: text)
+    }
+    if let rule = covering.first, let left {
+      return denied(
+        demand, rule.rule,
+        "\(rule.rule.name) allows it RO only, and the engine leaves \(left), mounted below it, writable",
+        resolved: text)
     }
     if let rule = covering.first {
       return denied(demand, rule.rule, "\(leads)\(rule.rule.name) allows it RO only", resolved: text)
@@ -224,7 +236,7 @@ struct PolicyVerdict {
           rulings.map { ruling, place in
             let kind = ruling.demand.kind
             var writable: Bool?
-            if case .hostPath(_, let isWritable) = kind { writable = isWritable }
+            if case .hostPath(_, let isWritable, _) = kind { writable = isWritable }
             return JSON(object: [
               ("demand", JSON(kind.name)), ("value", JSON(kind.value)),
               ("mode", writable.map { $0 ? "RW" : "RO" }), ("resolved", ruling.resolved.map { JSON($0) }),
