@@ -70,8 +70,8 @@ struct PolicyDemandTests {
     ("cpu-rt-runtime", "1000", ["privilege realtime"]), ("device", "/dev/fuse:/dev/x:r", ["device /dev/fuse"]),
     ("device", "vendor.com/gpu=0", ["device vendor.com/gpu=0"]),
     ("device-cgroup-rule", "c *:* rwm", ["device c *:* rwm"]),
-    ("env-file", "/etc/shadow", ["host_path /etc/shadow RO"]),
-    ("label-file", "/etc/shadow", ["host_path /etc/shadow RO"]), ("gpus", "all", ["device gpus"]),
+    ("env-file", "/etc/shadow", []), ("label-file", "/etc/shadow", []), ("rm", "true", []), ("tty", "true", []),
+    ("tty", "false", []), ("gpus", "all", ["device gpus"]),
     ("group-add", "7", []), ("group-add", "0", ["privilege groups"]), ("group-add", "docker", ["privilege groups"]),
     ("ipc", "host", ["host_namespace ipc"]), ("ipc", "container:a", ["privilege other_containers"]),
     ("ipc", "private", []), ("link", "a:b", ["privilege other_containers"]), ("network", "host", []),
@@ -90,7 +90,7 @@ struct PolicyDemandTests {
     ("security-opt", "no-new-privileges:false", ["privilege new_privileges"]),
     ("security-opt", "seccomp=unconfined", ["seccomp unconfined"]),
     ("security-opt", "seccomp:unconfined", ["seccomp unconfined"]), ("security-opt", "seccomp=default", []),
-    ("security-opt", "seccomp=/x.json", ["seccomp /x.json"]),
+    ("security-opt", "seccomp=/x.json", ["docker_parameter security-opt seccomp=/x.json"]),
     ("security-opt", "systempaths=unconfined", ["privilege systempaths"]),
     ("security-opt", "writable-cgroups=true", ["privilege security_options"]),
     ("shm-size", "1g", ["ceiling shm 1073741824"]),
@@ -119,7 +119,16 @@ struct PolicyDemandTests {
     ),
     ("mount", "type=volume,src=n,dst=/b,volume-driver=nfs", ["privilege volumes", "privilege storage"]),
     ("mount", "\"type=bind\",\"src=/a,b\",dst=/b", ["host_path /a,b RW"]), ("mount", "type=tmpfs,dst=/b", []),
-    ("tmpfs", "/a:size=1m", []), ("ulimit", "nofile=9", []), ("ulimit", "rtprio=9", ["privilege realtime"]),
+    ("mount", "type=tmpfs,dst=/dev/shm", ["ceiling shm unlimited"]),
+    ("mount", "type=tmpfs,dst=/x/../dev/shm,tmpfs-size=1m", ["ceiling shm 1048576"]),
+    ("mount", "type=tmpfs,dst=/dev/shm,tmpfs-size=0", ["ceiling shm unlimited"]), ("tmpfs", "/a:size=1m", []),
+    ("tmpfs", "/dev/shm", ["ceiling shm unlimited"]),
+    ("tmpfs", "/dev//shm/:size=2M,mode=1777", ["ceiling shm 2097152"]),
+    ("tmpfs", "/dev/shm/x:size=4096", ["ceiling shm 4096"]), ("tmpfs", "/dev:size=1k", ["ceiling shm 1024"]),
+    ("tmpfs", "/dev/shm:size=1m,size=50%", ["ceiling shm unlimited"]),
+    ("tmpfs", "/dev/shm:size=0", ["ceiling shm unlimited"]),
+    ("tmpfs", "/dev/shm:size=1m,nr_blocks=9999", ["ceiling shm unlimited"]), ("tmpfs", "/dev/shmx", []),
+    ("ulimit", "nofile=9", []), ("ulimit", "rtprio=9", ["privilege realtime"]),
   ]
 
   @Test func valuesOfParameters() throws {
@@ -174,10 +183,10 @@ struct PolicyDemandTests {
       "binds", "mounts", "volumesFrom", "volumeDriver", "storageOptions", "maskedPaths", "readOnlyPaths", "networkMode",
       "links", "privileged", "addCapabilities", "securityOptions", "groups", "devices", "deviceCgroupRules",
       "deviceRequests", "userNamespaceMode", "ipcMode", "pidMode", "utsMode", "cgroupNamespaceMode", "cgroupParent",
-      "oomScoreAdjustment", "runtime", "annotations", "shmSize",
+      "oomScoreAdjustment", "runtime", "annotations", "shmSize", "tmpfs",
     ]
     let harmless: Set = [
-      "resources", "tmpfs", "readOnlyRoot", "portBindings", "publishAllPorts", "dns", "dnsSearch", "dnsOptions",
+      "resources", "readOnlyRoot", "portBindings", "publishAllPorts", "dns", "dnsSearch", "dnsOptions",
       "extraHosts", "dropCapabilities", "sysctls", "ulimits", "initProcess", "isolation", "logConfig", "restartPolicy",
       "autoRemove",
     ]
@@ -192,11 +201,11 @@ struct PolicyDemandTests {
       ])
     expect(
       MountSpec(.bind, target: "/"),
-      ["kind", "source", "readOnly", "propagation", "readOnlyNonRecursive", "volumeDriver", "volumeOptions"],
       [
-        "target", "consistency", "nonRecursive", "createSource", "readOnlyForceRecursive", "noCopy", "volumeLabels",
-        "subpath", "tmpfsSize", "tmpfsMode",
-      ])
+        "kind", "source", "target", "readOnly", "propagation", "nonRecursive", "readOnlyNonRecursive",
+        "readOnlyForceRecursive", "volumeDriver", "volumeOptions", "tmpfsSize",
+      ],
+      ["consistency", "createSource", "noCopy", "volumeLabels", "subpath", "tmpfsMode"])
   }
 
   private func expect(_ value: Any, _ judged: Set<String>, _ harmless: Set<String>) {

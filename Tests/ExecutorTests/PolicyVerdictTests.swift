@@ -29,6 +29,12 @@ struct PolicyVerdictTests {
     return path != inner && inner.isBelow(path) ? "/srv/mounts/inner" : nil
   }
 
+  /// Accounts of that host.
+  private static func uid(_ name: String) throws(Errno) -> UInt32? {
+    if name == "broken" { throw Errno("getent", code: 5) }
+    return ["svc": 33, "twin": 33, "toor": 0, "root": 0, "33": 33][name]
+  }
+
   private func ruling(
     _ kind: Demand.Kind, _ text: String, words: OperatorWords = .init(), allowed: String = "all", engine: Bool = false
   ) throws -> Ruling {
@@ -39,7 +45,7 @@ struct PolicyVerdictTests {
   {
     PolicyJudge(
       policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed),
-      resolve: Self.resolve, mountBelow: Self.mountBelow)
+      resolve: Self.resolve, mountBelow: Self.mountBelow, uid: Self.uid)
   }
 
   @Test(arguments: [
@@ -51,6 +57,9 @@ struct PolicyVerdictTests {
     ("svc", 33, #"{"roles": {"allow": ["svc"], "deny": ["*"]}}"#, false),
     ("toor", 0, #"{"roles": {"allow": ["toor"], "deny": ["root"]}}"#, false),
     ("root", 0, #"{"roles": {"allow": ["root"], "deny": ["*"]}}"#, true),
+    ("twin", 33, #"{"roles": {"deny": ["svc"]}}"#, false), ("twin", 33, #"{"roles": {"deny": ["33"]}}"#, false),
+    ("root", 0, #"{"roles": {"allow": ["root"], "deny": ["toor"]}}"#, false),
+    ("svc", 33, #"{"roles": {"deny": ["absent"]}}"#, true), ("svc", 33, #"{"roles": {"deny": ["broken"]}}"#, false),
   ])
   func roles(name: String, uid: UInt32, text: String, isGiven: Bool) throws {
     #expect(try ruling(.role(name: name, uid: uid), text).isGiven == isGiven)
@@ -93,6 +102,12 @@ struct PolicyVerdictTests {
       "1 0 8:1 / / rw - ext4 x rw\n2 1 8:2 / /srv rw - ext4 x rw\n3 2 0:5 / /srv/a\\040b rw - tmpfs x rw\n".utf8)
     func below(_ path: String) -> String? { HostMounts.below(Array(path.utf8), mountinfo: text) }
     #expect(below("/srv") == "/srv/a b" && below("/") == "/srv" && below("/srv/a b") == nil && below("/sr") == nil)
+  }
+
+  @Test func whatNoTaskCanHaveIsNeverGiven() throws {
+    let everything = #"{"docker_parameters": "all", "privileged": true, "seccomp": ["/"]}"#
+    let found = try ruling(.impossible("env-file", reason: "why"), everything)
+    #expect(!found.isGiven && found.reason == "no task can have it: why")
   }
 
   @Test func whatIsMountedIsWhatWasJudged() throws {

@@ -184,6 +184,16 @@ class Native(PolicyCase, ExecutorTestCase):
         path = self.policy({"roles": {"allow": ["*", "root"]}})
         self.assertEqual(self.assert_finished(self.run_task(made, "--policy", path)).out(), "0\n")
         self.refused(job("true"), self.policy({"roles": {"deny": ["www-data"]}}), "roles.deny[0]", by_document=True)
+        # An account by another name is that account.
+        with open("/etc/passwd", "r+", encoding="utf-8") as file:
+            size = len(file.read().encode())
+            file.write("twin:x:33:33::/:/bin/sh\n")
+        try:
+            self.refused(
+                job("true", role="twin"), self.policy({"roles": {"deny": ["www-data"]}}), "roles.deny[0] denies",
+                by_document=True)
+        finally:
+            os.truncate("/etc/passwd", size)
         # Root by another name is root; this worker's account files are its own.
         with open("/etc/passwd", "r+", encoding="utf-8") as file:
             size = len(file.read().encode())
@@ -415,8 +425,11 @@ class Docker(PolicyCase, DockerTestCase):
             ("ipc=host", "ipc namespace"), ("userns=host", "user namespace"), ("cgroupns=host", "cgroup namespace"),
             ("cgroup-parent=/", "cgroup_parent"), ("runtime=x", "runtime"), ("network=web", "the network web"),
             ("network=container:x", "other_containers"), ("group-add=0", "groups"), ("gpus=all", "gpus"),
+            ("env-file=/etc/shadow", "no task can have it"), ("label-file=/etc/shadow", "no task can have it"),
+            ("security-opt=seccomp=/etc/x.json", "no task can have it"), ("rm=true", "no task can have it"),
             ("volume=somebodys:/x", "the privilege volumes"), ("mount=type=volume,source=somebodys,dst=/x", "volumes"),
-            ("env-file=/etc/shadow", "/etc/shadow"), ("pids-limit=-1", "pids without limit"), ("shm-size=2m", "shm 2097152"),
+            ("tmpfs=/dev/shm", "shm without limit"), ("tmpfs=/dev/shm:size=2m", "shm 2097152"),
+            ("mount=type=tmpfs,dst=/dev/shm", "shm without limit"), ("pids-limit=-1", "pids without limit"), ("shm-size=2m", "shm 2097152"),
             ("oom-score-adj=-500", "oom"), ("ulimit=rtprio=9", "realtime"),
             # One character of Unicode with the colon, two bytes and a colon to the engine.
             ("volume=/etc\u0600:/x", "/etc"), (f"volume={data}:/x\u0600:ro,rshared", "propagation"),

@@ -60,6 +60,18 @@ enum DockerParameters {
     "tty": "a task has no terminal; its output goes to its log files",
   ]
 
+  /// Options that name a file for the executor to read.
+  private static let readingFiles = ["env-file", "label-file"]
+  static let fileReason = "it would read a file of the host for the task"
+
+  /// Why no task can have an option, whatever an operator allows; `nil` when one can.
+  static func refusal(of name: String, _ value: String) -> String? {
+    if let reason = refused[name] { return isOff(value) ? nil : reason }
+    return readingFiles.contains(name) ? fileReason : DockerRunOptions.refusal(of: name)
+  }
+
+  private static func isOff(_ value: String) -> Bool { value == "false" || value == "0" }
+
   /// Options that are taken and change nothing, with the reason.
   private static let withoutEffect = [
     "log-driver": "the output of a task goes to its own log files, not through the engine",
@@ -102,9 +114,8 @@ enum DockerParameters {
           "this host's operator does not allow it",
           hint: names.isEmpty ? "no Docker parameters are allowed" : "allowed are \(names.joined(separator: ", "))")
       }
-      let isOff = parameter.value == "false" || parameter.value == "0"
       if let reason = refused[name] {
-        if isOff { continue }
+        if isOff(parameter.value) { continue }
         throw refusal(reason)
       }
       if let reason = withoutEffect[name] {

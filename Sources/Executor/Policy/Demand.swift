@@ -89,6 +89,8 @@ struct Demand: Equatable {
     case namespace(HostNamespace)
     /// By its long name.
     case dockerParameter(String)
+    /// A Docker parameter that no task can have, and why.
+    case impossible(String, reason: String)
     case privilege(Privilege)
     /// A path, a rule of the device cgroup, a CDI name, `gpus`.
     case device(String)
@@ -130,7 +132,7 @@ extension Demand.Kind {
     case .hostPath: "host_path"
     case .capability: "capability"
     case .namespace: "host_namespace"
-    case .dockerParameter: "docker_parameter"
+    case .dockerParameter, .impossible: "docker_parameter"
     case .privilege: "privilege"
     case .device: "device"
     case .seccomp: "seccomp"
@@ -145,7 +147,7 @@ extension Demand.Kind {
     case .role(let name, _): name
     case .hostPath(let path, _, _): path
     case .capability(let name), .dockerParameter(let name), .device(let name), .seccomp(let name),
-      .network(let name):
+      .network(let name), .impossible(let name, _):
       name
     case .namespace(let namespace): namespace.rawValue
     case .privilege(let privilege): privilege.rawValue
@@ -160,7 +162,7 @@ extension Demand.Kind {
     case .hostPath: "host_paths"
     case .capability: "capabilities"
     case .namespace: "host_namespaces"
-    case .dockerParameter: "docker_parameters"
+    case .dockerParameter, .impossible: "docker_parameters"
     case .privilege: "privileged"
     case .device: "devices"
     case .seccomp: "seccomp"
@@ -177,7 +179,7 @@ extension Demand.Kind {
     case .hostPath(let path, let writable, _): "the host path \(printable(path.utf8)) (\(writable ? "RW" : "RO"))"
     case .capability(let name): "the capability \(printable(name.utf8))"
     case .namespace(let namespace): "the host's \(namespace.rawValue) namespace"
-    case .dockerParameter(let name): "the Docker parameter \(printable(name.utf8))"
+    case .dockerParameter(let name), .impossible(let name, _): "the Docker parameter \(printable(name.utf8))"
     case .privilege(let privilege): "the privilege \(privilege.rawValue)"
     case .device(let name): "the device \(printable(name.utf8))"
     case .seccomp(let profile):

@@ -51,9 +51,12 @@ struct DockerDemands {
   {
     let origin = Demand.Origin(.container, .key("parameters"), .index(index))
     let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
+    if let reason = DockerParameters.refusal(of: name, parameter.value) {
+      return [Demand(.impossible(name, reason: reason), origin)]
+    }
     let named = Demand(.dockerParameter(name), origin)
     guard case .judged = DockerParameterReach.of(name) else { return [named] }
-    var kinds = DockerDemands.amounts(name, parameter.value) + DockerDemands.files(name, parameter.value)
+    var kinds = DockerDemands.amounts(name, parameter.value) + DockerDemands.profile(name, parameter.value)
     var alone = ContainerCreateRequest(image: container.image)
     let options: [(name: String, value: String)] = [(parameter.name, parameter.value)]
     do throws(DockerRunOptionError) {
@@ -65,18 +68,15 @@ struct DockerDemands {
     return [named] + kinds.map { Demand($0, origin, goesToEngine: true) }
   }
 
-  /// Options that name a file for the executor to read.
-  private static func files(_ name: String, _ value: String) -> [Demand.Kind] {
-    switch name {
-    case "env-file", "label-file": return [.hostPath(value, writable: false)]
-    case "security-opt":
-      for prefix in ["seccomp=", "seccomp:"] where value.utf8.starts(with: prefix.utf8) {
-        let profile = String(decoding: value.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
-        return ["default", "unconfined"].contains(profile) ? [] : [.seccomp(profile)]
-      }
-      return []
-    default: return []
+  /// A seccomp profile in a file: the engine takes its text, which the executor would have to read.
+  private static func profile(_ name: String, _ value: String) -> [Demand.Kind] {
+    guard name == "security-opt" else { return [] }
+    for prefix in ["seccomp=", "seccomp:"] where value.utf8.starts(with: prefix.utf8) {
+      let profile = String(decoding: value.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+      if ["default", "unconfined"].contains(profile) { return [] }
+      return [.impossible("security-opt \(value)", reason: DockerParameters.fileReason)]
     }
+    return []
   }
 
   /// Options that ask for so much of something. A number that cannot be read is refused by the option itself.
@@ -144,14 +144,44 @@ struct RequestDemands {
         add(.storage, when: isForeign || !mount.volumeOptions.isEmpty)
         // No name of a volume has a slash.
         if mount.source.utf8.contains(UInt8(ascii: "/")) { add(.hostPath(mount.source, writable: true)) }
-      case .tmpfs, .image: break
+      case .tmpfs: add(.amount(.shm, mount.tmpfsSize.flatMap { $0 > 0 ? $0 : nil }), when: mount.target)
+      case .image: break
       case .cluster, .npipe: add(.privilege(.storage))
       }
       add(.propagation, when: !RequestDemands.isolatedPropagation.contains(mount.propagation))
     }
+    for (target, options) in config.tmpfs.sorted(by: { $0.key < $1.key }) {
+      add(.amount(.shm, RequestDemands.size(ofMemory: options)), when: target)
+    }
     add(.storage, when: !["", "local"].contains(config.volumeDriver))
     add(.storage, when: config.storageOptions.keys.contains { $0 != "size" })
     add(.otherContainers, when: !config.volumesFrom.isEmpty)
+  }
+
+  /// Memory that stands in the place of `/dev/shm`, or has it.
+  private mutating func add(_ memory: Demand.Kind, when target: String) {
+    let place = DockerRequest.cleaned(target)
+    let shared = ["dev", "shm"].map { Array($0.utf8) }
+    if place.starts(with: shared) || place == Array(shared.dropLast()) { add(memory) }
+  }
+
+  /// What the mount options of a tmpfs allow in bytes; `nil` for no limit, and for what only the kernel can tell (tmpfs(5)).
+  static func size(ofMemory options: String) -> Int64? {
+    var size: Int64?
+    for option in options.utf8.split(separator: UInt8(ascii: ",")) {
+      if option.starts(with: "nr_blocks=".utf8) { return nil }
+      guard option.starts(with: "size=".utf8) else { continue }
+      var digits = option.dropFirst(5)
+      let factors: [UInt8: Int64] = [0x6b: 1 << 10, 0x6d: 1 << 20, 0x67: 1 << 30]
+      let factor = digits.last.flatMap { factors[$0 | 0x20] }
+      if factor != nil { digits = digits.dropLast() }
+      guard digits.allSatisfy({ (0x30...0x39).contains($0) }),
+        let number = Int64(String(decoding: digits, as: UTF8.self)),
+        case let (bytes, overflow) = number.multipliedReportingOverflow(by: factor ?? 1), !overflow, bytes > 0
+      else { return nil }
+      size = bytes
+    }
+    return size
   }
 
   /// The network that a task has by default needs no leave, nor one that is less.

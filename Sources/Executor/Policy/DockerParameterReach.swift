@@ -28,13 +28,11 @@ enum DockerParameterReach: Equatable {
     "cpu-rt-runtime": ["privileged"],
     "device": ["devices"],
     "device-cgroup-rule": ["devices"],
-    "env-file": ["host_paths"],
     "gpus": ["devices"],
     "group-add": ["privileged"],
     "ipc": ["host_namespaces", "privileged"],
-    "label-file": ["host_paths"],
     "link": ["privileged"],
-    "mount": ["host_paths", "privileged"],
+    "mount": ["ceilings", "host_paths", "privileged"],
     "network": ["networks", "privileged"],
     "oom-kill-disable": ["privileged"],
     "oom-score-adj": ["privileged"],
@@ -45,6 +43,7 @@ enum DockerParameterReach: Equatable {
     "security-opt": ["privileged", "seccomp"],
     "shm-size": ["ceilings"],
     "storage-opt": ["privileged"],
+    "tmpfs": ["ceilings"],
     "ulimit": ["privileged"],
     "userns": ["host_namespaces"],
     "uts": ["host_namespaces"],
@@ -60,8 +59,6 @@ enum DockerParameterReach: Equatable {
     "memory", "memory-reservation", "memory-swap", "memory-swappiness",
     // Less than a container has without it.
     "cap-drop", "read-only",
-    // Files of the container's own.
-    "tmpfs",
     // What it is called and how it finds others; publishing is the name's to allow, as for port_mappings.
     "add-host", "dns", "dns-option", "dns-search", "domainname", "expose", "hostname", "ip", "ip6", "link-local-ip",
     "mac-address", "network-alias", "publish", "publish-all",
@@ -75,7 +72,7 @@ enum DockerParameterReach: Equatable {
   ]
 
   private static let neverNames = [
-    "attach", "cidfile", "cpu-count", "cpu-percent", "detach", "detach-keys", "help", "init", "interactive",
-    "io-maxbandwidth", "io-maxiops", "name", "restart", "rm", "sig-proxy", "tty", "use-api-socket",
+    "attach", "cidfile", "cpu-count", "cpu-percent", "detach", "detach-keys", "env-file", "help", "init", "interactive",
+    "io-maxbandwidth", "io-maxiops", "label-file", "name", "restart", "rm", "sig-proxy", "tty", "use-api-socket",
   ]
 }

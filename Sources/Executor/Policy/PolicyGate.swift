@@ -25,7 +25,8 @@ struct PolicyGate {
     let judge = PolicyJudge(
       policy: policy, words: words,
       allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
-      resolve: HostPathCache().resolve, mountBelow: { HostMounts.below($0) })
+      resolve: HostPathCache().resolve, mountBelow: { HostMounts.below($0) },
+      uid: { (name) throws(Errno) in try HostAccounts.user(name)?.uid })
     let demands = PolicyDemands.of(task, try? identity.get(), settings)
     var rulings: [(ruling: Ruling, place: DocumentPlace)] = []
     for demand in demands {

@@ -31,6 +31,8 @@ struct PolicyJudge {
   let resolve: (String) -> ResolvedPath
   /// Something that is mounted below a path of the host; `nil`: nothing.
   let mountBelow: ([UInt8]) -> String?
+  /// The number of an account of the host; `nil` where it has none of that name.
+  let uid: (String) throws(Errno) -> UInt32?
 
   func ruling(_ demand: Demand) -> Ruling {
     guard let policy else {
@@ -44,6 +46,7 @@ struct PolicyJudge {
       return word(demand, policy.capabilities.first { $0.has(name) || $0.has("ALL") })
     case .namespace(let namespace): return word(demand, policy.namespaces.first { $0.has(namespace.rawValue) })
     case .dockerParameter(let name): return dockerParameter(demand, name, policy)
+    case .impossible(_, let reason): return denied(demand, nil, "no task can have it: \(reason)")
     case .privilege(let privilege):
       if let all = policy.allPrivileges { return given(demand, all) }
       return word(demand, policy.privileges.first { $0.has(privilege.rawValue) })
@@ -77,10 +80,20 @@ struct PolicyJudge {
   private func role(_ demand: Demand, _ name: String, _ uid: UInt32?, _ policy: Policy) -> Ruling {
     if words.role { return given(demand, nil, "--role on the command line is the operator's word") }
     // An account with the number 0 is root, whatever it is called.
-    let denies = policy.deniedRoles.first {
-      $0.has(name) || (uid == 0 ? $0.has("root") : $0.has("*"))
+    for entry in policy.deniedRoles {
+      if entry.has(name) || (uid == 0 ? entry.has("root") : entry.has("*")) {
+        return denied(demand, entry.rule, "denied by \(entry.rule.name)")
+      }
+      // Whoever has the number of an account that is denied is that account, whatever it is called.
+      guard let uid, !entry.has("*") else { continue }
+      do throws(Errno) {
+        if try self.uid(entry.text) == uid {
+          return denied(demand, entry.rule, "it is uid \(uid), which \(entry.rule.name) denies as \(entry.text)")
+        }
+      } catch {
+        return denied(demand, entry.rule, "\(entry.rule.name), \(entry.text), cannot be looked up: \(error)")
+      }
     }
-    if let denies { return denied(demand, denies.rule, "denied by \(denies.rule.name)") }
     guard let allowed = policy.allowedRoles else {
       return uid == 0
         ? denied(demand, nil, "uid 0 must be named in roles.allow")
