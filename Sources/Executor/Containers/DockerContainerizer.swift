@@ -162,10 +162,13 @@ struct DockerContainerizer: Containerizer {
       isOwn: request.mayRemount)
     var hostPaths = DockerRequest.HostPaths(
       handover: handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
-    if request.needsAccountFiles { hostPaths.accounts = try accountFiles(details, nonce, signals) }
+    let probe = DockerProbe(
+      engine: engine, creation: creation, owner: owner(nonce), request: request, image: details,
+      workDirectory: paths.workDirectory, signals: signals)
+    if request.needsAccountFiles { hostPaths.accounts = try probe.accountFiles(for: identity, in: paths.accounts) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce, signals)
-    try checkMountPoints(of: id, create, request.ownMounts(nonce, hostPaths), details, nonce, signals)
+    try probe.checkMountPoints(of: id, create, own: request.ownMounts(nonce, hostPaths))
     let start = try DockerStart(id, at: engine, reception, until: signals)
     try start.begin()
     // While the engine is at it.
@@ -202,47 +205,6 @@ struct DockerContainerizer: Containerizer {
 
   private var knownNonce: String? {
     (try? readFile(paths.containerNonce, limit: 64)).map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  /// The role user for a root that cannot be written to.
-  private func accountFiles(
-    _ details: ImageDetails, _ nonce: String, _ signals: SharedDescriptor
-  ) throws(CommandFailure) -> [(target: String, source: String)] {
-    try withProbe(details, nonce, signals) { (id) throws(CommandFailure) in
-      try DockerAccounts(engine: engine, identity: identity, directory: paths.accounts).make(in: id)
-    }
-  }
-
-  /// Nothing is made in what a container has of the host. What is mounted where the engine itself says best, before it starts it.
-  private func checkMountPoints(
-    of id: ContainerID, _ create: ContainerCreateRequest, _ own: [MountSpec], _ details: ImageDetails, _ nonce: String,
-    _ signals: SharedDescriptor
-  ) throws(CommandFailure) {
-    let config = create.hostConfig
-    guard config.mounts.count > own.count || !config.binds.isEmpty || !config.volumesFrom.isEmpty else { return }
-    let found = try atEngine { () throws(DockerEngineError) in try engine.inspectContainer(id).mounts }
-    let points = try DockerMountPoints(found, create, own: own.map(\.target))
-    guard points.hasForeign else { return }
-    try withProbe(details, nonce, signals) { (probe) throws(CommandFailure) in
-      let links = DockerImageLinks(engine, probe)
-      try points.check { (path) throws(CommandFailure) in try links.link(path) }
-    }
-  }
-
-  /// Looks into a container of the image that is never started. Where that fails it is for `abandon` to remove.
-  private func withProbe<Found>(
-    _ details: ImageDetails, _ nonce: String, _ signals: SharedDescriptor,
-    _ look: (ContainerID) throws(CommandFailure) -> Found
-  ) throws(CommandFailure) -> Found {
-    let create = request.probe(
-      paths.taskID, image: details, nonce: nonce, workDirectory: paths.workDirectory)
-    // Named, so that one which comes late cannot stand beside another.
-    let id = try creation.create(
-      create, name: DockerOwnership.probeName(paths.taskID), for: owner(nonce), until: signals
-    ).id
-    let found = try look(id)
-    try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
-    return found
   }
 
   private func makeContainer(

@@ -1,0 +1,56 @@
+import DockerEngineClient
+import LaunchModel
+import LinuxKernel
+
+/// Looks into a task's image by way of a container that is never started, so that nothing in it can move meanwhile.
+struct DockerProbe {
+  let engine: DockerEngine
+  let creation: DockerCreation
+  let owner: DockerOwnership
+  let request: DockerRequest
+  let image: ImageDetails
+  let workDirectory: String
+  /// Ends the wait for the engine.
+  let signals: SharedDescriptor
+
+  /// The role user for a root that cannot be written to.
+  func accountFiles(
+    for identity: Identity, in directory: String
+  ) throws(CommandFailure) -> [(target: String, source: String)] {
+    try look { (id) throws(CommandFailure) in
+      try DockerAccounts(engine: engine, identity: identity, directory: directory).make(in: id)
+    }
+  }
+
+  /// Nothing is made in what a container has of the host. What is mounted where the engine itself says best, when it has made
+  /// the container and before it starts it.
+  ///
+  /// - Parameters:
+  ///   - create: what the engine was asked for.
+  ///   - own: what of that is the executor's.
+  func checkMountPoints(
+    of id: ContainerID, _ create: ContainerCreateRequest, own: [MountSpec]
+  ) throws(CommandFailure) {
+    let config = create.hostConfig
+    guard config.mounts.count > own.count || !config.binds.isEmpty || !config.volumesFrom.isEmpty else { return }
+    let found = try atEngine { () throws(DockerEngineError) in try engine.inspectContainer(id).mounts }
+    let points = try DockerMountPoints(found, create, own: own.map(\.target))
+    guard points.hasForeign else { return }
+    try look { (probe) throws(CommandFailure) in
+      let links = DockerImageLinks(engine, probe)
+      try points.check { (path) throws(CommandFailure) in try links.link(path) }
+    }
+  }
+
+  /// A container for one look. Where that fails it is for `abandon` to remove.
+  private func look<Found>(_ body: (ContainerID) throws(CommandFailure) -> Found) throws(CommandFailure) -> Found {
+    let create = request.probe(owner.taskID, image: image, nonce: owner.nonce, workDirectory: workDirectory)
+    // Named, so that one which comes late cannot stand beside another.
+    let id = try creation.create(
+      create, name: DockerOwnership.probeName(owner.taskID), for: owner, until: signals
+    ).id
+    let found = try body(id)
+    try atEngine { () throws(DockerEngineError) in try engine.removeContainer(id, force: true, volumes: true) }
+    return found
+  }
+}
