@@ -16,14 +16,12 @@ struct LogIndexWriter {
   /// Who reads merges by milliseconds.
   private static let spacing: UInt64 = 1_000_000
   private static let wideSpacing: UInt64 = 1_000_000_000
-  /// Every file's index may have this much, so that rare and short lines have their times.
-  private static let largestAllowance: UInt64 = 65536
   private let allowance: UInt64
 
-  /// - Parameter allowance: what the log itself may have: beside a small one not more.
+  /// - Parameter allowance: what every file's index may have (`LogFileBounds`).
   init(directory: SharedDescriptor, allowance: UInt64) {
     self.directory = directory
-    self.allowance = min(allowance, Self.largestAllowance)
+    self.allowance = allowance
   }
 
   /// Notes that bytes which were read now begin at `offset` of the log; called before they are written. A process that

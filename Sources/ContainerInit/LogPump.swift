@@ -16,7 +16,7 @@ final class LogPump {
   private var file: SharedDescriptor
   private let directory: SharedDescriptor
   private let name: String
-  private let maximumBytes: UInt64
+  private let bounds: LogFileBounds
   private let backups: Int
   /// Rotated files that there are and that are renamed with each rotation, `name.1` and on.
   private var rotated = 0
@@ -38,11 +38,6 @@ final class LogPump {
 
   /// As much as a pipe holds by default, so that one wake-up empties it.
   static let chunk = 65536
-  /// A line may exceed the limit by this much before it is cut; a small file by as much again.
-  private static let largestSlack: UInt64 = 65536
-  private var slack: UInt64 { min(Self.largestSlack, maximumBytes) }
-  /// What a file has room for at the least, however small its limit.
-  static let smallestFile: UInt64 = 4096
 
   init(
     pipe: SharedDescriptor, file: SharedDescriptor, directory: SharedDescriptor, name: String, maximumBytes: UInt64,
@@ -52,10 +47,9 @@ final class LogPump {
     self.file = file
     self.directory = directory
     self.name = name
-    // Room for the slack above it.
-    self.maximumBytes = min(max(maximumBytes, Self.smallestFile), UInt64(Int.max / 4))
+    bounds = LogFileBounds(maximumBytes: maximumBytes)
     self.backups = Int(backups)
-    index = LogIndexWriter(directory: directory, allowance: self.maximumBytes)
+    index = LogIndexWriter(directory: directory, allowance: bounds.indexAllowance)
     size = try status(of: file.rawValue).size
     try pipe.descriptor.setNonBlocking(true)
   }
@@ -99,7 +93,7 @@ final class LogPump {
   private func move(through buffer: TransferBuffer) -> Int? {
     do throws(Errno) {
       // Not much more than fits, so that it is not for many small files at once.
-      let wanted = min(UInt64(Self.chunk), room + Self.smallestFile)
+      let wanted = min(UInt64(Self.chunk), room + LogFileBounds.smallestFile)
       guard let count = try buffer.fill(from: pipe.descriptor, upTo: Int(wanted)) else { return nil }
       if count == 0 {
         isAtEnd = true
@@ -117,10 +111,7 @@ final class LogPump {
   }
 
   /// What the file can take before it is full.
-  private var room: UInt64 { maximumBytes > size ? maximumBytes - size : 0 }
-
-  /// What a file may have at most, even if it cannot be rotated.
-  private var bound: UInt64 { 2 * maximumBytes + slack }
+  private var room: UInt64 { bounds.maximumBytes > size ? bounds.maximumBytes - size : 0 }
 
   /// An operator may have cut the file short, or written to it. The stream's position stays what it is: what was cut off
   /// lies before the file now.
@@ -148,13 +139,13 @@ final class LogPump {
       let newline = UInt8(ascii: "\n")
       var end = buffer.lastIndex(of: newline, in: start..<(start + room)).map { $0 + 1 }
       if end == nil { end = buffer.firstIndex(of: newline, in: (start + room)..<count).map { $0 + 1 } }
-      let cut = min(end ?? count, start + Int(bound > size ? bound - size : 0))
+      let cut = min(end ?? count, start + Int(bounds.bound > size ? bounds.bound - size : 0))
       try append(buffer, start..<cut)
       start = cut
-      guard end != nil || size >= maximumBytes + slack else { continue }
+      guard end != nil || size >= bounds.maximumBytes + bounds.slack else { continue }
       do throws(Errno) { try rotate() } catch {
         // The file can take the rest though it is full: better too large than cut off. Tried again with the next bytes.
-        let end = min(count, start + Int(bound > size ? bound - size : 0))
+        let end = min(count, start + Int(bounds.bound > size ? bounds.bound - size : 0))
         try append(buffer, start..<end)
         guard end == count else { throw error }
         trouble = .cannotRotate(error)

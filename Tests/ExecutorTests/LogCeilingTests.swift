@@ -24,13 +24,31 @@ import Testing
     #expect(surplus(9, runs) == ["a0", "b0", "b1"])
   }
 
-  @Test func whatLivesAndTheLastEndOfEachProcessStay() {
+  @Test func theNewestRunOfEachProcessStays() {
     let runs = [
       run("a", 0, ended: 1), run("a", 1, ended: 2), run("a", 2, ended: nil, 500), run("b", 0, ended: 3, 700),
       run("c", 0, ended: nil),
     ]
-    #expect(surplus(1, runs) == ["a0"])
+    #expect(surplus(1, runs) == ["a0", "a1"])
     #expect(surplus(0, [run("a", 0, ended: 1)]) == [])
+  }
+
+  /// Of a process that keeps crashing, the run before matters most.
+  @Test func theRunBeforeGoesLast() {
+    let runs = [
+      run("a", 0, ended: 1), run("a", 1, ended: nil), run("b", 0, ended: 2), run("b", 1, ended: 3),
+      run("b", 2, ended: nil),
+    ]
+    #expect(surplus(8, runs) == ["b0"])
+    #expect(surplus(6, runs) == ["b0", "a0"])
+    #expect(surplus(4, runs) == ["b0", "a0", "b1"])
+  }
+
+  /// Not for the half of its disk: what the run before has is worth more than that other files have room.
+  @Test func theRunBeforeStaysUnderALimitOfDisk() {
+    let runs = [run("a", 0, ended: 1), run("a", 1, ended: 2), run("a", 2, ended: nil)]
+    let ceiling = LogCeiling(asked: 10 << 20, disk: 2 << 20)
+    #expect(ceiling.surplus(runs).map(\.number) == [0])
   }
 
   /// Two names that only look equal are two processes.

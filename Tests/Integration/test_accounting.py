@@ -1,5 +1,6 @@
 """What is done for a task counts against it: logs, console files, inodes, the journal."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import time
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import wait_until
+from test_policy import PolicyCase
 
 MIB = 1 << 20
 REASON = "REASON_CONTAINER_LIMITATION_DISK"
@@ -99,6 +101,81 @@ class Logs(ExecutorTestCase):
         self.assertEqual(self.aurora("logs", outcome.id).out, text)
         self.assertEqual(self.aurora("logs", outcome.id, "--tail", "30000").out.count("\n"), 30000)
         self.assertEqual(self.aurora("logs", outcome.id, "--since", "1h").out, text)
+
+
+class Ceiling(PolicyCase, ExecutorTestCase):
+    """What an operator says of the logs holds for all of them, of runs that live as well."""
+
+    LOUD = ("yes $(head -c 100 /dev/zero | tr '\\0' x) | head -c {0}; yes | head -c {0} >&2; echo; echo the end; "
+            "echo done > done; " + FOREVER)
+
+    def ceiling(self, log_bytes):
+        return self.policy({"ceilings": {"log_bytes": log_bytes}})
+
+    def held(self, *processes, executor_dies=False):
+        task = self.start_task(
+            document(*processes, finalization_wait=1), "--policy", self.ceiling(MIB))
+        if executor_dies:
+            task.wait_running().kill()
+        done = os.path.join(task.sandbox, "done")
+        wait_until(lambda: os.path.exists(done), "the end of what is written", 40)
+        time.sleep(0.3)
+        logs = os.path.join(os.path.dirname(task.sandbox), "logs")
+        self.assertLess(disk_of(logs), MIB + 32768)
+        return task
+
+    def end(self, task):
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        self.assertTrue(self.aurora("logs", outcome.id, "--process", "main", "--stdout").out.endswith("\nthe end\n"))
+        return outcome
+
+    def test_a_live_log_without_rotation(self):
+        self.end(self.held(process("main", self.LOUD.format(40 * MIB), logger={"mode": "standard"})))
+
+    def test_a_live_log_that_asks_for_larger_files(self):
+        self.end(self.held(logged("main", self.LOUD.format(20 * MIB), 50 * MIB, 4)))
+
+    def test_several_live_logs_share_it(self):
+        loud = "yes | head -c 20000000; " + FOREVER
+        self.end(self.held(
+            process("main", "while ! [ -e three ]; do sleep 0.05; done;" + self.LOUD.format(5 * MIB), logger={"mode": "standard"}),
+            logged("two", loud, 50 * MIB, 4),
+            process("three", "yes | head -c 20000000; echo > three; " + FOREVER, logger={"mode": "standard"})))
+
+    def test_without_an_executor(self):
+        task = self.held(
+            process("main", "sleep 1; " + self.LOUD.format(40 * MIB).replace(FOREVER, "sleep 3"), logger={"mode": "standard"}),
+            executor_dies=True)
+        self.assert_finished(self.host.recover(task.id))
+        self.assertTrue(self.aurora("logs", task.id, "--stdout").out.endswith("\nthe end\n"))
+
+    def test_runs_that_are_over_make_room_for_one_that_lives(self):
+        script = ("echo run $AURORA_RUN; [ $AURORA_RUN -lt 3 ] && { yes | head -c 150000; yes | head -c 150000 >&2; exit 1; }; "
+                  + self.LOUD.format(20 * MIB))
+        task = self.start_task(
+            document(process("main", script, max_failures=9, min_duration=0, logger={"mode": "standard"})),
+            "--policy", self.ceiling(MIB))
+        wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "done")), "the end of what is written", 40)
+        logs = os.path.join(os.path.dirname(task.sandbox), "logs")
+        wait_until(lambda: disk_of(logs) < MIB + 32768, "room", 5)
+        outcome = self.end(task)
+        self.assertIn("were removed: the logs of all runs may take 1 MiB", " ".join(outcome.result["notes"]))
+
+    def test_the_plan_says_what_is_held(self):
+        path = self.host.write("p.json", document(
+            process("main", "true", logger={"mode": "standard"}), logged("web", "true", 50 * MIB, 4),
+            logged("small", "true", 4096, 1)))
+        words = ("plan", "--task", path, "--policy", self.ceiling(100 * MIB), "--role", "nobody")
+        said = self.aurora(*words).out
+        self.assertIn("logs       at most 100 MiB, of all runs\n", said)
+        self.assertRegex(said, r"\n  main: a stream has a file of .* and 9 old ones\n")
+        self.assertRegex(said, r"\n  web: a stream has a file of .* instead of 50 MiB and 4 old ones\n")
+        self.assertNotIn("small: a stream", said)
+        logs = json.loads(self.aurora(*words, "--output", "json").out)["logs"]
+        self.assertEqual(logs["most_bytes"], 100 * MIB)
+        self.assertEqual(logs["files"][1]["asked"], {"log_size": 50 * MIB, "backups": 4})
+        self.assertEqual(logs["files"][2], {"process": "small", "log_size": 4096, "backups": 1})
 
 
 class Files(ExecutorTestCase):

@@ -22,7 +22,8 @@ enum PlanCommand {
     var containerizer = try ContainerizerChoice.make(task, try gate.identity.get(), settings, paths)
     if containerizer.imageName != nil { try containerizer.locate() }
     let report = PlanReport(
-      try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict)
+      try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict,
+      logs: LogsReport(task.processes, ceiling: settings.logBytes))
     if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
     return .finished
   }
@@ -35,11 +36,14 @@ struct PlanReport {
   private let engine: EngineRequest?
   /// What a policy gave leave for.
   private let verdict: PolicyVerdict?
+  private let logs: LogsReport?
 
   init(
-    _ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil, verdict: PolicyVerdict? = nil
+    _ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil, verdict: PolicyVerdict? = nil,
+    logs: LogsReport? = nil
   ) {
     self.verdict = verdict
+    self.logs = logs
     self.plan = plan
     self.task = task
     self.engine = engine
@@ -118,7 +122,7 @@ struct PlanReport {
       ("image_environment", JSON(plan.environment.map { JSON($0.name) })), ("sandbox", JSON(plan.sandbox)),
       ("image_command", plan.imageCommand.isEmpty ? nil : JSON(plan.imageCommand.map { JSON($0) })),
       ("image_working_directory", plan.imageWorkingDirectory.map { JSON($0) }),
-      ("processes", task.map { JSON($0.processes.map { JSON($0.name) }) }),
+      ("processes", task.map { JSON($0.processes.map { JSON($0.name) }) }), ("logs", logs?.json),
       (
         "ports",
         task.flatMap { task in
@@ -166,6 +170,7 @@ struct PlanReport {
     } else if engine == nil {
       lines.append("seccomp    unconfined")
     }
+    if let logs { lines += logs.lines }
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
       if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }

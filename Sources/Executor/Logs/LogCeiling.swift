@@ -1,12 +1,9 @@
-import Glibc
-import LinuxKernel
 import TaskModel
 
 /// What the logs of all runs of a task may take together: those of the oldest ended runs are removed for the others.
 ///
-/// A run that lives keeps its logs, and so do the last run of each process that has ended and what comes after it: of a
-/// process that keeps crashing, the run before matters most. The bounds on what these write are those of rotation, and the
-/// task's limit of disk.
+/// The newest run of each process keeps its logs: `LogBound` has it that those fit. The last run that has ended before it
+/// stays as long as anything else can go: of a process that keeps crashing, the run before matters most.
 struct LogCeiling {
   /// A run of which there are logs.
   struct Run: Equatable {
@@ -17,12 +14,18 @@ struct LogCeiling {
     let bytes: UInt64
   }
 
+  /// What the settings say.
+  let asked: UInt64
+  /// What runs that are over and not the last make room for.
   let bytes: UInt64
 
   /// - Parameters:
   ///   - asked: what the settings say.
   ///   - disk: the task's limit of disk: at most half of it, so that logs that could be removed do not end the task.
-  init(asked: UInt64, disk: UInt64?) { bytes = min(asked, disk.map { $0 / 2 } ?? .max) }
+  init(asked: UInt64, disk: UInt64?) {
+    self.asked = asked
+    bytes = min(asked, disk.map { $0 / 2 } ?? .max)
+  }
 
   /// Without an operator's word.
   static let standard: UInt64 = 10 << 30
@@ -31,14 +34,21 @@ struct LogCeiling {
   func surplus(_ runs: [Run]) -> [Run] {
     var sum = runs.reduce(0 as UInt64) { $0 + min($1.bytes, 1 << 50) }
     guard sum > bytes else { return [] }
-    var last: [[UInt8]: Int] = [:]
-    for run in runs where run.endedAt != nil {
-      last[Array(run.process.utf8)] = max(last[Array(run.process.utf8)] ?? 0, run.number)
+    var (newest, lastEnd): ([[UInt8]: Int], [[UInt8]: Int]) = ([:], [:])
+    for run in runs {
+      let name = Array(run.process.utf8)
+      newest[name] = max(newest[name] ?? 0, run.number)
+      if run.endedAt != nil { lastEnd[name] = max(lastEnd[name] ?? 0, run.number) }
     }
+    func isLastEnd(_ run: Run) -> Bool { run.number == lastEnd[Array(run.process.utf8)] }
+    let ended = runs.filter { $0.endedAt != nil }
+      .sorted { ($0.endedAt ?? 0, $0.number) < ($1.endedAt ?? 0, $1.number) }
     var surplus: [Run] = []
-    let candidates = runs.filter { $0.endedAt != nil && $0.number < last[Array($0.process.utf8)] ?? 0 }
-    for run in candidates.sorted(by: { ($0.endedAt ?? 0, $0.number) < ($1.endedAt ?? 0, $1.number) }) {
-      guard sum > bytes else { break }
+    for run in ended where !isLastEnd(run) && sum > bytes {
+      sum -= run.bytes
+      surplus.append(run)
+    }
+    for run in ended where isLastEnd(run) && run.number < newest[Array(run.process.utf8)] ?? 0 && sum > asked {
       sum -= run.bytes
       surplus.append(run)
     }
@@ -69,75 +79,5 @@ struct LogCeiling {
         "logs of \(name) run\(all.count == 1 ? "" : "s") \(text.joined(separator: ", ")) were removed: the logs of all "
         + "runs may take \(Quantity.bytes(bytes))"
     }
-  }
-}
-
-/// Holds a task to its ceiling. What the logs of an ended run take is looked up once, and nothing is while no run could go.
-final class LogKeeper {
-  private let ceiling: LogCeiling
-  private let paths: TaskPaths
-  private var sizes: [RunReference: UInt64] = [:]
-  private var removed: [(process: String, run: Int)]
-  private var gone: Set<RunReference>
-  /// Where looking costs, it is not done for more than a tenth of the time.
-  private var notBefore: UInt64 = 0
-  private static let cheap: UInt64 = 2_000_000
-
-  /// - Parameter removed: what another executor has removed.
-  init(_ ceiling: LogCeiling, _ paths: TaskPaths, removed: [RunReference]) {
-    (self.ceiling, self.paths) = (ceiling, paths)
-    self.removed = removed.map { ($0.process, $0.run) }
-    gone = Set(removed)
-  }
-
-  var notes: [String] { ceiling.note(removed) }
-
-  /// Removes what is too much; returns the runs whose logs it was.
-  func makeRoom(_ processes: [ProcessRecord], _ definitions: [String: ProcessDefinition]) -> [RunReference] {
-    let began = Clock.now
-    guard began >= notBefore, processes.contains(where: hasSpare) else { return [] }
-    var runs: [LogCeiling.Run] = []
-    for process in processes where writesFiles(definitions[process.name]) {
-      for run in process.runs {
-        let reference = RunReference(process: process.name, run: run.number)
-        guard run.forkedAt != nil, !gone.contains(reference) else { continue }
-        let endedAt = run.state.isTerminal ? run.endedAt ?? 0 : nil
-        runs.append(.init(process: process.name, number: run.number, endedAt: endedAt, bytes: size(reference, endedAt)))
-      }
-    }
-    let cost = Clock.now - began
-    if cost > LogKeeper.cheap { notBefore = Clock.now + 9 * cost }
-    var done: [RunReference] = []
-    for run in ceiling.surplus(runs) {
-      let reference = RunReference(process: run.process, run: run.number)
-      guard (try? removeTree(paths.logs(run.process, run.number))) != nil else { continue }
-      sizes[reference] = nil
-      gone.insert(reference)
-      removed.append((run.process, run.number))
-      done.append(reference)
-    }
-    return done
-  }
-
-  /// Whether it has an ended run besides the last one.
-  private func hasSpare(_ process: ProcessRecord) -> Bool { process.runs.count > 1 && process.runs[1].state.isTerminal }
-
-  private func writesFiles(_ process: ProcessDefinition?) -> Bool {
-    ![.console, .none].contains(process?.logger?.destination ?? .file)
-  }
-
-  private func size(_ run: RunReference, _ endedAt: UInt64?) -> UInt64 {
-    if let known = sizes[run] { return known }
-    var bytes: UInt64 = 0
-    if let directory = try? openFile(paths.logs(run.process, run.run), O_RDONLY | O_DIRECTORY | O_NOFOLLOW) {
-      let number = directory.rawValue
-      try? forEachEntry(of: number) { name, _ in
-        bytes += ((try? status(of: name, at: number))?.blocks ?? 0) * 512
-        return true
-      }
-    }
-    // A run that lives writes on.
-    if endedAt != nil { sizes[run] = bytes }
-    return bytes
   }
 }

@@ -21,8 +21,15 @@ struct RunLogs {
   /// `console` keeps no log: its files are in the run directory, and only until they have been shown. By files rather
   /// than a pipe, since nobody may be there to read: a process goes on all the same, and `recover` finds what it wrote.
   ///
-  /// - Parameter consoles: how many `console` processes the task has.
-  static func mode(for process: ProcessDefinition, consoles: Int = 1) -> LogMode {
+  /// - Parameters:
+  ///   - consoles: how many `console` processes the task has.
+  ///   - bound: what a stream of files that are kept may take; `nil` where only the kind matters.
+  static func mode(for process: ProcessDefinition, consoles: Int = 1, within bound: LogBound? = nil) -> LogMode {
+    let asked = asked(process, consoles)
+    return process.keepsLog ? bound?.hold(asked) ?? asked : asked
+  }
+
+  private static func asked(_ process: ProcessDefinition, _ consoles: Int) -> LogMode {
     guard let logger = process.logger else { return standard }
     switch (logger.destination, logger.mode) {
     case (.none, _): return .discard
@@ -30,15 +37,17 @@ struct RunLogs {
       // Two streams of two files each; one has as much again for the end of a line, and for its index.
       let size = waiting / UInt64(max(1, consoles)) / 12
       return .files(maximumBytes: min(max(size, 4096), 1 << 20), backups: 1)
-    case (_, .standard): return .files(maximumBytes: .max, backups: 0)
+    // One file, as long as it fits; then as many pieces as it is bound to.
+    case (_, .standard): return .files(maximumBytes: .max, backups: .max)
     case (_, .rotate):
       return .files(maximumBytes: UInt64(clamping: logger.logSize), backups: UInt32(clamping: logger.backups))
     }
   }
 
   /// Makes the run's directory with its two files.
-  init(_ process: ProcessDefinition, run: Int, in roots: LogRoots, consoles: Int) throws(Errno) {
-    mode = RunLogs.mode(for: process, consoles: consoles)
+  init(_ process: ProcessDefinition, run: Int, in roots: LogRoots, consoles: Int, within bound: LogBound) throws(Errno)
+  {
+    mode = RunLogs.mode(for: process, consoles: consoles, within: bound)
     guard mode != .discard else {
       descriptors = []
       return

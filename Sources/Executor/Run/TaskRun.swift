@@ -236,9 +236,9 @@ struct TaskRun {
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
         monitors: try monitors(context, machine, container, isNew: !resuming),
-        logKeeper: LogKeeper(
-          LogCeiling(asked: settings.logBytes, disk: DiskLimit.bytes(context.task, settings)), paths,
-          removed: context.removedLogs),
+        logKeeper: try LogKeeper(
+          LogCeiling(asked: settings.logBytes, disk: DiskLimit.bytes(context.task, settings)), context.task.processes,
+          paths, removed: context.removedLogs),
         signals: signals)
     } catch {
       _ = container.destroy()

@@ -11,7 +11,7 @@ import TaskModel
 /// Nothing here decides anything about the task.
 final class TaskSupervisor {
   private enum Source: UInt64 {
-    case signals = 1, timer, initProcess, containerEnd, logs, output, answer
+    case signals = 1, timer, initProcess, containerEnd, logs, output, answer, logRoom
     /// The first of the monitors; the others follow.
     case monitors
   }
@@ -65,7 +65,7 @@ final class TaskSupervisor {
   ///   - notes: what another executor has noted for the result.
   ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
-  ///   - logKeeper: what removes logs of runs that are over.
+  ///   - logKeeper: what holds the logs to their ceiling.
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   init(
@@ -115,6 +115,7 @@ final class TaskSupervisor {
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
+    try poller.add(logKeeper.descriptor, token: Source.logRoom.rawValue)
     if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
     try poller.add(publisher.output.descriptor, token: Source.output.rawValue)
     for (index, monitor) in self.monitors.enumerated() {
@@ -151,6 +152,7 @@ final class TaskSupervisor {
           case .output:
             publisher.output.goOn()
             follower?.goOn()
+          case .logRoom: try makeRoomForLogs()
           case .monitors:
             // It may be about to measure them.
             try makeRoomForLogs()
@@ -265,7 +267,7 @@ final class TaskSupervisor {
     try makeRoomForLogs()
     let logs: RunLogs
     do throws(Errno) {
-      logs = try RunLogs(process, run: run, in: logRoots, consoles: consoles)
+      logs = try RunLogs(process, run: run, in: logRoots, consoles: consoles, within: logKeeper.bound)
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))

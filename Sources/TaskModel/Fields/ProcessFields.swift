@@ -38,7 +38,8 @@ enum LoggerFields {
     "destination", .choice(["file", "console", "both", "none"]), standard: "file",
     "Log files, the executor's own standard output and standard error, both, or nowhere.")
   static let mode = Field(
-    "mode", .choice(["standard", "rotate"]), standard: "rotate", "`standard`: one file that grows without bound.")
+    "mode", .choice(["standard", "rotate"]), standard: "rotate",
+    "`standard`: one file, as long as it fits into the ceiling of all logs.")
   static let rotate = Field("rotate", .record(RotateFields.record), "When files are rotated, in the mode `rotate`.")
 
   static let record = RecordType("Logger", "Where the output of a process goes.", [destination, mode, rotate])

@@ -1,0 +1,96 @@
+import Glibc
+import LinuxKernel
+import TaskModel
+
+/// Holds a task to its ceiling. What the logs of an ended run take is looked up once, and nothing is while no run could go.
+final class LogKeeper {
+  /// What a stream of a run that is started may take.
+  let bound: LogBound
+  private let ceiling: LogCeiling
+  private let paths: TaskPaths
+  private let timer: TimerDescriptor
+  private var sizes: [RunReference: UInt64] = [:]
+  private var removed: [(process: String, run: Int)]
+  private var gone: Set<RunReference>
+  /// Where looking costs, it is not done for more than a tenth of the time.
+  private var notBefore: UInt64 = 0
+  private static let cheap: UInt64 = 2_000_000
+  private static let second: UInt64 = 1_000_000_000
+  /// What is taken for the most that all runs together write in a second.
+  private static let speed: UInt64 = 256 << 20
+
+  /// - Parameter removed: what another executor has removed.
+  init(
+    _ ceiling: LogCeiling, _ processes: [ProcessDefinition], _ paths: TaskPaths, removed: [RunReference]
+  ) throws(Errno) {
+    (self.ceiling, self.paths) = (ceiling, paths)
+    bound = LogBound(ceiling: ceiling.asked, processes)
+    timer = try TimerDescriptor()
+    self.removed = removed.map { ($0.process, $0.run) }
+    gone = Set(removed)
+  }
+
+  var notes: [String] { ceiling.note(removed) }
+
+  /// Readable when it is time for `makeRoom`.
+  var descriptor: Int32 { timer.descriptor.rawValue }
+
+  /// Removes what is too much; returns the runs whose logs it was.
+  func makeRoom(_ processes: [ProcessRecord], _ definitions: [String: ProcessDefinition]) -> [RunReference] {
+    timer.acknowledge()
+    let began = Clock.now
+    guard processes.contains(where: { $0.runs.count > 1 }) else { return [] }
+    guard began >= notBefore else {
+      try? timer.set(notBefore)
+      return []
+    }
+    var runs: [LogCeiling.Run] = []
+    for process in processes where definitions[process.name]?.keepsLog ?? true {
+      for run in process.runs {
+        let reference = RunReference(process: process.name, run: run.number)
+        guard run.forkedAt != nil, !gone.contains(reference) else { continue }
+        let endedAt = run.state.isTerminal ? run.endedAt ?? 0 : nil
+        runs.append(.init(process: process.name, number: run.number, endedAt: endedAt, bytes: size(reference, endedAt)))
+      }
+    }
+    let cost = Clock.now - began
+    if cost > LogKeeper.cheap { notBefore = Clock.now + 9 * cost }
+    var done: [RunReference] = []
+    for run in ceiling.surplus(runs) {
+      let reference = RunReference(process: run.process, run: run.number)
+      guard (try? removeTree(paths.logs(run.process, run.number))) != nil else { continue }
+      sizes[reference] = nil
+      gone.insert(reference)
+      removed.append((run.process, run.number))
+      done.append(reference)
+    }
+    setTimer(runs.filter { !gone.contains(RunReference(process: $0.process, run: $0.number)) })
+    return done
+  }
+
+  /// Runs that live write on, and those that are over make room for them: looked at again when the ceiling may be reached.
+  private func setTimer(_ runs: [LogCeiling.Run]) {
+    guard runs.contains(where: { $0.endedAt == nil }), runs.contains(where: { $0.endedAt != nil }) else {
+      try? timer.set(nil)
+      return
+    }
+    let sum = runs.reduce(0 as UInt64) { $0 + min($1.bytes, 1 << 50) }
+    let seconds = min(max(1, (ceiling.bytes - min(sum, ceiling.bytes)) / LogKeeper.speed), 60)
+    try? timer.set(max(notBefore, Clock.now + seconds * LogKeeper.second))
+  }
+
+  private func size(_ run: RunReference, _ endedAt: UInt64?) -> UInt64 {
+    if let known = sizes[run] { return known }
+    var bytes: UInt64 = 0
+    if let directory = try? openFile(paths.logs(run.process, run.run), O_RDONLY | O_DIRECTORY | O_NOFOLLOW) {
+      let number = directory.rawValue
+      try? forEachEntry(of: number) { name, _ in
+        bytes += ((try? status(of: name, at: number))?.blocks ?? 0) * 512
+        return true
+      }
+    }
+    // A run that lives writes on.
+    if endedAt != nil { sizes[run] = bytes }
+    return bytes
+  }
+}
