@@ -49,6 +49,18 @@ import Testing
     #expect(try measure()?.largest.first?.path == #"sandbox/evil\x1b[2J\x0a"#)
   }
 
+  /// The task's own directory: what lies in its directories is measured by itself, and it changes with each report.
+  @Test func ofTheRecordTheFilesCountAlone() throws {
+    defer { try? removeTree(top) }
+    try directory("logs")
+    try file("events.jsonl", kibibytes: 400)
+    try file("logs/stdout", kibibytes: 4000)
+    let found = try #require(try DiskTree.measure(paths: [], record: top, all))
+    #expect((400...420).contains(kibibytes(found)))
+    #expect(found.largest.map(\.path) == ["record/events.jsonl"])
+    #expect(!found.isChanging)
+  }
+
   @Test func aFileWithSeveralNamesCountsOnce() throws {
     defer { try? removeTree(top) }
     try directory("other")

@@ -222,7 +222,17 @@ class Consoles(ExecutorTestCase):
             run.wait(30)
 
 
+# Ends at once, is started again at once, and keeps no log: nothing of it but what is written down about it.
+RESTLESS = process("p" * 200, "true", daemon=True, max_failures=0, min_duration=0, logger={"destination": "none"})
+
+
 class Journal(ExecutorTestCase):
+    def test_what_is_written_down_about_runs_counts_as_the_tasks_disk(self):
+        outcome = self.assert_failed(
+            self.run_task(document(RESTLESS, disk=MIB, finalization_wait=1), "--max-runs", "1000000", timeout=60),
+            "disk limit exceeded: 1 MiB limit", "record/events.jsonl", reason=REASON)
+        self.assertGreater(outcome.result["usage"]["disk_bytes"], MIB)
+
     def test_orphans_that_come_and_go_are_told_of_now_and_then(self):
         # Each lives for a moment, and has a session of its own; the shell goes on while it is asked to end.
         storm = "trap '' TERM; echo up; while :; do setsid sh -c 'sleep 0.005' & done"
@@ -243,6 +253,11 @@ class Journal(ExecutorTestCase):
 
 
 class DockerAccounting(DockerTestCase):
+    def test_what_is_written_down_about_runs_counts_as_the_tasks_disk(self):
+        self.assert_failed(
+            self.run_docker(RESTLESS, options=("--max-runs", "1000000"), disk=MIB, finalization_wait=1),
+            "disk limit exceeded: 1 MiB limit", "record/events.jsonl", reason=REASON)
+
     def test_logs_count_as_the_tasks_disk(self):
         self.assert_failed(self.run_docker(
             "head -c 60000000 /dev/zero; " + FOREVER, disk=16 * MIB, finalization_wait=1),

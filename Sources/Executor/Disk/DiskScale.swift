@@ -37,7 +37,8 @@ final class DiskScale {
     // An engine's may be where this host does not see it.
     if let layer = container.writableLayer, let root = try? DiskTree.Root(label: "", path: layer) { roots.append(root) }
     roots += container.foreignFiles
-    // What init writes for the task.
+    // What init and the supervisor write for the task: its journal and the record of exits grow with each of its runs.
+    roots.append(try DiskTree.Root(label: DiskTree.Root.record, path: paths.task))
     roots.append(try DiskTree.Root(label: "logs", path: paths.logs))
     self.roots = roots
     console = paths.console

@@ -10,6 +10,9 @@ enum DiskTree {
     let directory: SharedDescriptor
     /// What a container writes elsewhere; its paths are shown as the container sees them.
     var isWritableLayer: Bool { label.isEmpty }
+    /// The task's own directory, of which the files count and no directory: what they hold is measured by itself, or is ours.
+    var holdsFilesOnly: Bool { label.utf8.elementsEqual(Root.record.utf8) }
+    static let record = "record"
   }
 
   /// How much is looked at.
@@ -67,10 +70,14 @@ enum DiskTree {
   }
 
   /// The same for directories by path; those that are not there take nothing.
-  static func measure(paths: [String], beside files: [Root] = [], _ bounds: Bounds) throws(Errno) -> DiskMeasurement? {
+  ///
+  /// - Parameter record: one of which the files count only.
+  static func measure(paths: [String], record: String? = nil, beside files: [Root] = [], _ bounds: Bounds) throws(Errno)
+    -> DiskMeasurement?
+  {
     var roots = files
-    for path in paths {
-      do throws(Errno) { roots.append(try Root(label: path, path: path)) } catch  where error.code == ENOENT {}
+    for (label, path) in paths.map({ ($0, $0) }) + (record.map { [(Root.record, $0)] } ?? []) {
+      do throws(Errno) { roots.append(try Root(label: label, path: path)) } catch  where error.code == ENOENT {}
     }
     return try measure(roots, bounds)
   }

@@ -49,7 +49,10 @@ struct DiskWalk {
       let directory = try openFile(".", O_RDONLY | O_DIRECTORY, at: root.directory.rawValue)
       let about = try status(of: directory.rawValue)
       mount = about.mountID
-      guard try enter(SharedDescriptor(directory), Array(root.label.utf8), about, &stack) else { return nil }
+      let name = Array(root.label.utf8)
+      guard try enter(SharedDescriptor(directory), name, about, &stack, goesOn: !root.holdsFilesOnly) else {
+        return nil
+      }
     } catch {
       try miss(error, [Array(root.label.utf8)])
       return (0, LargestPaths())
@@ -110,12 +113,15 @@ struct DiskWalk {
   }
 
   /// Counts what is in a directory, all but other directories. False when that is more than may be looked at.
+  ///
+  /// - Parameter goesOn: whether the directories in it are to be walked.
   private mutating func enter(
-    _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame]
+    _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame], goesOn: Bool = true
   ) throws(Errno) -> Bool {
     var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
     files += 1
-    if about.changed >= calmBefore { isChanging = true }
+    // What a task cannot change hides nothing.
+    if goesOn, about.changed >= calmBefore { isChanging = true }
     var isWhole = true
     var failure: Errno?
     func above() -> [[UInt8]] { stack.map(\.name) + [name] }
@@ -137,6 +143,7 @@ struct DiskWalk {
               return true
             }
           }
+          guard goesOn else { return true }
           guard heldLeft > 0 else {
             frame.names.push(entry)
             return true

@@ -291,7 +291,7 @@ struct TaskRun {
     container?.beginEnd()
     let disk =
       (try? DiskTree.measure(
-        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs],
+        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
         beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500)
       ))
       .flatMap { $0 }
