@@ -5,6 +5,7 @@ import signal
 import time
 
 from support import DockerTestCase, ExecutorTestCase, document, need_command, process
+from support.programs import program
 
 MIB = 1 << 20
 REASON = "REASON_CONTAINER_LIMITATION_DISK"
@@ -104,7 +105,20 @@ class Disk(ExecutorTestCase):
                     place = "/tmp/x" if image else "x"
                     self.fails(self.run_task(document(
                         many + f"exec 3>{place}; rm {place}; dd if=/dev/zero bs=1M count=30 >&3; " + FOREVER, image=image, disk=8 * MIB)),
-                        " MiB used: deleted files that are held open 30 MiB")
+                        " MiB used: deleted files that are in use 30 MiB")
+
+    def test_a_deleted_file_that_no_descriptor_shows_counts(self):
+        hold = program("hold")
+        # Few processes are looked at on the spot, and many mappings by a worker, which has fewer rights.
+        for command in (f"{hold} map x 30 1", f"{hold} map x 30 50000", f"{hold} thread x 30 1", f"{hold} deep x 30 0",
+                        "cp /bin/sleep x; head -c 30M /dev/zero >> x; ./x 1000 & sleep 0.5; rm x; wait"):
+            with self.subTest(command=command):
+                self.fails(self.run_task(document(command, disk=8 * MIB, finalization_wait=1)),
+                           " MiB used: deleted files that are in use 30 MiB")
+
+    def test_mappings_of_files_that_are_there_count_once(self):
+        hold = program("hold")
+        self.runs_on(document(f"{hold} map x 5 50000 & {hold} map y 5 50000 & wait", disk=16 * MIB, finalization_wait=1), seconds=6)
 
     def test_a_directory_that_cannot_be_read_is_over_the_limit(self):
         os.chmod(self.host.directory, 0o777)

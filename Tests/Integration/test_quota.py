@@ -185,7 +185,7 @@ class Quota(unittest.TestCase):
         self.assertEqual((made["state"], made.get("reason")), ("TASK_FAILED", REASON), about("files"))
         self.assertRegex(
             made["message"], r"^disk limit exceeded: 3\d{4} files and directories, a limit of 8 MiB allows 32768$", about("files"))
-        ended("open", "deleted files that are held open ")
+        ended("open", "deleted files that are in use ")
         ended("deaf", "sandbox/big ")
         ended("deaf-goes-on", "sandbox/big ")
         ended("many", "sandbox/big ")

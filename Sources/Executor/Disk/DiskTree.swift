@@ -2,7 +2,7 @@ import Glibc
 import LinuxKernel
 
 /// Measures trees that somebody else may change at the same time, as du(1) counts: allocated blocks, so that holes of
-/// sparse files cost nothing, and a file with several names once; and deleted files that processes hold open.
+/// sparse files cost nothing, and a file with several names once; and deleted files that processes use.
 enum DiskTree {
   /// A directory to measure, or a file alone, and what its paths begin with when they are shown.
   struct Root {
@@ -40,7 +40,7 @@ enum DiskTree {
 
   /// `nil` when there are more entries than `bounds` allows.
   ///
-  /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
+  /// - Parameter process: the init of the task's processes, to count what they use without a name, too.
   static func measure(
     _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil
   ) throws(Errno) -> DiskMeasurement? {
@@ -61,7 +61,7 @@ enum DiskTree {
       else { return nil }
       bytes += open.bytes
       files += open.files
-      largest.offer(Array("deleted files that are held open".utf8), open.bytes)
+      largest.offer(Array("deleted files that are in use".utf8), open.bytes)
     }
     return DiskMeasurement(
       bytes: bytes, files: files + walk.files,

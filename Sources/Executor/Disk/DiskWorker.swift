@@ -10,7 +10,7 @@ import LinuxKernel
 /// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts.
 ///
 /// All that it can do is read: it keeps no capability but those to look into any directory and to see what a process has
-/// open, and it ends with its parent.
+/// open and mapped, and it ends with its parent.
 final class DiskWorker {
   static let mode = "__measure"
 
@@ -116,11 +116,14 @@ final class DiskWorker {
     try OwnLimit.coreSize.set(0)
     try OwnLimit.addressSpace.set(1 << 30)
     try Credentials.setDumpable(false)
-    if CurrentProcess.effectiveUser == 0, let read = Capabilities(name: "DAC_READ_SEARCH"),
-      let see = Capabilities(name: "SYS_PTRACE")
-    {
-      try Credentials.limitBoundingSet(to: [read, see])
-      try Credentials.setCapabilities([read, see])
+    if CurrentProcess.effectiveUser == 0 {
+      // The last is for links to mapped files, from Linux 5.9 on; before, more than this process shall have is asked for it.
+      let kept = Capabilities(
+        ["DAC_READ_SEARCH", "SYS_PTRACE", "CHECKPOINT_RESTORE"].compactMap(Capabilities.init(name:))
+      )
+      .intersection(Credentials.effectiveCapabilities)
+      try Credentials.limitBoundingSet(to: kept)
+      try Credentials.setCapabilities(kept)
     }
     try Credentials.setNoNewPrivileges()
   }

@@ -252,7 +252,7 @@ final class QuotaMonitor: TaskMonitor {
   }
 
   /// The same with what is charged as what is used. What the task's directories do not explain of it has been moved out of
-  /// them, or is mapped and has no name; or somebody who is not of the task has its project charged.
+  /// them, or is on its way through a socket; or somebody who is not of the task has its project charged.
   private func complete(_ found: DiskMeasurement, _ charged: UInt64, isWhole: Bool) -> DiskMeasurement {
     var found = found
     let still = min(charged, used() ?? 0)
