@@ -72,7 +72,7 @@ def shell(command):
     return {"shell": {"shell_command": command}}
 
 
-def config(checker=None, interval=0.05, initial=0, **fields):
+def config(checker=None, interval=0.1, initial=0, **fields):
     made = {"interval_secs": interval, "initial_interval_secs": initial, **fields}
     if checker:
         made["health_checker"] = checker
@@ -176,7 +176,7 @@ class Checks(HealthTestCase):
         # With one port to choose from, the kernel gives a socket the one that it connects to.
         script = "ip link set lo up; echo '40000 40001' >/proc/sys/net/ipv4/ip_local_port_range; exec \"$@\""
         made = self.host.write("self.json", document(
-            FOREVER, health_check_config=config({"tcp": {"port": "40000"}}, interval=0.02, initial=0.6)))
+            FOREVER, health_check_config=config({"tcp": {"port": "40000"}}, interval=0.1, initial=0.6)))
         words = self.host.words(["run", "--task", made, "--role", "www-data", "--task-id", self.host.task_id()])
         done = subprocess.run(
             ["unshare", "--net", "sh", "-c", script, "sh", *words], capture_output=True, text=True, timeout=30,
@@ -258,7 +258,7 @@ class Commands(HealthTestCase):
         self.assert_failed(outcome, "Health check timed out.")
 
     def test_checks_leave_no_processes_and_no_descriptors(self):
-        task = self.start(health=config(shell("true"), interval=0.01)).wait_running().wait_log("up")
+        task = self.start(health=config(shell("true"), interval=0.1)).wait_running().wait_log("up")
         task.wait_for("running")
         pid = task.process.pid
         init = task.launched()["pid"]
@@ -273,7 +273,7 @@ class Commands(HealthTestCase):
         self.stop(task)
 
     def test_hundreds_of_checks_leave_the_executor_its_ears(self):
-        check = config(shell("printf %0500d 7"), interval=0.001, initial=60)
+        check = config(shell("printf %0500d 7"), interval=0.1, initial=60)
         task = self.start(*[
             process(f"p{index}", FOREVER, health_check_config=check) for index in range(200)])
         task.wait_running()

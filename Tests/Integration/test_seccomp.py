@@ -86,7 +86,7 @@ class DefaultProfile(SeccompTestCase):
         outcome = self.assert_finished(self.run_task(
             document("true", process("last", command, final=True), image=image)))
         self.assert_refused(outcome.out("last"))
-        health = {"interval_secs": 0.05, "initial_interval_secs": 0,
+        health = {"interval_secs": 0.1, "initial_interval_secs": 0,
                   "health_checker": {"shell": {"shell_command": f"{command} > calls.new && mv calls.new calls"}}}
         task = self.start_task(document(FOREVER, image=image, health_check_config=health))
         task.wait_running()

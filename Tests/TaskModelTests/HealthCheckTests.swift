@@ -39,6 +39,21 @@ import Testing
     #expect(check.timeout == 1)
   }
 
+  /// Checks are made at the executor's cost.
+  @Test(arguments: ["0.099", "1e-9", "0", "-1"]) func checksAreATenthOfASecondApart(interval: String) {
+    let config = #""health_check_config":{"interval_secs":\#(interval)}"#
+    let said = "\(interval) is out of range: from 0.1 to 1000000000"
+    #expect(
+      faults(#"{"processes":[{"name":"p","cmdline":"x"}],\#(config)}"#) == [
+        "1:82: health_check_config.interval_secs: \(said)"
+      ])
+    #expect(
+      faults(#"{"processes":[{"name":"p","cmdline":"x",\#(config)}]}"#).contains {
+        $0.hasSuffix("processes[0].health_check_config.interval_secs: \(said)")
+      })
+    #expect(faults(#"{"processes":[{"name":"p","cmdline":"x"}],"health_check_config":{"interval_secs":0.1}}"#) == [])
+  }
+
   @Test func aPortThatIsAskedAndHasNoNumberIsNamed() throws {
     let process = #","health_check_config":{"health_checker":{"tcp":{"port":"db"}}}"#
     let text = #"{"processes":[{"name":"p","cmdline":"x"\#(process)}]}"#

@@ -178,7 +178,7 @@ final class HealthMonitor {
       workingDirectory: plan.sandbox, logMode: .direct)
   }
 
-  private func nanoseconds(_ seconds: Double) -> UInt64 { UInt64(min(max(0.001, seconds), 1e9) * 1e9) }
+  private func nanoseconds(_ seconds: Double) -> UInt64 { UInt64(min(max(0.1, seconds), 1e9) * 1e9) }
 
   private func writeReport() {
     hasNews = false

@@ -4,7 +4,9 @@ enum HealthFields {
     "health_checker", .record(HealthCheckerFields.record), "How health is asked for; by default over HTTP.")
   static let initialInterval = Field(
     "initial_interval_secs", .seconds, standard: 15, "Seconds in which failures are forgiven.")
-  static let interval = Field("interval_secs", .number(0...1e9, above: true), standard: 10, "Seconds between checks.")
+  /// The executor makes the checks, at its own cost.
+  static let interval = Field(
+    "interval_secs", .number(0.1...1e9), standard: 10, "Seconds between checks; at least 0.1.")
   static let maxConsecutiveFailures = Field(
     "max_consecutive_failures", .count, standard: 0, "Failures in a row that are tolerated.")
   static let minConsecutiveSuccesses = Field(
