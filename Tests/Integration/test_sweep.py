@@ -163,6 +163,31 @@ class Spellings(SweepTestCase):
         os.symlink(moved, self.host.work)
         self.assertEqual(self.sweep(work=moved)[1], path + "\n")
 
+    def test_a_run_directory_among_the_tasks_is_refused(self):
+        made = self.host.write("t.json", document("true"))
+        work = self.host.path("w")
+        os.makedirs(work + "/tasks")
+        os.symlink("w", self.host.path("link"))
+        for run in ("w/tasks", "w/tasks/run", "w", "link/tasks/", "link/../w", "w/images/x", "."):
+            for command in (["run", "--task", made, "--role", "www-data"], ["plan", "--task", made], ["sweep"]):
+                with self.subTest(run=run, command=command[0]):
+                    done = self.aurora_with(command, work, self.host.path(run))
+                    self.assertEqual(done.returncode, 64, done)
+                    self.assertIn(b"--run-dir", done.stderr)
+        # One directory with two names: by a mount in a mount namespace of its own.
+        other = self.host.path("other")
+        os.mkdir(other)
+        script = f"mount --bind {work}/tasks {other} && exec \"$@\""
+        done = self.aurora_with(["sweep"], work, other, before=["unshare", "--mount", "sh", "-c", script, "sh"])
+        self.assertEqual(done.returncode, 64, done)
+        done = self.aurora_with(["run", "--task", made, "--role", "www-data"], work, self.host.path("w-run"))
+        self.assertEqual(done.returncode, 0, done)
+
+    def aurora_with(self, command, work, run, before=()):
+        return subprocess.run(
+            [*before, binary(), *command, f"--work-dir={work}", f"--run-dir={run}"], stdin=subprocess.DEVNULL,
+            capture_output=True, env=self.host.environment(), check=False, timeout=20)
+
     def test_a_relative_path_is_refused(self):
         self.assertEqual(self.sweep(work="work", cwd=self.host.directory)[0], 64)
 

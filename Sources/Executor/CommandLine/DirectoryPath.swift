@@ -26,6 +26,24 @@ enum DirectoryPath {
   }
 }
 
+extension DirectoryPath {
+  /// Whether a path is a directory or lies in it: by what they are, where they are there, since a mount gives one directory two
+  /// names; by name where one is still to be made. Both are resolved.
+  static func isWithin(_ path: String, _ directory: String) -> Bool {
+    let other = try? status(of: directory)
+    var current = Array(path.utf8)
+    while true {
+      let name = current.isEmpty ? Array("/".utf8) : current
+      if name.elementsEqual(directory.utf8) { return true }
+      if let other, let about = try? status(of: name), about.inode == other.inode, about.device == other.device {
+        return true
+      }
+      guard let slash = current.lastIndex(of: UInt8(ascii: "/")) else { return false }
+      current = Array(current[..<slash])
+    }
+  }
+}
+
 extension Arguments {
   /// The same with both directories, named or not, in their one spelling.
   var withResolvedDirectories: Arguments {

@@ -61,7 +61,7 @@ enum ImageCommand {
   }
 
   private static func store(_ arguments: Arguments) throws -> ImageStore {
-    try RunCommand.checkPaths(arguments)
+    try RunCommand.checkPaths(arguments, usesRunDirectory: false)
     guard CurrentProcess.effectiveUser == 0 else {
       throw CommandFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
     }

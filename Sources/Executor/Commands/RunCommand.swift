@@ -83,14 +83,30 @@ enum RunCommand {
     return try rest.recover(takeover)
   }
 
-  /// Overlay options and socket addresses have their own ideas of some characters.
-  static func checkPaths(_ arguments: Arguments) throws(CommandFailure) {
+  /// Overlay options and socket addresses have their own ideas of some characters. And a run directory has a directory for
+  /// each task, as that of the tasks: neither may be taken for the other.
+  static func checkPaths(_ arguments: Arguments, usesRunDirectory: Bool = true) throws(CommandFailure) {
     for (option, path) in [("--work-dir", arguments.workDirectory), ("--run-dir", arguments.runDirectory)] {
       guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(where: { ":,\\".utf8.contains($0) || $0 < 0x20 })
       else {
         throw CommandFailure(
           .usage, "\(option) \(printable(path.utf8)): an absolute path without : , \\ and control characters is needed")
       }
+    }
+    guard usesRunDirectory else { return }
+    let (work, run) = (arguments.workDirectory, arguments.runDirectory)
+    let tasks = TaskPaths.tasks(work)
+    for place in [tasks, TaskPaths.images(work)] where DirectoryPath.isWithin(run, place) {
+      throw CommandFailure(
+        .usage,
+        "--run-dir \(printable(run.utf8)): this is the place of the work directory's own, \(printable(place.utf8))",
+        hint: "choose a directory outside of the work directory")
+    }
+    if DirectoryPath.isWithin(tasks, run) {
+      throw CommandFailure(
+        .usage,
+        "--run-dir \(printable(run.utf8)): the tasks of the work directory lie in it, in \(printable(tasks.utf8))",
+        hint: "choose a directory outside of the work directory")
     }
   }
 
