@@ -9,7 +9,8 @@ package struct CgroupsDevices: Isolator {
 
   package init(host: HostFacts) {
     devices = CgroupController(isolator: Self.name, controller: "devices", host: host)
-    isVersion2Only = host.cgroups.version1.isEmpty && host.cgroups.unmounted.isEmpty
+    isVersion2Only =
+      host.cgroups.version1.isEmpty && host.cgroups.unmounted.allSatisfy { $0 == CgroupHierarchies.unified }
   }
 
   package func unsupported() -> String? { devices.unsupported() }

@@ -7,8 +7,11 @@ package struct CgroupHierarchies: Sendable, Equatable {
   package var version1: [String: String] = [:] { didSet { version1Hierarchies = grouped() } }
   /// Every version 1 hierarchy once, in the order of their mount points.
   package private(set) var version1Hierarchies: [Version1] = []
-  /// Version 1 controllers and named hierarchies that the kernel has, and this mount namespace does not show.
+  /// Version 1 controllers and named hierarchies that the kernel has, and this mount namespace does not show; and
+  /// `cgroup2` for the version 2 hierarchy.
   package var unmounted: [String] = []
+  /// The version 2 hierarchy, by the name of its file system.
+  package static let unified = "cgroup2"
   /// Mount point of the version 2 hierarchy.
   package var version2: String?
   /// Controllers that the version 2 hierarchy offers; empty on a hybrid host, where version 1 holds them.
@@ -83,6 +86,10 @@ package struct CgroupHierarchies: Sendable, Equatable {
     for line in ownCgroups.split(separator: UInt8(ascii: "\n")) {
       let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3 else { continue }
+      // The version 2 hierarchy has the number 0 and no controllers; it is listed when it has been mounted once.
+      if fields[0].elementsEqual("0".utf8), fields[1].isEmpty, version2 == nil {
+        unmounted.append(CgroupHierarchies.unified)
+      }
       let names = fields[1].split(separator: UInt8(ascii: ",")).map { String(decoding: $0, as: UTF8.self) }
       unmounted += names.filter { version1[$0] == nil }
     }

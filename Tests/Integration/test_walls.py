@@ -10,7 +10,7 @@ import threading
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import Finished, TaskFiles, wait_until
-from support.needs import CGROUP_ROOT, controller_directory, need, need_controller
+from support.needs import CGROUP_ROOT, controller_directory, need, need_controller, need_version2
 from support.programs import program
 
 ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
@@ -53,6 +53,18 @@ class NeverLeftOut(ExecutorTestCase):
         self.assertEqual(done.code, 78, done)
         self.assertIn("freezer", result["message"])
         self.assertIn("--isolation", done.err)
+
+    def test_the_second_version_is_such_a_hierarchy(self):
+        place = need_version2()
+        done, result = self.run_where(f"umount {place}", document("true"))
+        self.assertEqual(done.code, 78, done)
+        self.assertIn("cgroup2", result["message"])
+
+    def test_a_directory_that_cannot_be_looked_at_is_not_left_uncovered(self):
+        # The image store, which a task on the host's files must not see.
+        done, result = self.run_where(f"mkdir -p {self.host.work} && ln -s images {self.host.work}/images", document("true"))
+        self.assertEqual(done.code, 78, done)
+        self.assertIn(f"cannot hide {self.host.work}/images from the task: ", result["message"])
 
     def test_on_the_hosts_files_a_volume_needs_no_new_privileges(self):
         made = document("true", container={"volumes": [{"container_path": "/etc", "host_path": "e", "mode": "RW"}]})

@@ -43,6 +43,9 @@ import Testing
     found.noteUnmounted(ownCgroups: Array(own.utf8))
     #expect(found.unmounted == ["devices"])
     #expect(found.version2 == "/sys/fs/cgroup/unified")
+    found = CgroupHierarchies(mountInfo: Array(text.utf8.prefix { $0 != UInt8(ascii: "\n") }))
+    found.noteUnmounted(ownCgroups: Array("4:memory:/\n0::/\n".utf8))
+    #expect(found.unmounted == ["cgroup2"])
   }
 
   @Test func timestampsAreRFC3339() {

@@ -118,7 +118,7 @@ struct NativeContainerizer: Containerizer {
   }
 
   /// What the task asks for, in the isolators' terms.
-  private func config() -> ContainerConfig {
+  private func config() throws(CommandFailure) -> ContainerConfig {
     var root = ContainerConfig.Root.host
     var runtime: ContainerConfig.ImageRuntime?
     if let stored {
@@ -150,9 +150,7 @@ struct NativeContainerizer: Containerizer {
     config.image = runtime
     config.processCount = task.processes.count
     config.networkFilesDirectory = stored == nil ? nil : paths.networkFiles
-    config.hiddenDirectories = [
-      TaskPaths.tasks(paths.workDirectory), TaskPaths.images(paths.workDirectory), paths.runDirectory,
-    ].filter { (try? status(of: $0, followLinks: true))?.isDirectory == true }
+    config.hiddenDirectories = try hiddenDirectories
     config.createsUser = settings.createsUser
     config.hasProjectQuotas = DiskQuota.isAvailable(at: paths.sandbox)
     config.runsImageCommand = task.processes.contains { $0.command == nil }
@@ -183,6 +181,25 @@ struct NativeContainerizer: Containerizer {
   }
 
   /// Which filter of system calls the task gets: what it asks for. Whoever is to judge that judges here.
+  /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
+  /// looked at may well be there.
+  private var hiddenDirectories: [String] {
+    get throws(CommandFailure) {
+      guard settings.isolation.contains(FilesystemLinux.name) else { return [] }
+      var found: [String] = []
+      for path in [
+        TaskPaths.tasks(paths.workDirectory), TaskPaths.images(paths.workDirectory), paths.runDirectory,
+      ] {
+        do throws(Errno) {
+          if try status(of: path, followLinks: true).isDirectory { found.append(path) }
+        } catch  where error.code != ENOENT {
+          throw CommandFailure(.configuration, "cannot hide \(path) from the task: \(error)")
+        } catch {}
+      }
+      return found
+    }
+  }
+
   private var seccomp: ContainerConfig.Seccomp {
     switch container.linuxInfo?.seccomp {
     case nil: .default
@@ -191,7 +208,7 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan { try plan(config()) }
+  func plan() throws(CommandFailure) -> LaunchPlan { try plan(try config()) }
 
   private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
     var plan: LaunchPlan
@@ -216,7 +233,7 @@ struct NativeContainerizer: Containerizer {
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     let files = ContainerFiles(
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
-    let (config, plan) = (config(), try plan())
+    let (config, plan) = (try config(), try plan())
     let sandbox = try Sandbox(paths, identity).prepare(plan.sandboxEntries)
     if isRoot, !plan.steps.contains(where: \.isRoot) { try paths.openFor(identity) }
     do throws(LaunchError) {
@@ -235,7 +252,7 @@ struct NativeContainerizer: Containerizer {
     try provision()
     guard let found = try LivingInit.find(identity, paths) else { return nil }
     // Init holds to the filter of its launch; the profile that it was made from may be gone by now.
-    var config = config()
+    var config = try config()
     config.seccomp = .unconfined
     return NativeContainer(
       try plan(config), found.process, identity, found.client, paths: paths, launcher: launcher,

@@ -39,6 +39,14 @@ def controller_directory(controller):
     return None
 
 
+def need_version2():
+    """Where the cgroup v2 hierarchy is mounted."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        places = [line.split()[4] for line in mounts if line.partition(" - ")[2].startswith("cgroup2 ")]
+    need(places, "a mounted cgroup2")
+    return places[0]
+
+
 def need_controller(controller):
     """The directory of a cgroup v1 controller."""
     found = controller_directory(controller)
