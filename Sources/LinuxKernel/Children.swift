@@ -119,9 +119,6 @@ package enum Child {
     return Errno.current("execve")
   }
 
-  /// Closes a number that the fork left here.
-  package static func close(_ number: Int32) { _ = CLinux.close(number) }
-
   /// Waits for one byte; false when the other end is closed.
   package static func waitForByte(_ number: Int32) -> Bool {
     var byte: UInt8 = 0

@@ -22,9 +22,6 @@ package struct SeccompProfile: Sendable, Equatable {
     package static func < (left: Action, right: Action) -> Bool {
       Int32(bitPattern: left.rawValue) < Int32(bitPattern: right.rawValue)
     }
-
-    /// Whether the call may be carried out, with a note or a tracer's leave.
-    package var permits: Bool { self >= .trace(0) }
   }
 
   package enum Comparison: String, Sendable, CaseIterable {
