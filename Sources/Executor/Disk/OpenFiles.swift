@@ -64,7 +64,8 @@ struct OpenFiles {
     }
   }
 
-  private static func children(_ thread: String) -> [Int32] {
+  /// The processes that a thread has made, or that were left to it.
+  static func children(_ thread: String) -> [Int32] {
     ((try? readFile(thread + "/children", limit: 64 << 20)) ?? []).split(separator: UInt8(ascii: " "))
       .compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
   }
