@@ -18,6 +18,7 @@ import LinuxKernel
 ///         logs/.outcome.json              how the task ended, for its final processes; no process has such a name
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
+///       tasks/.new-<task-id>-<random>/    a task that is being made, or removed: no task's name
 ///       images/                           the image store
 ///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
@@ -141,15 +142,6 @@ struct TaskPaths: Sendable {
     } catch {
       return error.code == ENOENT
     }
-  }
-
-  /// Makes the task's directories. Fails with `EEXIST` when the task is there already. The sandbox is root's until
-  /// `Sandbox.prepare` hands it over.
-  func create() throws(Errno) {
-    try makeDirectories(TaskPaths.tasks(workDirectory), mode: 0o711)
-    try makeDirectory(task, mode: 0o700)
-    try makeDirectory(logs, mode: 0o700)
-    try makeDirectory(sandbox, mode: 0o700)
   }
 
   /// A way to the sandbox for a role that sees the host's file system as it is: it may walk through what is root's, and no

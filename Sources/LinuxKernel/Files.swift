@@ -132,6 +132,20 @@ package func rename(
   }
 }
 
+/// Gives something a name that nothing may have: `EEXIST` where something has it.
+package func renameNew(_ old: String, to new: String) throws(Errno) {
+  try old.withPath { (from) throws(Errno) in
+    try new.withPath { (to) throws(Errno) in
+      do throws(Errno) {
+        try check("rename") { renameat2(currentDirectory, from, currentDirectory, to, UInt32(RENAME_NOREPLACE)) }
+      } catch  where error.code == EINVAL {
+        // A file system that cannot promise it: there only a directory with something in it is safe from a rename.
+        try check("rename") { renameat(currentDirectory, from, currentDirectory, to) }
+      }
+    }
+  }
+}
+
 package func makeSymbolicLink(
   _ path: some KernelPath, to target: some KernelPath, at directory: Int32 = currentDirectory
 )

@@ -4,9 +4,10 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 
-from support import ExecutorTestCase, document, process
+from support import ExecutorTestCase, document, need_command, process
 from support.executor import Host, wait_until
 
 # Each run leaves one line, so that a second start would be seen.
@@ -244,3 +245,80 @@ class Recovery(ExecutorTestCase):
         time.sleep(0.3)
         outcome = self.assert_finished(self.host.recover(task.id))
         self.assertEqual(outcome.out(), "".join(f"{number}\n" for number in range(1, 401)))
+
+
+class HalfATask(ExecutorTestCase):
+    """An executor that is killed while it makes a task's directory, or removes it, leaves a task or none."""
+
+    CALLS = "mkdirat,openat,flock,write,renameat,renameat2,symlinkat,unlinkat"
+
+    def setUp(self):
+        super().setUp()
+        need_command("strace")
+        self.tasks = os.path.join(self.host.work, "tasks")
+
+    def run_traced(self, *options, rm=()):
+        """Runs a task under strace; its id."""
+        task_id = self.host.task_id()
+        words = self.host.words(
+            ["run", "--task", self.host.write("t.json", document(process("main", MARK))), "--role", "www-data",
+             "--task-id", task_id, *rm])
+        subprocess.run(
+            ["strace", "-qq", "-e", f"trace={self.CALLS}", *options, *words], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.host.environment(), check=False, timeout=30)
+        return task_id
+
+    def calls(self, *options):
+        """Every call of a run: its name, how many of that name there were by then, and the line."""
+        trace = self.host.path("trace")
+        # The first task of all makes more directories.
+        self.run_traced("-o", trace)
+        task_id = self.run_traced("-o", trace, rm=options)
+        counts, found = {}, []
+        with open(trace, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                name = line.partition("(")[0]
+                if name in self.CALLS.split(","):
+                    counts[name] = counts.get(name, 0) + 1
+                    found.append((name, counts[name], line.replace(task_id, "ID")))
+        return found
+
+    def assert_whole_or_absent(self, task_id):
+        listed = self.aurora("ps", "-q").out.split()
+        if task_id in listed:
+            summary = json.loads(self.aurora("ps", "--output", "json").out.splitlines()[listed.index(task_id)])
+            self.assertEqual(summary["role"], "www-data")
+            if not summary["ended"]:
+                self.assert_finished(self.host.recover(task_id))
+        hidden = [name for name in os.listdir(self.tasks) if name.startswith(".")]
+        swept = self.aurora("sweep")
+        self.assertEqual(swept.code, 0, swept)
+        for name in hidden:
+            self.assertIn(f"{self.tasks}/{name}\n", swept.out)
+        self.assertEqual([name for name in os.listdir(self.tasks) if name.startswith(".")], [])
+        self.assertNotIn(task_id, os.listdir(self.host.run_directory))
+        return task_id in listed
+
+    def killed_at(self, moments, *options):
+        """Whether there is a task, for each of the moments."""
+        found = []
+        for name, number, line in moments:
+            with self.subTest(call=line.strip()):
+                kill = f"inject={name}:signal=SIGKILL:when={number}"
+                found.append(self.assert_whole_or_absent(self.run_traced("-o", "/dev/null", "-e", kill, rm=options)))
+        return found
+
+    def test_killed_while_it_makes_one(self):
+        calls = self.calls()
+        first = next(index for index, call in enumerate(calls) if "/tasks" in call[2])
+        last = next(index for index, call in enumerate(calls) if "/run/ID/work-dir" in call[2])
+        found = self.killed_at(calls[first:last + 1])
+        # From some moment on it is there.
+        self.assertEqual(found, sorted(found))
+        self.assertEqual(set(found), {False, True})
+
+    def test_killed_while_it_removes_one(self):
+        calls = self.calls("--rm")
+        first = max(index for index, call in enumerate(calls) if call[0] == "renameat" and "/tasks/" in call[2])
+        found = self.killed_at(calls[first - 1:], "--rm")
+        self.assertIn(False, found)

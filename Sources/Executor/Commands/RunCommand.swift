@@ -111,8 +111,8 @@ enum RunCommand {
   }
 
   private static func remove(_ paths: TaskPaths, _ publisher: StatusPublisher) {
-    do throws(Errno) { try removeTree(paths.task) } catch {
-      publisher.warning("cannot remove \(paths.task): \(error)")
+    do throws(Errno) { try TaskDirectory.remove(paths, TaskLock.hold(paths.task)) } catch {
+      publisher.warning("cannot remove all of \(paths.task), `sweep` takes what is left: \(error)")
     }
   }
 }

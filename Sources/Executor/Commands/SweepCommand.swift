@@ -33,6 +33,7 @@ enum SweepCommand {
       sweep.docker(DockerEngine(DockerEngine.Configuration(socketPath: socket)))
     }
     sweep.directories()
+    sweep.leftovers()
     for problem in sweep.problems { Console.warning(problem) }
     Console.note("\(sweep.removed) \(sweep.isDryRun ? "would be removed" : "removed")")
     return sweep.problems.isEmpty ? .finished : .residue
@@ -139,6 +140,15 @@ private struct Sweep {
       let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)
       // Containers that run from one keep it: a mount outlives the name of its file.
       if path != current { remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } } }
+    }
+  }
+
+  /// Tasks that were being made or removed when their executor was killed.
+  mutating func leftovers() {
+    for path in TaskDirectory.leftovers(workDirectory) {
+      guard let lock = try? TaskLock.hold(path) else { continue }
+      remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } }
+      withExtendedLifetime(lock) {}
     }
   }
 

@@ -25,6 +25,19 @@ struct TaskLock {
       hint: "`aurora-executor status \(paths.taskID)` shows it")
   }
 
+  /// Takes the lock of a directory; `nil` when somebody else has it, or it is gone.
+  static func hold(_ path: String) throws(Errno) -> TaskLock? {
+    do throws(Errno) {
+      let directory = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+      guard try FileLock.take(.exclusive, on: directory.rawValue, wait: false) else { return nil }
+      // It may have been removed before it was locked.
+      let (held, named) = (try status(of: directory.rawValue), try status(of: path))
+      return held.inode == named.inode && held.device == named.device ? TaskLock(directory: directory) : nil
+    } catch  where error.code == ENOENT {
+      return nil
+    }
+  }
+
   /// Whether some executor runs the task now. What cannot be looked at may well be run; what is not there is not.
   static func isHeld(_ paths: TaskPaths) -> Bool {
     do throws(Errno) {

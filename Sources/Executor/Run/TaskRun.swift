@@ -34,11 +34,8 @@ struct TaskRun {
     if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
     let identity = judgedIdentity ?? Result { () throws(CommandFailure) in try Role.identity(settings.role) }
-    let (lock, journal) = try begin(document)
     let times = RunTimes()
-    try record(
-      journal, "created",
-      [("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json)])
+    let (lock, journal) = try begin(document, times)
     var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
     let started: Started
     do throws(CommandFailure) {
@@ -393,27 +390,23 @@ struct TaskRun {
     var problems: [String] = []
   }
 
-  private func begin(_ document: DocumentLoader) throws(CommandFailure) -> (TaskLock, Journal) {
+  private func begin(_ document: DocumentLoader, _ times: RunTimes) throws(CommandFailure) -> (TaskLock, Journal) {
     // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
-    do throws(Errno) { try paths.create() } catch { throw cannotMake(error) }
-    let lock = try TaskLock.take(paths)
+    let made: (lock: TaskLock, journal: Journal)
+    do throws(Errno) {
+      made = try TaskDirectory.make(
+        paths, document: document.bytes,
+        created: [("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json)])
+    } catch {
+      let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
+      throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+    }
     do throws(CommandFailure) { try RunDirectory.make(paths) } catch {
-      // Nothing was begun, and there is no journal to recover it from.
-      try? removeTree(paths.task)
+      // Nothing was begun, and nothing is to be recovered.
+      try? TaskDirectory.remove(paths, made.lock)
       throw error
     }
-    do throws(Errno) {
-      let file = try openFile(paths.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-      try file.writeAll(document.bytes)
-      return (lock, try Journal(creating: paths.journal))
-    } catch {
-      throw cannotMake(error)
-    }
-  }
-
-  private func cannotMake(_ error: Errno) -> CommandFailure {
-    let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
-    return CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+    return made
   }
 
   /// Without root a process can only be who the executor is.
