@@ -252,7 +252,18 @@ class Journal(ExecutorTestCase):
         self.assertTrue(1 < time.monotonic() - began < 4, time.monotonic() - began)
 
 
-class DockerAccounting(DockerTestCase):
+class DockerAccounting(PolicyCase, DockerTestCase):
+    def test_a_ceiling_holds_a_live_log(self):
+        path = self.policy({"ceilings": {"log_bytes": MIB}})
+        task = self.start_docker(
+            process("main", "yes | head -c 40000000; echo; echo the end; echo > done; " + FOREVER, logger={"mode": "standard"}),
+            options=("--policy", path), finalization_wait=1)
+        wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "done")), "the end of what is written", 40)
+        time.sleep(0.3)
+        self.assertLess(disk_of(os.path.join(os.path.dirname(task.sandbox), "logs")), MIB + 32768)
+        task.signal(signal.SIGTERM).wait()
+        self.assertTrue(self.aurora("logs", task.id, "--stdout").out.endswith("\nthe end\n"))
+
     def test_what_is_written_down_about_runs_counts_as_the_tasks_disk(self):
         self.assert_failed(
             self.run_docker(RESTLESS, options=("--max-runs", "1000000"), disk=MIB, finalization_wait=1),

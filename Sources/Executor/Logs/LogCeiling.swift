@@ -55,6 +55,9 @@ struct LogCeiling {
     return surplus
   }
 
+  /// Whether any run has logs that could go.
+  func hasSpare(_ runs: [Run]) -> Bool { !LogCeiling(asked: 0, disk: nil).surplus(runs).isEmpty }
+
   /// For the result: `logs of web runs 0 to 7 were removed: …`.
   func note(_ removed: [(process: String, run: Int)]) -> [String] {
     var names: [String] = []

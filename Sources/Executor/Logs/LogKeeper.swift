@@ -15,6 +15,7 @@ final class LogKeeper {
   /// Where looking costs, it is not done for more than a tenth of the time.
   private var notBefore: UInt64 = 0
   private static let cheap: UInt64 = 2_000_000
+  private var isTimed = false
   private static let second: UInt64 = 1_000_000_000
   /// What is taken for the most that all runs together write in a second.
   private static let speed: UInt64 = 256 << 20
@@ -37,11 +38,10 @@ final class LogKeeper {
 
   /// Removes what is too much; returns the runs whose logs it was.
   func makeRoom(_ processes: [ProcessRecord], _ definitions: [String: ProcessDefinition]) -> [RunReference] {
-    timer.acknowledge()
     let began = Clock.now
     guard processes.contains(where: { $0.runs.count > 1 }) else { return [] }
     guard began >= notBefore else {
-      try? timer.set(notBefore)
+      if !isTimed { setTimer(notBefore) }
       return []
     }
     var runs: [LogCeiling.Run] = []
@@ -64,19 +64,23 @@ final class LogKeeper {
       removed.append((run.process, run.number))
       done.append(reference)
     }
-    setTimer(runs.filter { !gone.contains(RunReference(process: $0.process, run: $0.number)) })
+    let left = done.isEmpty ? runs : runs.filter { !gone.contains(RunReference(process: $0.process, run: $0.number)) }
+    setTimer(nextLook(left).map { max($0, notBefore) })
     return done
   }
 
   /// Runs that live write on, and those that are over make room for them: looked at again when the ceiling may be reached.
-  private func setTimer(_ runs: [LogCeiling.Run]) {
-    guard runs.contains(where: { $0.endedAt == nil }), runs.contains(where: { $0.endedAt != nil }) else {
-      try? timer.set(nil)
-      return
-    }
+  private func nextLook(_ runs: [LogCeiling.Run]) -> UInt64? {
+    guard runs.contains(where: { $0.endedAt == nil }), ceiling.hasSpare(runs) else { return nil }
     let sum = runs.reduce(0 as UInt64) { $0 + min($1.bytes, 1 << 50) }
     let seconds = min(max(1, (ceiling.bytes - min(sum, ceiling.bytes)) / LogKeeper.speed), 60)
-    try? timer.set(max(notBefore, Clock.now + seconds * LogKeeper.second))
+    return Clock.now + seconds * LogKeeper.second
+  }
+
+  private func setTimer(_ instant: UInt64?) {
+    // Also takes an expiry that nobody has read.
+    try? timer.set(instant)
+    isTimed = instant != nil
   }
 
   private func size(_ run: RunReference, _ endedAt: UInt64?) -> UInt64 {

@@ -154,9 +154,10 @@ final class TaskSupervisor {
             follower?.goOn()
           case .logRoom: try makeRoomForLogs()
           case .monitors:
-            // It may be about to measure them.
-            try makeRoomForLogs()
-            pending += monitors[Int(event.token - Source.monitors.rawValue)].takeEvents()
+            let monitor = monitors[Int(event.token - Source.monitors.rawValue)]
+            // It may be about to measure them; checks are not, and are many.
+            if monitor !== probes { try makeRoomForLogs() }
+            pending += monitor.takeEvents()
           case nil: break
           }
           try settle()
