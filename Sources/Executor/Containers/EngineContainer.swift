@@ -179,12 +179,13 @@ final class EngineContainer: Container {
     return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run(id)
   }
 
-  /// Waits for the end of its init, which as pid 1 goes last: as long as the processes of the container become fewer.
+  /// Waits for the end of its init, which as pid 1 goes last: as long as the processes of the container become fewer, and those
+  /// that it has to take leave of, which are in no cgroup any more.
   private func waitWhileFewer() -> Bool {
     var least = Int.max
     var deadline = Clock.now
     while true {
-      let count = cgroups?.count ?? 0
+      let count = (cgroups?.count ?? 0) + OpenFiles.children("/proc/\(identity.pid)/task/\(identity.pid)").count
       if count < least { (least, deadline) = (count, Clock.now + EngineContainer.endTime) }
       if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 500) { return true }
       guard Clock.now < deadline else { return false }
