@@ -76,7 +76,7 @@ class DefaultProfile(SeccompTestCase):
         for place, (command, image) in self.places().items():
             with self.subTest(place=place):
                 outcome = self.assert_finished(
-                    self.run_task(document(command, image=image, container=NONE), role="root"))
+                    self.run_task(document(command, image=image, container=NONE)))
                 found = self.answers(outcome.out())
                 self.assertEqual([key for key, result in found.items() if result == EPERM], [], outcome.out())
                 self.assertNotEqual(found["64", "clone3"], ENOSYS)
