@@ -70,9 +70,12 @@ struct ProcessStarter {
     }
     do throws(StageFailure) {
       try prepare(spec)
+      // What is left to do the default profile lets through, so that its filter is there by the time the child may go. What
+      // another one refuses is needed until then.
+      let isEarly = restrictions.filter?.isDefault == true
+      if restrictions.noNewPrivileges, isEarly { try installFilter() }
       guard Child.waitForByte(Number.go) else { Child.exit(0) }
-      // Last: what a profile refuses was needed until here.
-      if restrictions.noNewPrivileges { try installFilter() }
+      if restrictions.noNewPrivileges, !isEarly { try installFilter() }
       try execute(spec)
       Child.exit(127)
     } catch {

@@ -194,32 +194,40 @@ final class RootDirectory {
   private func make(_ path: String, mode: UInt32, resolve: Resolve) throws(SetupError) -> FileDescriptor {
     let components = Array(path.utf8).pathComponents
     guard !components.contains(Array("..".utf8)) else { throw SetupError("\(path): \"..\" is not allowed here") }
-    for end in components.indices {
-      let prefix = Array(components[...end].joined(separator: [UInt8(ascii: "/")]))
-      do throws(Errno) {
-        _ = try openBelow(descriptor.rawValue, prefix, O_PATH | O_DIRECTORY, resolve: resolve).rawValue
-        continue
-      } catch  where error.code == ENOENT {
-      } catch {
-        throw refusal(path, error)
+    var above = try prefix(components[..<0], of: path, resolve)
+    for count in components.indices.map({ $0 + 1 }) {
+      var next = try prefix(components[..<count], of: path, resolve)
+      if next == nil, let above {
+        try requireOwn(above.descriptor, toMake: path)
+        do throws(Errno) {
+          try LinuxKernel.makeDirectory(components[count - 1], mode: mode, at: above.rawValue)
+        } catch {
+          throw refusal(path, error)
+        }
+        next = try prefix(components[..<count], of: path, resolve)
       }
-      let parent = Array(components[..<end].joined(separator: [UInt8(ascii: "/")]))
-      do {
-        let above = try openBelow(
-          descriptor.rawValue, parent.isEmpty ? [UInt8(ascii: ".")] : parent, O_PATH | O_DIRECTORY, resolve: resolve)
-        try requireOwn(above, toMake: path)
-        try LinuxKernel.makeDirectory(components[end], mode: mode, at: above.rawValue)
-      } catch let error as SetupError {
-        throw error
-      } catch let error as Errno {
-        throw refusal(path, error)
-      } catch {
-        throw SetupError("\(path): \(error)")
-      }
+      above = next
     }
     do throws(Errno) {
-      return try openBelow(descriptor.rawValue, relative(path), O_PATH | O_DIRECTORY, resolve: resolve)
+      guard let above else { throw Errno("openat2", code: ENOENT) }
+      return try above.descriptor.duplicate()
     } catch {
+      throw refusal(path, error)
+    }
+  }
+
+  /// The directory that the first components of a path lead to, looked up from the root, as links in it want it; `nil` when
+  /// there is none.
+  private func prefix(_ components: ArraySlice<[UInt8]>, of path: String, _ resolve: Resolve) throws(SetupError)
+    -> SharedDescriptor?
+  {
+    let joined = Array(components.joined(separator: [UInt8(ascii: "/")]))
+    do throws(Errno) {
+      return SharedDescriptor(
+        try openBelow(
+          descriptor.rawValue, joined.isEmpty ? [UInt8(ascii: ".")] : joined, O_PATH | O_DIRECTORY, resolve: resolve))
+    } catch {
+      if error.code == ENOENT { return nil }
       throw refusal(path, error)
     }
   }

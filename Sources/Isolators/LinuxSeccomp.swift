@@ -15,7 +15,7 @@ package struct LinuxSeccomp: Isolator {
     switch container.seccomp {
     case .unconfined: break
     case .default:
-      fragment.filter = try compile(nil, called: "default", container)
+      fragment.filter = try compile(nil, called: CompiledFilter.defaultProfile, container)
     case .file(let path):
       fragment.filter = try compile(try LinuxSeccomp.read(path), called: path, container)
     }

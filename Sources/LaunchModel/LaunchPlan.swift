@@ -50,6 +50,8 @@ package struct CompiledFilter: Sendable, Hashable, WireValue {
     writer.put(program)
   }
 
+  package static let defaultProfile = "default"
+  package var isDefault: Bool { profile.utf8.elementsEqual(CompiledFilter.defaultProfile.utf8) }
   package var instructionCount: Int { program.count / 8 }
 }
 

@@ -20,9 +20,7 @@ package struct CgroupDirectory: Sendable, Hashable {
     do throws(Errno) {
       try makeDirectory(path, mode: 0o755)
     } catch  where error.code == ENOENT {
-      let bytes = Array(path.utf8)
-      let slash = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
-      try makeDirectories(String(decoding: bytes[..<slash], as: UTF8.self))
+      try makeDirectories(path.parentDirectory)
       try makeDirectory(path, mode: 0o755)
     }
   }

@@ -254,8 +254,7 @@ package struct PreparedFile: Sendable {
   package init(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool) throws(Errno) {
     self.path = path
     isDurable = durable
-    do throws(Errno) { try removeFile(temporary) } catch  where error.code == ENOENT {}
-    let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+    let file = try PreparedFile.make(path + ".new", mode)
     // The umask is the caller's, and no reason to give less than was asked for.
     try changeMode(of: file.rawValue, to: mode)
     try file.writeAll(bytes)
@@ -263,14 +262,21 @@ package struct PreparedFile: Sendable {
     try file.close()
   }
 
+  private static func make(_ path: String, _ mode: UInt32) throws(Errno) -> FileDescriptor {
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+    do throws(Errno) { return try openFile(path, flags, mode: mode) } catch {
+      guard error.code == EEXIST else { throw error }
+    }
+    // Of one that did not come so far.
+    try removeFile(path)
+    return try openFile(path, flags, mode: mode)
+  }
+
   /// Gives it its name, durably where its content is.
   package func takePlace() throws(Errno) {
     try rename(temporary, to: path)
     guard isDurable else { return }
-    let text = Array(path.utf8)
-    let slash = text.lastIndex(of: UInt8(ascii: "/")) ?? 0
-    let parent = slash == 0 ? "." : String(decoding: text[..<slash], as: UTF8.self)
-    try openFile(parent, O_RDONLY | O_DIRECTORY).synchronize()
+    try openFile(path.parentDirectory, O_RDONLY | O_DIRECTORY).synchronize()
   }
 }
 

@@ -66,3 +66,12 @@ package func printable(_ bytes: some Sequence<UInt8>) -> String {
   }
   return result
 }
+
+extension String {
+  /// The path of the directory that the last component is in, by the letters: `.` where the path has one component.
+  package var parentDirectory: String {
+    let bytes = Array(utf8)
+    guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
+  }
+}

@@ -83,19 +83,28 @@ package struct MesosContainerizer: Sendable {
   private func copy(_ copies: [FileCopy]) throws(LaunchError) {
     for copy in copies {
       do throws(Errno) {
-        let slash = copy.to.utf8.lastIndex(of: UInt8(ascii: "/")) ?? copy.to.startIndex
-        try makeDirectories(String(copy.to[..<slash]), mode: 0o700)
         let content = try readFile(copy.from, limit: 16 << 20)
-        // Of a launch that was interrupted.
-        do throws(Errno) { try removeFile(copy.to) } catch  where error.code == ENOENT {}
-        let file = try openFile(copy.to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)
-        // Whatever the umask: the role reads it in the container.
-        try changeMode(of: file.rawValue, to: 0o644)
-        try file.writeAll(content)
+        try MesosContainerizer.newFile(copy.to).writeAll(content)
       } catch {
         throw LaunchError("cannot copy \(copy.from) to \(copy.to)", error)
       }
     }
+  }
+
+  /// A new file that everybody may read who comes to it, in a directory of ours.
+  private static func newFile(_ path: String) throws(Errno) -> FileDescriptor {
+    func make() throws(Errno) -> FileDescriptor {
+      try openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)
+    }
+    do throws(Errno) { return try make() } catch {
+      switch error.code {
+      case ENOENT: try makeDirectories(path.parentDirectory, mode: 0o700)
+      // Of a launch that was interrupted.
+      case EEXIST: try removeFile(path)
+      default: throw error
+      }
+    }
+    return try make()
   }
 
   private func start(
