@@ -115,18 +115,13 @@ enum FilterCompiler {
   }
 
   /// A binary search: the kernel runs a filter for every number there is when it is installed, to learn which calls it need not
-  /// ask about again.
+  /// ask about again. And it translates all of it each time: so nothing stands there twice where a jump can lead to it.
   private static func tree(_ ranges: ArraySlice<NumberRange>) -> [Instruction] {
-    guard ranges.count > 1 else { return ranges.first?.block ?? [] }
+    if let compact = CompactSearch(ranges.map { ($0.first, $0.block) }).instructions { return compact }
+    // Too long for a jump of a comparison to lead out of: in two halves.
     let middle = ranges.startIndex + ranges.count / 2
     let below = tree(ranges[..<middle])
-    let first = ranges[middle].first
-    var tree: [Instruction] =
-      below.count <= 255
-      ? [.jump(.greaterOrEqual, first, yes: UInt8(below.count), no: 0)]
-      : [.jump(.greaterOrEqual, first, yes: 0, no: 1), .skip(below.count)]
-    tree += below
-    tree += self.tree(ranges[middle...])
-    return tree
+    return [.jump(.greaterOrEqual, ranges[middle].first, yes: 0, no: 1), .skip(below.count)] + below
+      + tree(ranges[middle...])
   }
 }
