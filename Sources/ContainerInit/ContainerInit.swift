@@ -110,8 +110,12 @@ package enum ContainerInit {
     try Landlock.scopeAbstractSockets()
   }
 
-  /// Processes of the task may have init's uid: none of them takes its limits from it.
-  private static func keepLimits() { Credentials.becomeNobodys() }
+  /// Processes of the task may have init's uid: none of them takes its limits from it, nor, where it may have it so, the room for
+  /// what comes with a signal: the kernel counts that by uid, and without room says of nobody that he has sent it.
+  private static func keepLimits() {
+    Credentials.becomeNobodys()
+    try? ProcessLimits.set(ResourceLimit.pendingSignals, soft: .max, hard: .max)
+  }
 
   private static func readPlan() throws -> LaunchPlan {
     let file = FileDescriptor(owning: Descriptors.plan)

@@ -18,7 +18,7 @@ enum InheritedLimits {
     let present = read()
     var all = inherited.filter { !present.contains($0) }
     if uid == CurrentProcess.effectiveUser,
-      let own = present.first(where: { $0.resource == ResourceLimit.pendingSignals })
+      let own = inherited.first(where: { $0.resource == ResourceLimit.pendingSignals })
     {
       all.removeAll { $0.resource == own.resource }
       all.append(ResourceLimit(resource: own.resource, soft: own.hard / 2, hard: own.hard / 2))

@@ -297,11 +297,23 @@ final class InitServer {
     // SIGTERM and its like to init are for the executor to act on, not for init: it ends when it is told to. Senders
     // inside have no say: a task's own root could otherwise stop itself by accident (`kill -1`).
     while let received = (try? nextSignal(signals)) ?? nil {
-      guard received.signal != SIGCHLD, received.isVouchedFor, !tree.isInside(received.pid) else { continue }
+      guard received.signal != SIGCHLD, received.isVouchedFor, !tree.isInside(received.pid), !mayBeNameless else {
+        continue
+      }
       if connections.isEmpty { untoldStop = received.signal }
       tell(.stopRequested(signal: received.signal))
     }
     reapAndTell()
+  }
+
+  /// Whether a signal from inside may have come without who has sent it: where init's uid is the task's, and what the kernel has
+  /// queued for that comes near its limit. It is delivered all the same then, as if from outside.
+  private var mayBeNameless: Bool {
+    guard starter.restrictions.identity.uid == CurrentProcess.effectiveUser, let queued = CurrentProcess.queuedSignals
+    else {
+      return false
+    }
+    return queued.count >= queued.limit / 2
   }
 
   private func reapAndTell() {

@@ -49,6 +49,12 @@ package struct PosixResourceLimits: Isolator {
       guard soft <= hard else {
         throw IsolationError(Self.name, "\(limit.name): the soft limit \(soft) is above the hard limit \(hard)")
       }
+      let half = Self.pendingSignals.hard
+      guard resource != ResourceLimit.pendingSignals || hard <= half else {
+        throw IsolationError(
+          Self.name, "\(limit.name): a task may have \(half) pending signals at most, half of what its executor may",
+          hint: "the kernel counts them by uid: the rest is what others of the uid have")
+      }
       limits.removeAll { $0.resource == resource }
       limits.append(ResourceLimit(resource: resource, soft: soft, hard: hard))
     }

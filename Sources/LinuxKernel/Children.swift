@@ -136,6 +136,18 @@ package enum Child {
 package enum CurrentProcess {
   package static var pid: Int32 { getpid() }
   package static var effectiveUser: UInt32 { geteuid() }
+  /// How many signals are queued for this process' uid, and at how many there is no room for more (proc(5)); `nil` where that cannot
+  /// be read.
+  package static var queuedSignals: (count: UInt64, limit: UInt64)? {
+    for line in ((try? readFile("/proc/self/status")) ?? []).split(separator: UInt8(ascii: "\n")) {
+      guard line.starts(with: "SigQ:\t".utf8) else { continue }
+      let numbers = line.dropFirst(6).split(separator: UInt8(ascii: "/")).map {
+        UInt64(String(decoding: $0, as: UTF8.self))
+      }
+      if numbers.count == 2, let count = numbers[0], let limit = numbers[1] { return (count, limit) }
+    }
+    return nil
+  }
 
   /// Adopts orphans even without being pid 1.
   package static func adoptOrphans() throws(Errno) {

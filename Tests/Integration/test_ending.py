@@ -1,6 +1,7 @@
 """The end of a task: bounded, and not the task's to bend."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -75,6 +76,34 @@ int main(void) {
     syscall(SYS_rt_sigqueueinfo, 1, SIGTERM, &info);
   }
   printf("forged %d\n", queued > 100);
+  fflush(stdout);
+  sleep(1);
+  return 7;
+}
+"""
+
+# Old signals are counted without asking for the limit: each process can have each of them pending once.
+FORGE_OLD = r"""
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+  sigset_t all;
+  long sent = 0;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, 0);
+  for (int child = 0; child < 40; child++) {
+    int pid = fork();
+    if (pid == 0) for (;;) pause();
+    for (int number = 1; number < 32; number++)
+      if (number != SIGKILL && number != SIGSTOP && number != SIGCONT && number != SIGTSTP && number != SIGTTIN &&
+          number != SIGTTOU && kill(pid, number) == 0)
+        sent++;
+  }
+  for (int i = 0; i < 20; i++) { syscall(SYS_tgkill, 1, 1, SIGTERM); usleep(20000); }
+  printf("sent %d\n", sent > 900);
   fflush(stdout);
   sleep(1);
   return 7;
@@ -261,6 +290,20 @@ class Truth(ExecutorTestCase):
         self.assertEqual(outcome.out(), "forged 1\n", outcome)
         self.assert_failed(outcome)
         self.assertEqual(outcome.runs()[-1]["exit_code"], 7)
+
+    def test_a_stop_cannot_be_forged_by_signals_that_no_limit_holds_for(self):
+        compiled(self, FORGE_OLD)
+        outcome = self.run_task(
+            document("/tools/program", image=self.with_busybox(), container=volume_of(self)), role="root",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_SIGPENDING, (500, 500)))
+        self.assertEqual(outcome.out(), "sent 1\n", outcome)
+        self.assert_failed(outcome)
+        self.assertEqual(outcome.runs()[-1]["exit_code"], 7)
+
+    def test_no_document_has_more_than_half_of_the_pending_signals(self):
+        limits = [{"type": "RLMT_SIGPENDING", "soft": 1 << 30, "hard": 1 << 30}]
+        outcome = self.run_task(document("true", container={"rlimit_info": {"rlimits": limits}}))
+        self.assert_failed(outcome, "RLMT_SIGPENDING", "half")
 
     def cut(self, run, hard):
         """Limits of init are nobody's to take, also not of who has its uid: logs, exits and processes are whole."""

@@ -21,7 +21,9 @@ enum InitLimits {
       } catch {
         throw CommandFailure(.failed, "cannot read the limit \(resource) of container-init: \(error)")
       }
-      for wanted in attempts(present, own, asked: limits.first { $0.resource == resource }?.hard) {
+      // Without a bound where that can be: whoever has its uid could use up what there is (`InitServer.mayBeNameless`).
+      let most = resource == ResourceLimit.pendingSignals ? .max : limits.first { $0.resource == resource }?.hard
+      for wanted in attempts(present, own, asked: most) {
         guard (try? ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)) != nil else { continue }
         present = wanted
         break
