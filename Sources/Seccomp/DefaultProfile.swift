@@ -411,6 +411,12 @@ enum DefaultProfile {
           "action": "SCMP_ACT_ERRNO", "errnoRet": 1
         },
         {
+          "comment": "Netlink's connector: the kernel tells there of every process of the host.",
+          "names": ["socket"],
+          "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"}, {"index": 2, "value": 11, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
           "comment": "i386: sockets, with the arguments in memory. There is a call for each thing that it does.",
           "names": ["socketcall"],
           "action": "SCMP_ACT_ERRNO", "errnoRet": 1

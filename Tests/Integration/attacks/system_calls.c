@@ -60,6 +60,7 @@ static struct {
     {"setns", 308, 308, 346, -1, 0, 0, 0, 0},
     {"vsock", 41, 41, 359, 40, SOCK_STREAM, 0, 0, 0},
     {"vsock-high", 41, 41, 359, 0x100000028, SOCK_STREAM, 0, 0, 0},
+    {"connector", 41, 41, 359, 16, SOCK_DGRAM, 11, 0, 0},
     {"alg", 41, 41, 359, 38, SOCK_SEQPACKET, 0, 0, 0},
     {"tiocsti", 16, 514, 54, -1, 0x5412, BAD, 0, 0},
     {"tiocsti-high", 16, 514, 54, -1, 0x100005412, BAD, 0, 0},

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 
 from .needs import need
 
@@ -29,9 +30,11 @@ def program(name, *options):
     path = os.path.join(_CACHE, f"{name}-{digest}")
     if not os.path.exists(path):
         os.makedirs(_CACHE, mode=0o755, exist_ok=True)
+        # Workers compile beside each other, and have the same numbers.
+        made = f"{path}.{uuid.uuid4().hex}"
         done = subprocess.run(
-            [compiler(), "-static", "-O1", "-pthread", "-o", f"{path}.{os.getpid()}", source, *options],
+            [compiler(), "-static", "-O1", "-pthread", "-o", made, source, *options],
             capture_output=True, text=True, check=False)
         need(done.returncode == 0, f"a compiler for static programs: {done.stderr[-400:]}")
-        os.rename(f"{path}.{os.getpid()}", path)
+        os.rename(made, path)
     return path
