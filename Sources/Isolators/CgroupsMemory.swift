@@ -33,6 +33,8 @@ package struct CgroupsMemory: Isolator {
       .init("memory.limit_in_bytes", String(bytes)),
       // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
       .init("memory.memsw.limit_in_bytes", String(bytes), mayBeAbsent: true),
+      // What waits in TCP's queues is not counted at all without a limit of its own (cgroup-v1/memory.rst).
+      .init("memory.kmem.tcp.limit_in_bytes", String(bytes), mayBeAbsent: true),
     ]
   }
 

@@ -177,6 +177,17 @@ class Cgroups(ExecutorTestCase):
                 self.assertEqual(outcome.out(), "", (image, role))
 
 
+class KernelMemory(ExecutorTestCase):
+    def test_what_waits_in_tcp_is_held_to_the_limit(self):
+        need_controller("memory")
+        task = self.start_task(document("echo up; exec sleep 1000", ram=32 << 20)).wait_log("up")
+        path = f"{controller_directory('memory')}/aurora-executor/{task.id}/task/memory.kmem.tcp.limit_in_bytes"
+        need(os.path.exists(path), "a kernel that counts memory of TCP")
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(int(file.read()), 32 << 20)
+        task.signal(signal.SIGTERM).wait()
+
+
 class Limits(ExecutorTestCase):
     """Root without a profile of system calls makes itself a user namespace, and its limits are not its own in it either."""
 
