@@ -37,17 +37,6 @@ package enum UnixSocket {
     try body(&address)
   }
 
-  /// Whether a socket that is listed under `name` (`/proc/net/unix`) may be the one at `path`: by the whole name, or, where
-  /// that was too long to be bound to, by what `at` made of it.
-  package static func isBound(_ path: String, as name: [UInt8]) -> Bool {
-    let bytes = Array(path.utf8)
-    guard bytes.count >= 108, let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return name == bytes }
-    let (start, end) = (Array("/proc/self/fd/".utf8), bytes[slash...])
-    guard name.starts(with: start), name.count > start.count + end.count, name.suffix(end.count).elementsEqual(end)
-    else { return false }
-    return name[start.count..<(name.count - end.count)].allSatisfy { (0x30...0x39).contains($0) }
-  }
-
   private static func address(_ path: String) throws(Errno) -> sockaddr_un {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)

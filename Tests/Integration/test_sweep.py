@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -124,6 +125,23 @@ class OneRunDirectory(SweepTestCase):
         task = self.start_task(document(UNTIL_GO), task_id=ended.id).wait_log("up")
         self.assert_nothing_to_sweep(work=first)
         self.assert_recovers(task)
+
+    def test_a_socket_of_its_name_does_not_keep_a_run_directory(self):
+        path = self.leave_run_directory()
+        # Whoever is in the host's network binds one of any name, below a root of his own.
+        elsewhere = self.host.path("root")
+        os.makedirs(elsewhere + path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            pid = os.fork()
+            if pid == 0:
+                os.chroot(elsewhere)
+                listener.bind(os.path.join(path, "control.sock"))
+                listener.listen()
+                os._exit(0)
+            os.waitpid(pid, 0)
+            done = self.aurora("sweep")
+        self.assertEqual(done.code, 0, done)
+        self.assertFalse(os.path.exists(path))
 
     def test_a_run_directory_that_was_removed_by_half_is_swept_still(self):
         path = self.leave_run_directory()

@@ -1,3 +1,4 @@
+import Glibc
 import DockerEngineClient
 import Isolators
 import LinuxKernel
@@ -152,15 +153,16 @@ private struct Sweep {
     }
   }
 
-  /// Whether an init may still wait for an executor there, as the kernel lists the sockets of this network namespace (proc(5)).
+  /// Whether an init may still wait for an executor there. Not by what the kernel lists of sockets: whoever is in the host's network
+  /// binds one of any name.
   private func isListenedTo(_ paths: TaskPaths) -> Bool {
     guard paths.isGone else { return false }
-    // What cannot be looked at stays.
-    guard let sockets = try? readFile("/proc/net/unix", limit: 64 << 20) else { return true }
-    return sockets.split(separator: UInt8(ascii: "\n")).contains { line in
-      // Num RefCount Protocol Flags Type St Inode Path, where the path may hold anything.
-      let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 7, omittingEmptySubsequences: true)
-      return fields.count == 8 && UnixSocket.isBound(paths.controlSocket, as: Array(fields[7]))
+    do throws(Errno) {
+      _ = try UnixSocket.connect(paths.controlSocket, kind: .sequencedPackets)
+      return true
+    } catch {
+      // What cannot be looked at stays.
+      return ![ENOENT, ECONNREFUSED].contains(error.code)
     }
   }
 
