@@ -11,10 +11,10 @@ struct TaskLock {
   /// Takes the lock of a task; refused while another executor has it.
   static func take(_ paths: TaskPaths) throws(CommandFailure) -> TaskLock {
     do throws(Errno) {
-      let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
-      // Who only asks holds a shared lock for an instant: that is no executor.
+      // Who only asks holds a shared lock for an instant: that is no executor. Opened anew each time: it may be another task's by
+      // now that has the id.
       for attempt in 0..<50 {
-        if try FileLock.take(.exclusive, on: directory.rawValue, wait: false) { return TaskLock(directory: directory) }
+        if let lock = try hold(paths.task) { return lock }
         if attempt < 49 { usleep(2000) }
       }
     } catch {
