@@ -126,6 +126,8 @@ final class TaskSupervisor {
   /// Runs until the task has ended, and says how.
   func run() throws(CommandFailure) -> Verdict {
     do {
+      // It has been greeted.
+      if isTakeover { try silence.begin() }
       while verdict == nil {
         // Output that waits for its turn, or for a second at most for who reads it, is gone on with in between.
         publisher.output.watch()
@@ -230,12 +232,15 @@ final class TaskSupervisor {
     switch try silence.overdue() {
     case .none: break
     case .killForIt:
+      // One that is taken over and says nothing may have been told to by the executor before; where it was not, it is waited for.
+      guard machine.isKilling else { return try note("container-init does not answer") }
       guard container.canKillTask else {
         return try note("container-init did not answer when the task was to be killed")
       }
       container.thaw()
       container.killTask()
       try note("container-init did not answer, and the task's processes were killed over its head")
+    case .giveUp where !machine.isKilling: break
     case .giveUp(let seconds): try lose("container-init has not answered for \(seconds) s")
     }
   }

@@ -108,6 +108,9 @@ package struct TaskMachine: Sendable {
   /// Every process in the order of the document, with its runs.
   package var processes: [ProcessRecord] { nodes.map(\.record) }
 
+  /// Whether everything is to be killed, and has not been.
+  package var isKilling: Bool { afterKill != nil }
+
   /// One process by name.
   package func record(of name: String) -> ProcessRecord? { index(of: name).map { nodes[$0].record } }
 
