@@ -17,7 +17,7 @@ extension DockerRequest {
     }
     plan.restrictions.boundingCapabilities = try boundingSet()?.rawValue
     plan.restrictions.noNewPrivileges =
-      settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged
+      settings.isolation.contains(LinuxNoNewPrivileges.name) && !create.hostConfig.privileged && !letsGainPrivileges
     plan.restrictions.limits = limits
     plan.restrictions.scopesSockets =
       settings.isolation.contains(LinuxLandlock.name)
@@ -47,6 +47,17 @@ extension DockerRequest {
     plan.imageWorkingDirectory = cleaned
     plan.steps.append(.directory(target: cleaned, mode: 0o755))
     return plan
+  }
+
+  /// `security-opt no-new-privileges=false`, as the engine takes it apart.
+  private var letsGainPrivileges: Bool {
+    create.hostConfig.securityOptions.contains { option in
+      let parts = option.utf8.split(maxSplits: 1, omittingEmptySubsequences: false) {
+        $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":")
+      }
+      return parts.count == 2 && parts[0].elementsEqual("no-new-privileges".utf8)
+        && !["true", "1"].contains(String(decoding: Array(parts[1]), as: UTF8.self))
+    }
   }
 
   /// The image's variables and those of the parameters, where a name without a value takes the image's away.

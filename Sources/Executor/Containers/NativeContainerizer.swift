@@ -180,7 +180,6 @@ struct NativeContainerizer: Containerizer {
     return config
   }
 
-  /// Which filter of system calls the task gets: what it asks for. Whoever is to judge that judges here.
   /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
   /// looked at may well be there.
   private var hiddenDirectories: [String] {
@@ -200,6 +199,7 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
+  /// Which filter of system calls the task gets: what it asks for. Whoever is to judge that judges here.
   private var seccomp: ContainerConfig.Seccomp {
     switch container.linuxInfo?.seccomp {
     case nil: .default
