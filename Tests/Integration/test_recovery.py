@@ -189,6 +189,36 @@ class Recovery(ExecutorTestCase):
                 self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
                 self.assertEqual(outcome.result["processes"]["main"]["state"], "LOST")
 
+    def test_an_init_that_is_silent_when_all_is_to_be_killed_is_not_waited_for_for_ever(self):
+        task = self.start_task(document("trap '' TERM; echo up; while :; do sleep 0.1; done", finalization_wait=1)).wait_log("up")
+        pid = task.launched()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            task.signal(signal.SIGTERM).wait_for("stop")
+            time.sleep(1.5)
+            task.kill()
+            began = time.monotonic()
+            outcome = self.host.recover(task.id, timeout=60)
+            self.assertLess(time.monotonic() - began, 30)
+        finally:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+
+    def test_a_stopped_init_of_a_healthy_task_is_waited_for(self):
+        task = self.start_task(document("echo up; while ! test -e go; do sleep 0.05; done")).wait_log("up").kill()
+        pid = task.launched()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        taken = self.host.start("recover", task.id, task_id=task.id)
+        time.sleep(12)
+        os.kill(pid, signal.SIGCONT)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.assert_finished(taken.wait())
+        self.assertIn("container-init does not answer", outcome.result["notes"])
+
     def test_executor_and_init_killed_is_task_lost_and_what_ended_before_is_told(self):
         task = self.start_task(document(
             process("short", MARK + "exit 0"), process("long", MARK + "sleep 1000"), image=self.with_busybox()))
