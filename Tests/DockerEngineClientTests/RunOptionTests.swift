@@ -257,6 +257,11 @@ private func problem(
     ("mount", "type=bind,source=/a,target=/b,readonly=maybe"), ("mount", "type=bind,source=,target=/b"),
     ("mount", "type=bind,source=/a,target=/b,bind-recursive=readonly"), ("mount", "type=bind,target"),
     ("mount", #"type=bind,"source=/a"#), ("mount", "type=tmpfs,target=/t,tmpfs-mode=9"), ("tmpfs", "t"),
+    ("tmpfs", "/t:remount,rw"), ("tmpfs", "/t:rw,remount"), ("tmpfs", "/t:bind"), ("tmpfs", "/t:rbind"),
+    ("tmpfs", "/t:shared"), ("tmpfs", "/t:rslave"), ("tmpfs", "/t:move"), ("tmpfs", "/t:REMOUNT"), ("tmpfs", "/t:rw,"),
+    ("tmpfs", "/t: remount"), ("tmpfs", "/t:remount=1"), ("tmpfs", "/t:tmpcopyup"), ("tmpfs", "/t:size"),
+    ("tmpfs", "/t:size="), ("tmpfs", "/t:mode=9"), ("tmpfs", "/t:uid=root"), ("tmpfs", "/t:size=1m\u{301},ro"),
+    ("tmpfs", "/t:ro=1"), ("tmpfs", "/t:lowerdir=/etc"), ("tmpfs", "/t:size=1m:remount"), ("tmpfs", "/t:huge=always"),
     ("publish", ""), ("publish", "a:b"), ("publish", "80:80:80:80"), ("publish", "8000-8002:80-81"),
     ("publish", "70000"),
     ("publish", "80/icmp"), ("publish", "300.1.1.1:80:80"), ("publish", "-1"), ("publish", "90-80"), ("publish", "80:"),
@@ -316,6 +321,48 @@ private func problem(
       try DockerRunOptions.apply(parameters: [("memory", "1g"), ("volume", "x")], to: &made)
     }
     #expect(made == ContainerCreateRequest(image: "i"))
+  }
+
+  @Test(arguments: [
+    "ro,noexec,nosuid,nodev,noatime", "rw,exec,suid,dev,relatime,strictatime", "size=50%,mode=1777,uid=0,gid=4",
+    "size=64M,nr_inodes=4k,nr_blocks=100", "mpol=bind=static:0-3",
+  ])
+  func aTmpfsHasOptionsOfItsOwn(options: String) throws {
+    #expect(try request([("tmpfs", "/t:" + options)]).hostConfig.tmpfs == ["/t": options])
+  }
+
+  @Test func anOptionOfATmpfsThatIsNotKnownNamesThoseThatAre() {
+    let detail = problem([("tmpfs", "/data/:remount,rw")])?.detail ?? ""
+    for known in ["\"remount\"", "noexec", "size="] { #expect(detail.contains(known), "\(detail)") }
+  }
+
+  /// The engine cleans the targets of some mounts and leaves others to what mounts them.
+  @Test(arguments: [("/a/", "/a"), ("//a///b/./", "/a/b"), ("/x/../a", "/a"), ("/../a/..//b/.", "/b"), ("/", "/")])
+  func targetsGoToTheEngineCleaned(written: String, cleaned: String) throws {
+    #expect(try request([("tmpfs", written + ":ro")]).hostConfig.tmpfs == [cleaned: "ro"])
+    #expect(try request([("volume", written)]).spec.volumes == [cleaned])
+    let bind = try request([("volume", "/h/../s/:\(written):ro")]).hostConfig.binds
+    #expect(bind.map(\.text) == ["/h/../s/:\(cleaned):ro"])
+    #expect(try request([("volume", "name:\(written)")]).hostConfig.binds.map(\.target) == [cleaned])
+    for kind in ["bind,source=/s", "tmpfs", "volume"] {
+      #expect(try request([("mount", "type=\(kind),target=\(written)")]).hostConfig.mounts.map(\.target) == [cleaned])
+    }
+    #expect(try request([("device", "/dev/a:\(written):r")]).hostConfig.devices.map(\.containerPath) == [cleaned])
+    #expect(try request([("device", written)]).hostConfig.devices.map(\.containerPath) == [cleaned])
+  }
+
+  @Test func onePlaceHasOneMount() throws {
+    let mounts = [
+      ("tmpfs", "/a/:ro"), ("tmpfs", "/a"), ("volume", "/x/../a"), ("volume", "/s:/./a"), ("volume", "n:/a//"),
+      ("mount", "type=tmpfs,target=//a"), ("device", "/dev/null:/a/."),
+    ]
+    for first in mounts {
+      for second in mounts {
+        let error = problem([first, second])
+        #expect(error?.index == 1 && error?.kind == .invalid, "\(first) \(second)")
+      }
+      _ = try request([first, ("tmpfs", "/a/b"), ("volume", "/b")])
+    }
   }
 
   @Test func whatContradictsItselfIsRefused() {

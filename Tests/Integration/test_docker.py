@@ -242,6 +242,9 @@ class Parameters(DockerTestCase):
             "detach=true": "watched to its end", "init=true": "container-init", "user=nobody": "www-data",
             "tty=true": "terminal", "entrypoint=/bin/sh": "processes of its own", "group-add=staff": "number",
             "label=org.apache.aurora.executor.nonce=1": "whose container",
+            "label= org.apache.aurora.executor.nonce=1": "whose container",
+            "l=\t org.apache.aurora.executor.foo=bar": "whose container",
+            "tmpfs=/x/:remount,rw": "no tmpfs option", "tmpfs=/x:bind": "no tmpfs option",
             "tmpfs=/.aurora-executor/handover": "executor's own", "tmpfs=/mnt/mesos/sandbox/.logs": "the sandbox",
             "volume=/tmp:/mnt/x/../mesos/sandbox": "the sandbox", "cap-add=NOPE": "NOPE",
             "env-file=/etc/shadow": "not allowed", "network=nosuch": "nosuch",
@@ -251,6 +254,20 @@ class Parameters(DockerTestCase):
                 self.assert_failed(outcome, words)
                 self.assertFalse(outcome.has_record("forked"), outcome)
                 self.assertEqual(self.engine.containers(), [])
+
+    def test_a_tmpfs_makes_nothing_writable_that_is_mounted_read_only(self):
+        directory = os.path.dirname(self.host.write("data/file", "host\n"))
+        os.chmod(directory, 0o777)
+        for tmpfs in ("/data/:remount,rw", "/data:remount,rw", "/data/.:rw", "/x/../data", "/proc/self/root/sys:remount,rw"):
+            with self.subTest(tmpfs):
+                outcome = self.run_docker("touch /data/wrote", parameters=(f"volume={directory}:/data:ro", f"tmpfs={tmpfs}"))
+                self.assert_failed(outcome, "tmpfs")
+                self.assertFalse(outcome.has_record("forked"), outcome)
+                self.assertEqual(os.listdir(directory), ["file"])
+        outcome = self.run_docker(
+            "findmnt -no FSTYPE,OPTIONS /extra/a || grep ' /extra/a ' /proc/self/mounts",
+            parameters=(f"volume={directory}//:/data/.:ro", "tmpfs=//extra/./a/:size=64k,ro"))
+        self.assertIn("size=64k", self.assert_finished(outcome).out())
 
     def test_an_operator_allows_some(self):
         options = ("--allow-docker-parameters", "env,v")

@@ -19,6 +19,7 @@ enum DeviceOption {
       guard isPermissions(parts[2]) else { throw .value(parts[2], "some of r, w and m, each once") }
       device.permissions = parts[2]
     }
+    device.containerPath = try state.take(target: device.containerPath)
     state.request.hostConfig.devices.append(device)
   }
 

@@ -81,6 +81,9 @@ public enum DockerRunOptions {
   /// The long name for a long or short name: `volume` for `v`; `nil` when there is no such option.
   public static func canonicalName(_ name: String) -> String? { RunOptionTable.option(named: name)?.name }
 
+  /// The name that a value of `label` gives a label, as it goes to the engine; `nil` for a value that is none.
+  public static func labelName(_ value: String) -> String? { try? RunOptionTable.label(value).name }
+
   /// Why an option cannot be used; `nil` when it can, or when there is none of this name.
   public static func refusal(of name: String) -> String? {
     guard case .refused(let reason)? = RunOptionTable.option(named: name)?.effect else { return nil }

@@ -26,6 +26,7 @@ enum MountOption {
       throw RunOptionProblem("\(other)-… options do not go with a mount of type \(mount.kind.rawValue)")
     }
     try check(mount)
+    mount.target = try state.take(target: mount.target)
     state.request.hostConfig.mounts.append(mount)
   }
 

@@ -1,3 +1,5 @@
+import LinuxKernel
+
 /// The request while options are applied to it, and what can only be decided when all of them are known.
 struct RunOptionState {
   var request: ContainerCreateRequest
@@ -19,10 +21,27 @@ struct RunOptionState {
   var variables: [String] = []
   var fileLabels: [String: String] = [:]
   var labels: [String: String] = [:]
+  /// Where something is mounted.
+  private var targets: Set<[UInt8]> = []
 
   init(_ request: ContainerCreateRequest, readFile: DockerRunOptions.FileReader?) {
     self.request = request
     self.readFile = readFile
+    let config = request.hostConfig
+    let given =
+      config.binds.map(\.target) + config.mounts.map(\.target) + config.tmpfs.keys + config.devices.map(\.containerPath)
+      + request.spec.volumes
+    targets = Set(given.map { Array($0.cleanedAbsolutePath.utf8) })
+  }
+
+  /// A path in the container that something is to be mounted on, as it goes to the engine: which cleans some itself and
+  /// leaves others to what mounts them. So one place has one name, and one mount.
+  mutating func take(target: String) throws(RunOptionProblem) -> String {
+    let cleaned = try RunOptionValue.absolutePath(target, "a path in the container").cleanedAbsolutePath
+    guard targets.insert(Array(cleaned.utf8)).inserted, request.hostConfig.tmpfs[cleaned] == nil else {
+      throw RunOptionProblem("something else is to be mounted on \"\(excerpt(cleaned.utf8, limit: 120))\" already")
+    }
+    return cleaned
   }
 
   /// The lines of a file that an option names.

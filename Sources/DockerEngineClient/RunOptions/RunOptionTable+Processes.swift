@@ -80,7 +80,7 @@ extension RunOptionTable {
   ]
 
   /// `name=value`, or `name` for an empty value.
-  private static func label(_ text: String) throws(RunOptionProblem) -> (name: String, value: String) {
+  static func label(_ text: String) throws(RunOptionProblem) -> (name: String, value: String) {
     let (written, value) = RunOptionValue.cut(text, "=")
     let name = Array(written.utf8).drop(while: ASCII.isSpace)
     guard !name.isEmpty, !name.contains(where: ASCII.isSpace) else { throw .value(text, "a label: name=value") }

@@ -8,8 +8,7 @@ enum VolumeOption {
       throw .value(text, "[source:]target[:options]")
     }
     guard parts.count > 1 else {
-      _ = try RunOptionValue.absolutePath(text, "a path in the container")
-      state.request.spec.volumes.append(text)
+      state.request.spec.volumes.append(try state.take(target: text))
       return
     }
     let source = parts[0]
@@ -25,9 +24,9 @@ enum VolumeOption {
         throw RunOptionProblem(error.detail)
       }
     }
-    _ = try RunOptionValue.absolutePath(parts[1], "a path in the container")
     if parts.count == 3 { try check(options: parts[2]) }
-    guard let bind = Bind(text) else { throw .value(text, "[source:]target[:options]") }
+    guard var bind = Bind(text) else { throw .value(text, "[source:]target[:options]") }
+    bind.target = try state.take(target: bind.target)
     state.request.hostConfig.binds.append(bind)
   }
 
@@ -54,7 +53,10 @@ enum VolumeOption {
   /// `path[:options]`
   static func tmpfs(_ state: inout RunOptionState, _ text: String) throws(RunOptionProblem) {
     let (path, options) = RunOptionValue.cut(text, ":")
-    state.request.hostConfig.tmpfs[try RunOptionValue.absolutePath(path, "a path in the container")] = options ?? ""
+    if let options, !options.isEmpty {
+      for option in RunOptionValue.split(options, ",") { try TmpfsMountOption.check(option) }
+    }
+    state.request.hostConfig.tmpfs[try state.take(target: path)] = options ?? ""
   }
 
   /// `container[:ro|:rw|…]`
