@@ -80,7 +80,12 @@ struct DockerRequestTests {
     let labels = try finished(request([("label", "a=b")])).spec.labels
     #expect(labels["a"] == "b" && labels[DockerLabels.taskID] == "t-1" && labels[DockerLabels.nonce] == nonce)
     #expect(labels[DockerLabels.role] == "www-data" && labels[DockerLabels.workDirectory] == "/w")
-    #expect(refusal { _ = try request([("label", DockerLabels.nonce + "=x")]) } != nil)
+    for name in ["label", "l"] {
+      for space in ["", " ", "  ", "\t", " \t "] {
+        #expect(refusal { _ = try request([(name, space + DockerLabels.nonce + "=x")]) } != nil)
+        #expect(refusal { _ = try request([(name, space + DockerLabels.prefix)]) } != nil)
+      }
+    }
   }
 
   @Test func limitsAreThoseOfNativeTasks() throws {

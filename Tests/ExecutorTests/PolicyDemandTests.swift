@@ -99,13 +99,21 @@ struct PolicyDemandTests {
     ("uts", "host", ["host_namespace uts"]), ("v", "/a:/b", ["host_path /a RW"]),
     ("volume", "/a:/b:ro", ["host_path /a RO+"]),
     ("volume", "name:/b", ["privilege volumes"]), ("volume", "/b", []),
-    ("volume", "/a:/b:ro,rshared", ["host_path /a RO+", "privilege propagation"]),
+    ("volume", "/a:/b:ro,rshared", ["host_path /a RW", "privilege propagation"]),
+    ("volume", "/a:/b:ro,slave", ["host_path /a RW"]), ("volume", "/a:/b:rslave,ro", ["host_path /a RW"]),
+    ("volume", "/a:/b:ro,rprivate", ["host_path /a RO+"]), ("volume", "/a:/b:private,ro", ["host_path /a RO+"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=slave", ["host_path /a RW"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=RSLAVE,bind-nonrecursive", ["host_path /a RW"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=rprivate", ["host_path /a RO+"]),
+    (
+      "mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=shared", ["host_path /a RW", "privilege propagation"]
+    ),
     ("volume", "/a:/b:ro,z", ["host_path /a RO+", "privilege label"]), ("volume", "/a:/b:nocopy", ["host_path /a RW"]),
     ("volume-driver", "local", []), ("volume-driver", "nfs", ["privilege storage"]),
     ("volumes-from", "a:ro", ["privilege other_containers"]),
     ("mount", "type=bind,source=/a,target=/b", ["host_path /a RW"]),
     ("mount", "TYPE=BIND,SRC=/a,DST=/b,RO", ["host_path /a RO+"]),
-    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-nonrecursive", ["host_path /a RO"]),
+    ("mount", "type=bind,src=/a,dst=/b,readonly,bind-nonrecursive", ["host_path /a RO+"]),
     (
       "mount", "type=bind,src=/a,dst=/b,readonly,bind-propagation=rprivate,bind-recursive=readonly", ["host_path /a RO"]
     ),

@@ -415,7 +415,9 @@ class Docker(PolicyCase, DockerTestCase):
             "docker_parameters": "all", "host_paths": [{"path": data, "mode": "RO"}], "ceilings": {"pids": 50, "shm": 1 << 20}})
         for parameter, word in (
             ("volume=/etc:/x:ro", "/etc"), (f"volume={data}/out:/x:ro", "it leads to /etc"), (f"volume={data}:/x", "RO only"),
-            (f"v={data}:/x:ro,rshared", "propagation"), ("mount=TYPE=bind,SRC=/etc,dst=/x,ro", "/etc"),
+            (f"v={data}:/x:ro,rshared", "propagation"),
+            (f"volume={data}:/x:ro,rslave", "RO only"), (f"volume={data}:/x:slave,ro", "RO only"),
+            (f"mount=type=bind,source={data},dst=/x,readonly,bind-propagation=rslave", "RO only"), ("mount=TYPE=bind,SRC=/etc,dst=/x,ro", "/etc"),
             (f"mount=type=bind,source={data},dst=/x", "RO only"), (f"volume={data}/new:/x:ro", "cannot be resolved"),
             ("mount=type=volume,source=n,dst=/x,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/etc", "storage"),
             ("volumes-from=other", "other_containers"), ("device=/dev/kmsg", "/dev/kmsg"),
@@ -475,6 +477,9 @@ class Docker(PolicyCase, DockerTestCase):
         try:
             os.chmod(data + "/inner", 0o777)
             self.refused(made, path, "the engine leaves", data + "/inner", options=self.options)
+            hidden = self.docker("true", parameters=[f"mount=type=bind,source={data},dst=/data,readonly,bind-nonrecursive"])
+            both = self.policy({"docker_parameters": "all", "host_paths": [{"path": data, "mode": "RO"}]}, "both.json")
+            self.refused(hidden, both, "shows what it hides", data + "/inner", options=self.options)
             self.assertEqual(os.listdir(data + "/inner"), [])
             writable = self.policy({"docker_parameters": ["volume"], "host_paths": [{"path": data, "mode": "RW"}]}, "rw.json")
             self.run_task(made, "--policy", writable, *self.options)

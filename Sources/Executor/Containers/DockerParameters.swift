@@ -139,7 +139,7 @@ enum DockerParameters {
       case "group-add" where UInt32(parameter.value) == nil:
         throw refusal(
           "a group is needed by its number here", hint: "a name may mean another number in the image than on the host")
-      case "label" where parameter.value.utf8.starts(with: DockerLabels.prefix.utf8):
+      case "label" where DockerRunOptions.labelName(parameter.value).map(DockerLabels.isOwn) == true:
         throw refusal("labels that begin with \(DockerLabels.prefix) say whose container it is")
       default:
         kept.append((parameter.name, parameter.value))
@@ -153,6 +153,7 @@ enum DockerParameters {
 /// How containers of ours are known among everybody's.
 enum DockerLabels {
   static let prefix = "org.apache.aurora.executor."
+  static func isOwn(_ name: String) -> Bool { name.utf8.starts(with: prefix.utf8) }
   static let taskID = prefix + "task-id"
   static let role = prefix + "role"
   static let image = prefix + "image"

@@ -82,7 +82,7 @@ struct Demand: Equatable {
   enum Kind: Equatable {
     /// `uid` is unknown where the host has no such account.
     case role(name: String, uid: UInt32?)
-    /// `leavesMounts`: read-only, and an engine leaves what is mounted below it on the host as it is there.
+    /// `leavesMounts`: read-only, and an engine leaves what is mounted below it on the host as it is there, or out.
     case hostPath(String, writable: Bool, leavesMounts: Bool = false)
     /// Without `CAP_`; `ALL` is every one.
     case capability(String)

@@ -130,7 +130,8 @@ struct PolicyJudge {
     if let rule = covering.first, let left {
       return denied(
         demand, rule.rule,
-        "\(rule.rule.name) allows it RO only, and the engine leaves \(left), mounted below it, writable",
+        "\(rule.rule.name) allows it RO only, and \(left) is mounted below it: the engine leaves that writable, or leaves it "
+          + "out and shows what it hides",
         resolved: text)
     }
     if let rule = covering.first {

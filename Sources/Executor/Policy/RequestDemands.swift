@@ -28,11 +28,14 @@ struct RequestDemands {
   private mutating func add(_ privilege: Privilege, when isAsked: Bool) { if isAsked { add(.privilege(privilege)) } }
 
   private static let isolatedPropagation: Set<String> = ["", "private", "rprivate", "slave", "rslave"]
+  /// What is mounted below the path on the host later appears in the container, and as it is there: writable.
+  private static let followingPropagation: Set<String> = ["slave", "rslave", "shared", "rshared"]
 
   private mutating func files(_ config: HostConfig) {
     add(.volumes, when: config.binds.contains { !$0.isHostPath })
     for bind in config.binds where bind.isHostPath {
-      add(.hostPath(bind.source, writable: !bind.has("ro"), leavesMounts: bind.has("ro")))
+      let writable = !bind.has("ro") || RequestDemands.followingPropagation.contains(where: bind.has)
+      add(.hostPath(bind.source, writable: writable, leavesMounts: !writable))
       add(.propagation, when: bind.has("shared") || bind.has("rshared"))
       // The engine gives the host's files labels of the container's.
       add(.label, when: bind.has("z") || bind.has("Z"))
@@ -40,9 +43,11 @@ struct RequestDemands {
     for mount in config.mounts {
       switch mount.kind {
       case .bind:
-        let writable = !mount.readOnly || mount.readOnlyNonRecursive
-        // Asked to make those read-only as well, an engine does it or fails.
-        let leavesMounts = !writable && !mount.nonRecursive && !mount.readOnlyForceRecursive
+        let writable =
+          !mount.readOnly || mount.readOnlyNonRecursive
+          || RequestDemands.followingPropagation.contains(mount.propagation)
+        // Asked to make those read-only as well, an engine does it or fails. Left out, they show what they hide.
+        let leavesMounts = !writable && !mount.readOnlyForceRecursive
         add(.hostPath(mount.source, writable: writable, leavesMounts: leavesMounts))
       case .volume:
         add(.volumes, when: !mount.source.isEmpty)
