@@ -19,6 +19,9 @@ package struct FileWatcher: ~Copyable {
     }
   }
 
+  /// The same for one that is open, wherever it is by now.
+  package func watch(open directory: Int32) throws(Errno) -> Int32 { try watch("/proc/self/fd/\(directory)") }
+
   package func unwatch(_ watch: Int32) { _ = inotify_rm_watch(descriptor.rawValue, watch) }
 
   /// The watches that had events since the last call, each once.

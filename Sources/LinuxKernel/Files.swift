@@ -248,13 +248,19 @@ package func writeFileAtomically(
 package struct PreparedFile: Sendable {
   private let path: String
   private let isDurable: Bool
+  private let directory: SharedDescriptor?
   private var temporary: String { path + ".new" }
 
   /// Writes `<path>.new`.
-  package init(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool) throws(Errno) {
+  ///
+  /// - Parameter directory: where the path begins.
+  package init(
+    _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool, in directory: SharedDescriptor? = nil
+  ) throws(Errno) {
     self.path = path
     isDurable = durable
-    let file = try PreparedFile.make(path + ".new", mode)
+    self.directory = directory
+    let file = try PreparedFile.make(path + ".new", mode, directory?.rawValue ?? currentDirectory)
     // The umask is the caller's, and no reason to give less than was asked for.
     try changeMode(of: file.rawValue, to: mode)
     try file.writeAll(bytes)
@@ -262,21 +268,22 @@ package struct PreparedFile: Sendable {
     try file.close()
   }
 
-  private static func make(_ path: String, _ mode: UInt32) throws(Errno) -> FileDescriptor {
+  private static func make(_ path: String, _ mode: UInt32, _ directory: Int32) throws(Errno) -> FileDescriptor {
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-    do throws(Errno) { return try openFile(path, flags, mode: mode) } catch {
+    do throws(Errno) { return try openFile(path, flags, mode: mode, at: directory) } catch {
       guard error.code == EEXIST else { throw error }
     }
     // Of one that did not come so far.
-    try removeFile(path)
-    return try openFile(path, flags, mode: mode)
+    try removeFile(path, at: directory)
+    return try openFile(path, flags, mode: mode, at: directory)
   }
 
   /// Gives it its name, durably where its content is.
   package func takePlace() throws(Errno) {
-    try rename(temporary, to: path)
+    let place = directory?.rawValue ?? currentDirectory
+    try rename(temporary, to: path, at: place)
     guard isDurable else { return }
-    try openFile(path.parentDirectory, O_RDONLY | O_DIRECTORY).synchronize()
+    try openFile(path.parentDirectory, O_RDONLY | O_DIRECTORY, at: place).synchronize()
   }
 }
 

@@ -56,13 +56,17 @@ import Testing
       try writeFileAtomically("\(directory)/\(LogIndexRecord.name(of: name))", index)
     }
 
+    func stream(_ process: String) throws -> LogStream {
+      LogStream(try #require(try LogTree(path).run(process, 0)), "stdout")
+    }
+
     func lines(
       _ processes: [String], tail: Int? = nil, since: UInt64? = nil, runs: ProcessLog.Runs = .all
-    ) -> [String] {
+    ) throws -> [String] {
       let merge = LogMerge()
       for process in processes {
         let log = ProcessLog(
-          process: process, stream: "stdout", folder: "\(path)/\(process)", runs: runs,
+          process: process, stream: "stdout", tree: try LogTree(path), runs: runs,
           since: since.map { $0 * 1_000_000_000 })
         log.begin(tail: tail)
         merge.add(log)
@@ -77,8 +81,8 @@ import Testing
     let folder = try Folder()
     try folder.write("a", [(1, "a1\na1'\na"), (4, "1''\na4\n"), (6, "a6")])
     try folder.write("b", [(2, "b2\n"), (3, "b3\n"), (5, "b5\n")])
-    #expect(folder.lines(["a", "b"]) == ["a1\n", "a1'\n", "a1''\n", "b2\n", "b3\n", "a4\n", "b5\n", "a6"])
-    #expect(folder.lines(["a", "b"], since: 3) == ["b3\n", "a4\n", "b5\n", "a6"])
+    #expect(try folder.lines(["a", "b"]) == ["a1\n", "a1'\n", "a1''\n", "b2\n", "b3\n", "a4\n", "b5\n", "a6"])
+    #expect(try folder.lines(["a", "b"], since: 3) == ["b3\n", "a4\n", "b5\n", "a6"])
   }
 
   @Test func aLastLineWithoutAnEndIsMergedLikeOthers() throws {
@@ -86,14 +90,14 @@ import Testing
     try folder.write("a", [(1, "a1\n"), (2, "a2")])
     try folder.write("b", [(3, "b3\n")])
     try folder.write("c", [(4, "c4")])
-    #expect(folder.lines(["a", "b", "c"]) == ["a1\n", "a2", "b3\n", "c4"])
+    #expect(try folder.lines(["a", "b", "c"]) == ["a1\n", "a2", "b3\n", "c4"])
   }
 
   @Test func aRewoundLogLeavesOutWhatItLeftOutBefore() throws {
     let folder = try Folder()
     try folder.write("a", [(1, "old\n"), (3, "new\n")])
     let log = ProcessLog(
-      process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: 2_000_000_000)
+      process: "a", stream: "stdout", tree: try LogTree(folder.path), runs: .all, since: 2_000_000_000)
     log.begin(tail: 9)
     for _ in 0..<2 {
       #expect(log.next().map { String(decoding: $0.bytes, as: UTF8.self) } == "new\n")
@@ -105,7 +109,7 @@ import Testing
   @Test func whatWasReadAheadAndGivenBackComesAgain() throws {
     let folder = try Folder()
     try folder.write("a", [(1, "1\n2\n3")])
-    let log = ProcessLog(process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: nil)
+    let log = ProcessLog(process: "a", stream: "stdout", tree: try LogTree(folder.path), runs: .all, since: nil)
     log.begin(tail: nil)
     let merge = LogMerge()
     merge.add(log)
@@ -123,7 +127,7 @@ import Testing
   @Test func followedRunsAreShownOneByOneAlsoWhereNumbersAreLeftOut() throws {
     let folder = try Folder()
     try folder.write("a", run: 0, [(1, "0\n")])
-    let log = ProcessLog(process: "a", stream: "stdout", folder: "\(folder.path)/a", runs: .all, since: nil)
+    let log = ProcessLog(process: "a", stream: "stdout", tree: try LogTree(folder.path), runs: .all, since: nil)
     log.follows = true
     log.begin(tail: nil)
     func next() -> String? { log.next().map { String(decoding: $0.bytes, as: UTF8.self) } }
@@ -143,7 +147,7 @@ import Testing
     let folder = try Folder()
     try folder.write("a", file: "stdout.1", from: 0, [(1, "one")])
     try folder.write("a", from: 3, [(2, "two")])
-    let stream = try #require(LogStream("\(folder.path)/a/0", "stdout"))
+    let stream = try folder.stream("a")
     func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
     #expect([next(), next(), next()] == ["one", "two", nil])
     try removeFile("\(folder.path)/a/0/stdout")
@@ -158,8 +162,8 @@ import Testing
     let folder = try Folder()
     try folder.write("a", [(100, "1\n"), (10, "2\n"), (11, "3\n")])
     try folder.write("b", [(50, "x\n"), (200, "y\n")])
-    #expect(folder.lines(["a", "b"]) == ["x\n", "1\n", "2\n", "3\n", "y\n"])
-    #expect(folder.lines(["a"], since: 60) == ["1\n", "2\n", "3\n"])
+    #expect(try folder.lines(["a", "b"]) == ["x\n", "1\n", "2\n", "3\n", "y\n"])
+    #expect(try folder.lines(["a"], since: 60) == ["1\n", "2\n", "3\n"])
   }
 
   @Test func rotatedFilesAndRunsFollowEachOther() throws {
@@ -170,12 +174,12 @@ import Testing
     try folder.write("a", run: 2, [(3, "4\n"), (5, "5")])
     try folder.write("a", run: 10, [(6, "6\n")])
     try folder.write("b", [(4, "b\n")])
-    #expect(folder.lines(["a"]) == ["1\n", "22\n", "3\n", "4\n", "5", "6\n"])
-    #expect(folder.lines(["a", "b"], since: 3) == ["4\n", "b\n", "5", "6\n"])
-    #expect(folder.lines(["a"], tail: 3) == ["4\n", "5", "6\n"])
-    #expect(folder.lines(["a"], tail: 5) == ["22\n", "3\n", "4\n", "5", "6\n"])
-    #expect(folder.lines(["a"], runs: .only(2)) == ["4\n", "5"])
-    #expect(folder.lines(["a"], runs: .last) == ["6\n"])
+    #expect(try folder.lines(["a"]) == ["1\n", "22\n", "3\n", "4\n", "5", "6\n"])
+    #expect(try folder.lines(["a", "b"], since: 3) == ["4\n", "b\n", "5", "6\n"])
+    #expect(try folder.lines(["a"], tail: 3) == ["4\n", "5", "6\n"])
+    #expect(try folder.lines(["a"], tail: 5) == ["22\n", "3\n", "4\n", "5", "6\n"])
+    #expect(try folder.lines(["a"], runs: .only(2)) == ["4\n", "5"])
+    #expect(try folder.lines(["a"], runs: .last) == ["6\n"])
   }
 
   @Test func filesThatAreRenamedNoMoreComeBeforeTheOthersTheLowestNumberFirst() throws {
@@ -187,9 +191,9 @@ import Testing
     }
     try folder.write("a", from: 15, [(9, "new\n")])
     let all = [".3\n", ".9\n", "11\n", "2\n", "1\n", "new\n"]
-    #expect(folder.lines(["a"]) == all)
-    #expect(folder.lines(["a"], tail: 5) == Array(all.suffix(5)))
-    #expect(folder.lines(["a"], since: 3) == Array(all.suffix(4)))
+    #expect(try folder.lines(["a"]) == all)
+    #expect(try folder.lines(["a"], tail: 5) == Array(all.suffix(5)))
+    #expect(try folder.lines(["a"], since: 3) == Array(all.suffix(4)))
     // What is no number is no file of the stream.
     for name in ["old.0", "old.01", "old.", "old.x", "01", "x", "old.99999999999"] {
       #expect(LogFileNames.place(of: Array("stdout.\(name)".utf8), "stdout") == nil)
@@ -201,7 +205,7 @@ import Testing
     let folder = try Folder()
     let directory = "\(folder.path)/a/0"
     try folder.write("a", [(1, "0")])
-    let stream = try #require(LogStream(directory, "stdout"))
+    let stream = try folder.stream("a")
     func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
     #expect(next() == "0")
     var old = 0
@@ -230,7 +234,7 @@ import Testing
     let folder = try Folder()
     let directory = "\(folder.path)/a/0"
     try folder.write("a", [(1, "one")])
-    let stream = try #require(LogStream(directory, "stdout"))
+    let stream = try folder.stream("a")
     func next() -> String? { stream.read(upTo: 100).map { String(decoding: $0, as: UTF8.self) } }
     func rotate(to position: UInt64, _ text: String) throws {
       for (old, new) in [("stdout.1", "stdout.2"), ("stdout", "stdout.1")] {

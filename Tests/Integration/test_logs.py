@@ -9,6 +9,7 @@ import time
 from support import ExecutorTestCase, document, process
 from support.executor import wait_until
 from support.silent_files import silent_file
+from test_policy import PolicyCase
 
 
 def rotated(name, cmdline, log_size, backups, **fields):
@@ -196,6 +197,69 @@ class Files(ExecutorTestCase):
                 container={"volumes": [{"container_path": directory, "host_path": directory, "mode": "RO"}]}))
             self.assert_finished(task.wait(15))
             self.assertEqual(asked, [])
+
+
+class WhatIsPlanted(PolicyCase, ExecutorTestCase):
+    """Links in the place of what is root's among the logs, as a task that could write there would leave them."""
+
+    def setUp(self):
+        super().setUp()
+        self.victim = self.host.path("victim")
+        for run in range(8):
+            os.makedirs(f"{self.victim}/{run}/deep")
+            for name in ("stdout", "stderr", "deep/precious"):
+                with open(f"{self.victim}/{run}/{name}", "w", encoding="ascii") as file:
+                    file.write("secret: not found\n" * 100_000)
+
+    def listing(self):
+        found = []
+        for directory, _, names in os.walk(self.victim):
+            for name in [".", *names]:
+                about = os.stat(os.path.join(directory, name))
+                found.append((directory, name, about.st_size, about.st_mode, about.st_uid, about.st_mtime_ns))
+        return sorted(found)
+
+    def plant(self, task, place="main"):
+        os.rename(f"{task.directory}/logs/{place}", task.directory + "/kept")
+        os.symlink(self.victim + ("/0" if place != "main" else ""), f"{task.directory}/logs/{place}")
+
+    def test_nothing_is_removed_through_a_link(self):
+        policy = self.policy({"ceilings": {"log_bytes": 1 << 20}})
+        for place in ("main", "main/1"):
+            with self.subTest(place):
+                before = self.listing()
+                task = self.start_task(document(process(
+                    "main", "head -c 120000 /dev/zero | tee /dev/stderr; test $AURORA_RUN = 2 && { touch there; "
+                    + waiting("go") + "}; exit 1", max_failures=6)), "--policy", policy)
+                wait_until(lambda: os.path.exists(task.sandbox + "/there"), "its third run")
+                self.plant(task, place)
+                open(task.sandbox + "/go", "w", encoding="ascii").close()
+                outcome = self.assert_failed(task.wait())
+                self.assertEqual(self.listing(), before)
+                self.assertIn("is not followed", outcome.said)
+                self.assertIn("is not followed", str(outcome.result["notes"]))
+
+    def test_nothing_is_shown_through_a_link(self):
+        for place in ("main", "main/0"):
+            with self.subTest(place):
+                outcome = self.run_task(document("echo ours; exit 127"))
+                self.plant(outcome, place)
+                for words in (("logs", outcome.id), ("logs", outcome.id, "-f"), ("logs", outcome.id, "--tail", "2"), ("explain", outcome.id)):
+                    shown = self.aurora(*words)
+                    self.assertNotIn("secret", shown.out + shown.err, words)
+                    self.assertIn("is not followed", shown.out + shown.err, words)
+
+    def test_the_outcome_is_not_written_through_a_link(self):
+        before = self.listing()
+        task = self.start_task(document(
+            process("main", waiting("go")), process("last", "cat $AURORA_OUTCOME_FILE", final=True)))
+        task.wait_running()
+        for name in (".outcome.json", ".outcome.json.new"):
+            os.symlink(self.victim + "/0/stdout", f"{task.directory}/logs/{name}")
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        outcome = self.assert_finished(task.wait())
+        self.assertIn("schema_version", outcome.out("last"))
+        self.assertEqual(self.listing(), before)
 
 
 class Index(ExecutorTestCase):

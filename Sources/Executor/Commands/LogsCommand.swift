@@ -30,7 +30,7 @@ enum LogsCommand {
     if arguments.has("--stdout"), arguments.has("--stderr") {
       throw CommandFailure(.usage, "--stdout and --stderr exclude each other", hint: "without them both are shown")
     }
-    var shown = ShownLogs(paths: paths, runs: try runs(arguments), since: try since(arguments))
+    var shown = try ShownLogs(paths: paths, runs: try runs(arguments), since: try since(arguments))
     if arguments.has("--stdout") { shown.streams = ["stdout"] }
     if arguments.has("--stderr") { shown.streams = ["stderr"] }
     let known = shown.processes()
@@ -39,8 +39,9 @@ enum LogsCommand {
       guard known.contains(where: { $0.utf8.elementsEqual(wanted.utf8) }) else { throw unknown(wanted, known) }
       names = [wanted]
       shown.process = wanted
-      if case .only(let run) = shown.runs, !ProcessLog.numbers("\(paths.logs)/\(wanted)").contains(run) {
-        throw LogsCommand.missing(run, of: wanted, ProcessLog.numbers("\(paths.logs)/\(wanted)"))
+      let numbers = shown.tree.map { ProcessLog.numbers(wanted, $0) } ?? []
+      if case .only(let run) = shown.runs, !numbers.contains(run) {
+        throw LogsCommand.missing(run, of: wanted, numbers)
       }
     }
     let printer = LogPrinter(
@@ -123,18 +124,28 @@ struct ShownLogs {
   /// One process only.
   var process: String?
   var streams = ["stdout", "stderr"]
+  /// Absent where there are none.
+  let tree: LogTree?
 
-  /// Those that have logs, by name.
-  func processes() -> [String] {
-    ((try? entries(of: paths.logs)) ?? []).filter(\.isDirectory).map(\.name)
-      .sorted { $0.lexicographicallyPrecedes($1) }.compactMap { String(validating: $0, as: UTF8.self) }
+  init(paths: TaskPaths, runs: ProcessLog.Runs, since: UInt64?) throws(CommandFailure) {
+    (self.paths, self.runs, self.since) = (paths, runs, since)
+    do throws(Errno) { tree = try LogTree(paths.logs) } catch {
+      guard error.code == ENOENT else {
+        throw CommandFailure(
+          error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(paths.logs): \(error)",
+          hint: error.code == EACCES ? "run with sudo" : nil)
+      }
+      tree = nil
+    }
   }
 
+  /// Those that have logs, by name.
+  func processes() -> [String] { tree?.processes() ?? [] }
+
   func logs(of names: [String]) -> [ProcessLog] {
-    names.flatMap { name in
-      streams.map {
-        ProcessLog(process: name, stream: $0, folder: "\(paths.logs)/\(name)", runs: runs, since: since)
-      }
+    guard let tree else { return [] }
+    return names.flatMap { name in
+      streams.map { ProcessLog(process: name, stream: $0, tree: tree, runs: runs, since: since) }
     }
   }
 }

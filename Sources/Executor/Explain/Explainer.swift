@@ -11,6 +11,7 @@ enum Explainer {
     if verdict.notes.count > mostNotes {
       explanation.evidence.append("\(verdict.notes.count - mostNotes) more notes are in its result")
     }
+    explanation.evidence += known.oddLogs
     if known.lacksResult {
       explanation.evidence.append("Its result.json is missing or damaged: this is from its journal")
     }

@@ -42,9 +42,12 @@ extension TaskEvidence {
     image = TaskEvidence.image(history.task)
     if paths.workDirectory != Defaults.workDirectory { workDirectory = paths.workDirectory }
     guard let decider = verdict?.decider else { return }
-    let logs = paths.logs(decider.process, decider.run)
-    stderr = TaskEvidence.lines(logs + "/stderr")
-    hasOutput = ((try? status(of: logs + "/stdout"))?.size ?? 0) > 0
+    var odd: [String] = []
+    if let logs = (try? LogTree(paths.logs) { odd.append($0) })?.run(decider.process, decider.run) {
+      stderr = TaskEvidence.lines("stderr", at: logs.rawValue)
+      hasOutput = ((try? LinuxKernel.status(of: "stdout", at: logs.rawValue))?.size ?? 0) > 0
+    }
+    oddLogs = odd
     if case .exited(let status)? = decidingRun?.outcome,
       let complaint = ShellComplaint(exitStatus: status, stderr: stderr)
     {
@@ -53,14 +56,14 @@ extension TaskEvidence {
   }
 
   /// The last 4 KiB by lines, without empty ones; of the file before when the log was rotated just then.
-  private static func lines(_ path: String) -> [[UInt8]] {
-    var bytes = tail(path)
-    if bytes.isEmpty { bytes = tail(path + ".1") }
+  private static func lines(_ name: String, at directory: Int32) -> [[UInt8]] {
+    var bytes = tail(name, at: directory)
+    if bytes.isEmpty { bytes = tail(name + ".1", at: directory) }
     return bytes.split(separator: UInt8(ascii: "\n")).map(Array.init)
   }
 
-  private static func tail(_ path: String) -> [UInt8] {
-    guard let file = try? openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+  private static func tail(_ path: String, at directory: Int32 = currentDirectory) -> [UInt8] {
+    guard let file = try? openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory),
       let about = try? status(of: file.rawValue), about.isRegularFile
     else { return [] }
     let start = Int64(about.size) - 4096

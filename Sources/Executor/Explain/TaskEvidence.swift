@@ -35,6 +35,8 @@ struct TaskEvidence {
   var stderr: [[UInt8]] = []
   /// Whether it wrote anything at all to its standard output.
   var hasOutput = false
+  /// What among the logs is none of ours.
+  var oddLogs: [String] = []
   /// Of container-init, for a container that could not be set up.
   var initLog: [UInt8] = []
   var health: [HealthOutput] = []

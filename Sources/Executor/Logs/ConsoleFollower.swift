@@ -20,6 +20,8 @@ final class ConsoleFollower {
   /// Runs that there are no descriptors for. They are shown when there are, or when they end.
   private var waiting: [(process: ProcessDefinition, run: Int, resumes: Bool)] = []
   private var hasTold = false
+  /// What runs write in, by whether it is for the console only.
+  private var trees: [Bool: LogTree] = [:]
 
   /// How long the rest of a run is shown to who reads.
   private static let patience: UInt64 = 1_000_000_000
@@ -131,23 +133,27 @@ final class ConsoleFollower {
     guard runs.count + ending.count < (isLast ? limit / 4 * 3 : limit / 2) else { return false }
     let name = printable(process.name.utf8)
     let padding = String(repeating: " ", count: max(0, width - name.unicodeScalars.count))
-    guard let watch = try? watcher.watch(RunLogs.path(process, run: run, paths)) else { return false }
-    guard
-      let followed = FollowedRun(
-        process, run: run, paths: paths, output: output, prefix: showsAll ? Array((name + padding + " | ").utf8) : [],
-        resumes: resumes)
-    else {
-      watcher.unwatch(watch)
-      return false
-    }
-    runs[watch] = followed
+    guard let directory = tree(process)?.run(process.name, run),
+      let watch = try? watcher.watch(open: directory.rawValue)
+    else { return false }
+    runs[watch] = FollowedRun(
+      process, run: run, in: directory, paths: paths, output: output,
+      prefix: showsAll ? Array((name + padding + " | ").utf8) : [], resumes: resumes)
     return true
+  }
+
+  private func tree(_ process: ProcessDefinition) -> LogTree? {
+    let isConsole = process.logger?.destination == .console
+    if let opened = trees[isConsole] { return opened }
+    let errors = output.errors
+    trees[isConsole] = try? LogTree(of: process, paths) { errors.note("warning: \($0)") }
+    return trees[isConsole]
   }
 
   private func close(_ run: FollowedRun) {
     for stream in run.streams where stream.isBehind {
       if run.keepsFiles {
-        tell("\(run.process.name) \(stream.name): … the rest is in \(run.directory)/\(stream.name)")
+        tell("\(run.process.name) \(stream.name): … the rest is in \(run.path)/\(stream.name)")
       } else {
         stream.missing += stream.left
       }
@@ -155,7 +161,7 @@ final class ConsoleFollower {
     tellMissing(of: run)
     run.forget()
     // A console has no log: what could not be shown by now is gone.
-    if !run.keepsFiles { try? removeTree(run.directory) }
+    if !run.keepsFiles { _ = tree(run.process)?.remove(run.process.name, run.number) }
   }
 
   /// A run that there were no descriptors for to the end.
@@ -165,7 +171,7 @@ final class ConsoleFollower {
       return tell("\(process.name): what it wrote could not be shown; it is in \(directory)")
     }
     tell("warning: \(process.name): what it wrote could not be shown")
-    try? removeTree(directory)
+    _ = tree(process)?.remove(process.name, run)
   }
 
   // MARK: Remarks

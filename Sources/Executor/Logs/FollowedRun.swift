@@ -1,10 +1,12 @@
+import LinuxKernel
 import TaskModel
 
 /// A run whose output is shown.
 final class FollowedRun {
   let process: ProcessDefinition
   let number: Int
-  let directory: String
+  /// For people.
+  let path: String
   let streams: [FollowedStream]
   private let shown: ShownPositions
   private var noted: [UInt64?]
@@ -16,12 +18,13 @@ final class FollowedRun {
   static let descriptors = 8
 
   /// - Parameter resumes: another executor has begun to; what it has shown is not shown again.
-  init?(
-    _ process: ProcessDefinition, run: Int, paths: TaskPaths, output: ExecutorOutput, prefix: [UInt8], resumes: Bool
+  init(
+    _ process: ProcessDefinition, run: Int, in directory: SharedDescriptor, paths: TaskPaths, output: ExecutorOutput,
+    prefix: [UInt8], resumes: Bool
   ) {
     (self.process, number) = (process, run)
-    directory = RunLogs.path(process, run: run, paths)
-    guard let out = LogStream(directory, "stdout"), let err = LogStream(directory, "stderr") else { return nil }
+    path = RunLogs.path(process, run: run, paths)
+    let (out, err) = (LogStream(directory, "stdout"), LogStream(directory, "stderr"))
     streams = [
       FollowedStream("stdout", out, prefix: prefix, queue: output.output),
       FollowedStream("stderr", err, prefix: prefix, queue: output.errors),

@@ -20,7 +20,8 @@ final class LogIndexReader {
   init?(_ name: String, at directory: Int32) {
     guard let opened = try? openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory) else { return nil }
     file = SharedDescriptor(opened)
-    guard let header = try? file.descriptor.read(upTo: LogIndexRecord.size, at: 0),
+    guard (try? status(of: file.rawValue))?.isRegularFile == true,
+      let header = try? file.descriptor.read(upTo: LogIndexRecord.size, at: 0),
       let position = LogIndexRecord.position(inHeader: header)
     else { return nil }
     self.position = position

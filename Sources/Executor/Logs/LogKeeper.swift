@@ -7,7 +7,8 @@ final class LogKeeper {
   /// What a stream of a run that is started may take.
   let bound: LogBound
   private let ceiling: LogCeiling
-  private let paths: TaskPaths
+  private let tree: LogTree
+  private let complaints = Complaints()
   private let timer: TimerDescriptor
   private var sizes: [RunReference: UInt64] = [:]
   private var removed: [(process: String, run: Int)]
@@ -20,18 +21,31 @@ final class LogKeeper {
   /// What is taken for the most that all runs together write in a second.
   private static let speed: UInt64 = 256 << 20
 
+  private final class Complaints {
+    var all: [String] = []
+    /// How many of them.
+    var told = 0
+  }
+
   /// - Parameter removed: what another executor has removed.
   init(
     _ ceiling: LogCeiling, _ processes: [ProcessDefinition], _ paths: TaskPaths, removed: [RunReference]
   ) throws(Errno) {
-    (self.ceiling, self.paths) = (ceiling, paths)
+    self.ceiling = ceiling
+    tree = try LogTree(paths.logs) { [complaints] in complaints.all.append($0) }
     bound = LogBound(ceiling: ceiling.asked, processes)
     timer = try TimerDescriptor()
     self.removed = removed.map { ($0.process, $0.run) }
     gone = Set(removed)
   }
 
-  var notes: [String] { ceiling.note(removed) }
+  var notes: [String] { ceiling.note(removed) + complaints.all }
+
+  /// What among the logs is none of ours, each once.
+  func takeWarnings() -> [String] {
+    defer { complaints.told = complaints.all.count }
+    return Array(complaints.all.dropFirst(complaints.told))
+  }
 
   /// Readable when it is time for `makeRoom`.
   var descriptor: Int32 { timer.descriptor.rawValue }
@@ -58,7 +72,7 @@ final class LogKeeper {
     var done: [RunReference] = []
     for run in ceiling.surplus(runs) {
       let reference = RunReference(process: run.process, run: run.number)
-      guard (try? removeTree(paths.logs(run.process, run.number))) != nil else { continue }
+      guard tree.remove(run.process, run.number) else { continue }
       sizes[reference] = nil
       gone.insert(reference)
       removed.append((run.process, run.number))
@@ -86,7 +100,7 @@ final class LogKeeper {
   private func size(_ run: RunReference, _ endedAt: UInt64?) -> UInt64 {
     if let known = sizes[run] { return known }
     var bytes: UInt64 = 0
-    if let directory = try? openFile(paths.logs(run.process, run.run), O_RDONLY | O_DIRECTORY | O_NOFOLLOW) {
+    if let directory = tree.run(run.process, run.run) {
       let number = directory.rawValue
       try? forEachEntry(of: number) { name, _ in
         bytes += ((try? status(of: name, at: number))?.blocks ?? 0) * 512

@@ -24,11 +24,8 @@ final class LogStream {
   /// Reading ends here: what there was when the reader began.
   private var limit: (inode: UInt64, size: Int64)?
 
-  /// Nil when the run has no such directory.
-  init?(_ directory: String, _ name: String) {
-    guard let opened = try? openFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { return nil }
-    files = LogFiles(directory: SharedDescriptor(opened), name: name)
-  }
+  /// - Parameter directory: of the run.
+  init(_ directory: SharedDescriptor, _ name: String) { files = LogFiles(directory: directory, name: name) }
 
   /// Reads no more than there is now, or all that comes.
   func limit(toNow: Bool) {

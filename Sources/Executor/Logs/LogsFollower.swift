@@ -8,7 +8,15 @@ final class LogsFollower {
   private let merge: LogMerge
   private let printer: LogPrinter
   private let watcher: FileWatcher
-  private var watches: [String: Int32] = [:]
+  private var watches: [Place: Int32] = [:]
+
+  /// A directory in which something can happen.
+  private enum Place: Hashable {
+    /// Of the task's own, that no task writes to.
+    case path(String)
+    case process(String)
+    case run(String, Int)
+  }
 
   private enum Source: UInt64 {
     case files = 1, reader
@@ -87,12 +95,25 @@ final class LogsFollower {
   /// The directories in which something can happen next.
   private func watchRuns() {
     let paths = shown.paths
-    let wanted = Set(
-      [paths.task, paths.logs] + merge.logs.flatMap { ["\(paths.logs)/\($0.process)", $0.directory].compactMap { $0 } })
-    for (path, watch) in watches where !wanted.contains(path) {
-      watcher.unwatch(watch)
-      watches[path] = nil
+    var wanted: Set<Place> = [.path(paths.task), .path(paths.logs)]
+    for log in merge.logs {
+      wanted.insert(.process(log.process))
+      if let run = log.run { wanted.insert(.run(log.process, run)) }
     }
-    for path in wanted where watches[path] == nil { watches[path] = try? watcher.watch(path) }
+    for (place, watch) in watches where !wanted.contains(place) {
+      watcher.unwatch(watch)
+      watches[place] = nil
+    }
+    for place in wanted where watches[place] == nil { watches[place] = watch(place) }
+  }
+
+  private func watch(_ place: Place) -> Int32? {
+    let directory: SharedDescriptor?
+    switch place {
+    case .path(let path): return try? watcher.watch(path)
+    case .process(let name): directory = shown.tree?.process(name)
+    case .run(let name, let run): directory = shown.tree?.run(name, run)
+    }
+    return directory.flatMap { try? watcher.watch(open: $0.rawValue) }
   }
 }

@@ -10,7 +10,7 @@ final class ProcessLog {
 
   let process: String
   let stream: String
-  private let folder: String
+  private let tree: LogTree
   private let runs: Runs
   private var reader: LogLineReader?
   private(set) var run: Int?
@@ -32,26 +32,20 @@ final class ProcessLog {
   private var wasCut = false
   private var begin: (run: Int, place: LogStream.Place)?
 
-  /// - Parameter folder: of the process, with a directory for each run.
-  init(process: String, stream: String, folder: String, runs: Runs, since: UInt64?) {
-    (self.process, self.stream, self.folder, self.runs, self.since) = (process, stream, folder, runs, since)
-    known = Self.numbers(folder)
+  init(process: String, stream: String, tree: LogTree, runs: Runs, since: UInt64?) {
+    (self.process, self.stream, self.tree, self.runs, self.since) = (process, stream, tree, runs, since)
+    known = Self.numbers(process, tree)
     lastRun = known.last
   }
 
   /// The runs that there are. One listing may miss what is added meanwhile and have what was added after that; what was
   /// there before the last of one, another has for certain.
-  static func numbers(_ folder: String) -> [Int] {
-    func list() -> [Int] {
-      ((try? entries(of: folder)) ?? []).compactMap { AccountFile.number($0.name).map(Int.init) }.sorted()
-    }
+  static func numbers(_ process: String, _ tree: LogTree) -> [Int] {
+    func list() -> [Int] { tree.runs(of: process).sorted() }
     let first = list()
     guard let last = first.last, first.count <= last else { return first }
     return list().filter { $0 <= last }
   }
-
-  /// Where the run that is read has its files; watched while following.
-  var directory: String? { run.map { "\(folder)/\($0)" } }
 
   // MARK: Where to begin
 
@@ -102,7 +96,7 @@ final class ProcessLog {
 
   private func open(_ number: Int) {
     run = number
-    reader = LogStream("\(folder)/\(number)", stream).map { LogLineReader($0) }
+    reader = tree.run(process, number).map { LogLineReader(LogStream($0, stream)) }
     if !follows, number == lastRun { reader?.stream.limit(toNow: true) }
   }
 
@@ -167,13 +161,13 @@ final class ProcessLog {
     return laterRuns().first(where: isNext)
   }
 
-  private func isThere(_ run: Int) -> Bool { (try? status(of: "\(folder)/\(run)")) != nil }
+  private func isThere(_ run: Int) -> Bool { tree.has(process, run) }
 
   /// Runs behind a number that is left out, as where a run could not be begun. There may be a million and a look at the
   /// folder for each would take long, so that is done now and then only.
   private func laterRuns() -> [Int] {
     if known.last ?? -1 <= run ?? -1, follows, Clock.now > looked + 500_000_000 {
-      (known, looked) = (Self.numbers(folder), Clock.now)
+      (known, looked) = (Self.numbers(process, tree), Clock.now)
     }
     return known.last ?? -1 > run ?? -1 ? known : []
   }

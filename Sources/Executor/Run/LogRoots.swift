@@ -41,15 +41,19 @@ final class LogRoots {
       where error.code == EEXIST
     {
     }
-    let made = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: parent.rawValue)
+    let made = try LogTree.open(name, in: parent.rawValue)
     try own(made, mode: 0o500)
     return made
   }
 
   /// A file to append to.
   func makeFile(_ name: String, in directory: borrowing FileDescriptor) throws(Errno) -> FileDescriptor {
-    let file = try openFile(
-      name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, at: directory.rawValue)
+    let file = try openBelow(
+      directory.rawValue, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0o600,
+      resolve: [.beneath, .noSymlinks])
+    let about = try status(of: file.rawValue)
+    // Of one that has another name besides, that name would have what is written.
+    guard about.isRegularFile, about.links == 1 else { throw Errno("open", code: EEXIST) }
     try own(file, mode: 0o400)
     return file
   }

@@ -1,3 +1,4 @@
+import Glibc
 import LaunchModel
 import LinuxKernel
 import StrictJSON
@@ -20,7 +21,8 @@ struct OutcomeFile {
       ("reason", verdict.reason.map { JSON($0) }), ("message", JSON(verdict.message)),
       ("decider", verdict.deciderJSON), ("processes", processes.json(times, onlyStarted: true)),
     ])
-    try writeFileAtomically(paths.outcome, Array(json.pretty.utf8), mode: 0o644)
+    let logs = SharedDescriptor(try openFile(paths.logs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    try PreparedFile(TaskPaths.outcomeName, Array(json.pretty.utf8), mode: 0o644, durable: false, in: logs).takePlace()
   }
 
   func variables(_ verdict: Verdict) -> [EnvironmentVariable] {

@@ -262,6 +262,7 @@ final class TaskSupervisor {
     for run in logKeeper.makeRoom(machine.processes, definitions) {
       try journal.append("logs_removed", [("process", JSON(run.process)), ("run", JSON(run.run))], at: Clock.now)
     }
+    for warning in logKeeper.takeWarnings() { publisher.note("warning: \(warning)") }
   }
 
   private func start(_ name: String, _ run: Int) throws {

@@ -1,0 +1,98 @@
+import Glibc
+import LinuxKernel
+import TaskModel
+
+/// The logs of a task, or what waits to be shown: a directory with `<process>/<run>/` in it.
+///
+/// The directory itself, and what leads to it, is root's. What is in it a task may have put there, should it ever get to
+/// write where it may only read. So below it nothing goes by a path: each directory is opened beneath the one before, and
+/// what is a link or no directory is said, once, and not followed.
+final class LogTree {
+  let path: String
+  private let root: SharedDescriptor
+  private let say: (String) -> Void
+  private var said: Set<[UInt8]> = []
+
+  /// - Parameter say: told of what is no directory of logs.
+  init(_ path: String, say: @escaping (String) -> Void = Console.warning) throws(Errno) {
+    self.path = path
+    self.say = say
+    root = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+  }
+
+  /// A directory by its name in another: no link, and nothing that another name leads to.
+  static func open(_ name: String, in directory: Int32) throws(Errno) -> FileDescriptor {
+    guard !name.utf8.contains(UInt8(ascii: "/")), name != "..", name != "." else {
+      throw Errno("openat2", code: EINVAL)
+    }
+    return try openBelow(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+  }
+
+  /// The processes that have a directory, by name.
+  func processes() -> [String] {
+    // A descriptor of its own: where a directory was read to is kept with the open file.
+    guard let here = try? openFile(".", O_RDONLY | O_DIRECTORY, at: root.rawValue) else { return [] }
+    let found = ((try? entries(of: here.rawValue)) ?? []).filter { $0.name.first != UInt8(ascii: ".") }
+    return found.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+      .compactMap { entry in
+        guard let name = String(validating: entry.name, as: UTF8.self) else { return nil }
+        return entry.isDirectory || process(name) != nil ? name : nil
+      }
+  }
+
+  /// The directory of a process; `nil` when there is none.
+  func process(_ name: String) -> SharedDescriptor? { open(name, in: root.rawValue, "") }
+
+  /// The directory of a run; `nil` when there is none.
+  func run(_ process: String, _ run: Int) -> SharedDescriptor? {
+    guard let folder = self.process(process) else { return nil }
+    return open(String(run), in: folder.rawValue, process + "/")
+  }
+
+  /// Numbers of runs, in the order in which the file system has them.
+  func runs(of process: String) -> [Int] {
+    guard let folder = self.process(process), let found = try? entries(of: folder.rawValue) else { return [] }
+    return found.compactMap { AccountFile.number($0.name).map(Int.init) }
+  }
+
+  /// Whether there is anything with a run's name.
+  func has(_ process: String, _ run: Int) -> Bool {
+    guard let folder = self.process(process) else { return false }
+    return (try? status(of: String(run), at: folder.rawValue)) != nil
+  }
+
+  /// Removes the directory of a run. False when it is still there, or something else in its place.
+  func remove(_ process: String, _ run: Int) -> Bool {
+    guard let folder = self.process(process) else { return false }
+    guard self.run(process, run) != nil else { return !has(process, run) }
+    do throws(Errno) {
+      try removeTree(String(run), at: folder.rawValue)
+      return true
+    } catch {
+      tell("\(path)/\(process)/\(run) cannot be removed: \(error)")
+      return false
+    }
+  }
+
+  private func open(_ name: String, in directory: Int32, _ before: String) -> SharedDescriptor? {
+    do throws(Errno) {
+      return SharedDescriptor(try LogTree.open(name, in: directory))
+    } catch {
+      if [ELOOP, ENOTDIR, EXDEV].contains(error.code) {
+        tell("\(path)/\(before)\(name) is a link, or no directory: it is not followed")
+      }
+      return nil
+    }
+  }
+
+  private func tell(_ text: String) {
+    if said.insert(Array(text.utf8)).inserted { say(printable(text.utf8)) }
+  }
+}
+
+extension LogTree {
+  /// Where a process writes.
+  convenience init(of process: ProcessDefinition, _ paths: TaskPaths, say: @escaping (String) -> Void) throws(Errno) {
+    try self.init(process.logger?.destination == .console ? paths.console : paths.logs, say: say)
+  }
+}
