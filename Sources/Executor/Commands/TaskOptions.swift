@@ -73,7 +73,7 @@ enum TaskOptions {
       guard path.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains(Array("..".utf8)) else {
         throw CommandFailure(.usage, "--sandbox-mount-point \(path): an absolute path without .. is needed")
       }
-      settings.sandboxMountPoint = path
+      settings.sandboxMountPoint = path.cleanedAbsolutePath
     }
     settings.createsUser = !arguments.has("--no-create-user")
     settings.dockerSocket = try DockerOptions.socket(arguments)

@@ -13,8 +13,8 @@ final class FollowedRun {
   /// When the rest is given up; nil before the run has ended.
   var deadline: UInt64?
 
-  /// Descriptors that one holds: for each stream the directory, a file and its index, and the positions; and one more for
-  /// the next file.
+  /// Descriptors that one holds: the directory, a file of each stream with its index, and the positions; and two more for
+  /// the next file and the way to the directory.
   static let descriptors = 8
 
   /// - Parameter resumes: another executor has begun to; what it has shown is not shown again.
