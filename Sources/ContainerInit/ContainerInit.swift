@@ -62,6 +62,9 @@ package enum ContainerInit {
   /// The same in a container that somebody else has made: what the plan leaves to do is done in place, and everything
   /// that is inherited otherwise comes through the socket at `path`.
   package static func main(handover path: String) -> Never {
+    // An engine opens /dev/null of the container for them, which may have been made to be any file of any host's: nothing
+    // is ever written there, and what goes wrong before there is a log goes nowhere.
+    guard (try? leaveStreams()) != nil else { Child.exit(70) }
     do {
       try prepare()
       let inherited = InheritedLimits.read()
@@ -91,6 +94,13 @@ package enum ContainerInit {
       Child.report(Array("container-init: \(error)\n".utf8), to: 2)
       Child.exit(70)
     }
+  }
+
+  /// Puts what nothing can be written to, and nothing be read from, in the place of the standard streams: the reading end of a
+  /// pipe that nobody writes to.
+  private static func leaveStreams() throws(Errno) {
+    let nothing = try makePipe().first
+    for number in Int32(0)...2 where number != nothing.rawValue { try Child.place(nothing.rawValue, at: number) }
   }
 
   private static func prepare() throws(Errno) {
