@@ -407,7 +407,7 @@ struct DockerPartsTests {
   }
 
   @Test func mountsAreLaidOutAsTheEngineDoesIt() throws {
-    let host = DockerMountPoints.Content.host("/proc/self")
+    let host = DockerMountPoints.Content.host("/proc/1")
     func refusal(_ points: [DockerMountPoints.Point], _ links: [String: String] = [:]) throws -> String? {
       do throws(CommandFailure) {
         try DockerMountPoints(points).check { (path) throws(CommandFailure) in links[path].map { Array($0.utf8) } }

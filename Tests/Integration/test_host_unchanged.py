@@ -388,6 +388,143 @@ class InDocker(DockerTestCase):
         self.assert_untouched("volume=bound:/a", "volume=X:/a/new", words=("would be made in",))
         self.assert_untouched("volume=bound:/a")
 
+    def refused(self, *words, parameters=(), image=None, options=(), top=None):
+        """A task that is refused before its container is started; nothing below a directory of the host is changed."""
+        before = snapshot(top) if top else None
+        with self.subTest(parameters=parameters):
+            outcome = self.run_docker("true", image=image, parameters=parameters, options=options)
+            self.assert_failed(outcome, *words)
+            self.assertFalse(outcome.has_record("forked"), outcome)
+            self.assertEqual(self.engine.containers(), [])
+            if top:
+                self.assertEqual(snapshot(top), before)
+
+    def test_an_image_cannot_have_anything_written_by_its_null_device(self):
+        image = self.with_engine_image(
+            name="null:test", config={"Volumes": {"/x": {}}},
+            extra=lambda tar: tar.symlink("x", "/dev").symlink("dev/null", "/proc/sys/kernel/domainname"))
+        place = "/proc/sys/kernel/domainname"
+        with open(place, encoding="utf-8") as file:
+            before = file.read()
+
+        def restore():
+            with open(place, "w", encoding="utf-8") as file:
+                file.write(before)
+        self.addCleanup(restore)
+        for parameters in ((), ("uts=host",)):
+            self.refused("leads to /dev", image=image, parameters=parameters)
+            with open(place, encoding="utf-8") as file:
+                self.assertEqual(file.read(), before)
+
+    def test_nothing_of_the_host_is_written_by_a_null_device(self):
+        image = self.with_engine_image(name="devlink:test", extra=lambda tar: tar.symlink("data", "/dev"))
+        top = self.host.path("top")
+        os.makedirs(top + "/dev/shm")
+        os.mkdir(top + "/keep")
+        secret = self.host.write("top/keep/secret", "0123456789" * 20)
+        os.chmod(secret, 0o600)
+        os.symlink("/keep/secret", top + "/dev/null")
+        self.refused("leads to /dev", image=image, top=top, parameters=(f"volume={top}/dev:/data", f"volume={top}/keep:/keep"))
+        self.refused("not the engine's own", top=top, parameters=(f"volume={top}/dev:/dev", f"volume={top}/keep:/keep"))
+        self.refused("/dev/null", top=top, parameters=(f"volume={secret}:/dev/null",))
+
+    def test_no_device_is_made_in_what_is_bound(self):
+        image = self.with_engine_image(
+            name="devlink:test", extra=lambda tar: tar.symlink("data", "/dev").symlink("in", "dev/in"))
+        top = self.host.path("top")
+        os.makedirs(top + "/shm")
+        self.host.write("top/ptmx", "the operator's")
+        self.refused("leads to /dev", image=image, top=top, parameters=(f"volume={top}:/data",))
+        self.refused("/proc", top=top, parameters=(f"volume={top}:/proc/self/root/dev",))
+        self.refused("leads to /dev/in", image=image, top=top, parameters=(f"volume={top}:/in",))
+        self.refused("leads to /dev/in", image=image, top=top, parameters=(f"device=/dev/zero:/in", f"volume={top}:/a"))
+        # In the engine's own, by name.
+        before = snapshot(top)
+        self.assert_finished(self.run_docker(
+            "test -f /dev/data/ptmx && test -c /dev/also", image=image,
+            parameters=(f"volume={top}:/dev/data", "device=/dev/zero:/dev/also")))
+        self.assertEqual(snapshot(top), before)
+
+    def test_nothing_is_made_by_way_of_proc(self):
+        top = self.host.path("top")
+        os.mkdir(top)
+        bound = f"volume={top}:/data"
+        for parameter in ("tmpfs=/proc/self/root/data/new", "volume=/etc/hostname:/proc/self/root/data/file:ro",
+                          "device=/dev/null:/proc/self/root/data/node", "mount=type=tmpfs,target=/sys/new",
+                          "volume=/proc/1/root/data/x"):
+            self.refused("nothing can be mounted below /proc or /sys", top=top, parameters=(bound, parameter))
+        image = self.with_engine_image(
+            name="procvolume:test", config={"Volumes": {"/a/x": {}}},
+            extra=lambda tar: tar.directory("a").symlink("a/x", "/proc/self/root/data/made"))
+        self.refused("/a/x of the container", image=image, top=top, parameters=(bound,))
+        self.refused("/a/x of the container", image=image)
+        self.assert_finished(self.run_docker(
+            "true", parameters=("volume=/sys:/sys:ro", "volume=/proc:/host/proc:ro")))
+        self.assert_finished(self.run_docker("true", parameters=("tmpfs=/sys/fs/cgroup",)))
+
+    def test_links_that_a_mount_hides_lead_nowhere(self):
+        top = self.host.path("top")
+        os.makedirs(top + "/x")
+        for number, (base, more) in enumerate((("t", ("tmpfs=/t",)), ("mnt/mesos/sandbox", ()), ("dev", ()))):
+            def planted(tar, base=base):
+                parts = base.split("/")
+                for count in range(1, len(parts) + 1):
+                    if parts != ["dev"]:
+                        tar.directory("/".join(parts[:count]))
+                tar.directory("e").directory("e/w").directory("e/w/1").directory("e/w/1/2")
+                tar.symlink(base + "/l", "/e/w/1/2").symlink("e/w/1/2/x", f"/{base}/l/new")
+            image = self.with_engine_image(name=f"hidden{number}:test", extra=planted)
+            self.refused("/e/w/1/2/x of the container", image=image, top=top,
+                         parameters=(f"volume={top}:/{base}/l", "tmpfs=/e/w/1/2/x", *more))
+
+    def test_links_that_are_in_every_distribution_are_mounted_through(self):
+        def planted(tar):
+            tar.symlink("var/run", "/run").symlink("lib64", "usr/lib64")
+            tar.directory("run").directory("usr/lib64")
+        image = self.with_engine_image(name="usual:test", extra=planted, config={"Volumes": {"/var/run/made": {}, "/lib64/a": {}}})
+        top = self.host.path("top")
+        os.makedirs(top + "/d")
+        self.assert_finished(self.run_docker(
+            "test -d /run/made && test -d /run/data/d && test -d /usr/lib64/a && test -d /run/new", image=image,
+            parameters=(f"volume={top}:/var/run/data", "tmpfs=/var/run/new")))
+        self.assertEqual(os.listdir(top), ["d"])
+
+    def test_two_mounts_are_not_on_one_place(self):
+        image = self.with_engine_image(
+            name="twice:test", extra=lambda tar: tar.symlink("l", "/data").directory("data").symlink("deep", "/"),
+            config={"Volumes": {"/l": {}}})
+        top = self.host.path("top")
+        os.makedirs(top)
+        self.refused("on one place", image=image, top=top, parameters=(f"volume={top}:/data",))
+        self.refused("leads to /,", image=image, top=top, parameters=(f"volume={top}:/deep",))
+        self.refused("on one place", top=top, parameters=(f"volume={top}:/data", "device=/dev/null:/data"))
+        # The same by name is the engine's to settle.
+        image = self.with_engine_image(name="once:test", config={"Volumes": {"/data": {}}})
+        self.assert_finished(self.run_docker("true", image=image, parameters=("tmpfs=/data",)))
+
+    def test_no_mount_point_in_what_can_be_swapped(self):
+        top = self.host.path("top")
+        os.makedirs(top + "/shared/x")
+        os.makedirs(top + "/own/x")
+        os.makedirs(top + "/root/x")
+        os.chmod(top + "/shared", 0o777)
+        os.chown(top + "/own", 33, 33)
+        os.chown(top + "/root/x", 33, 33)
+        for name in ("shared", "own"):
+            self.refused("not root's alone", top=top, parameters=(f"volume={top}/{name}:/data", "tmpfs=/data/x"))
+        before = snapshot(top)
+        self.assert_finished(self.run_docker("true", parameters=(f"volume={top}/root:/data", "tmpfs=/data/x")))
+        self.assertEqual(snapshot(top), before)
+
+    def test_nothing_is_made_in_the_hosts_shared_memory_or_in_what_a_driver_shows(self):
+        name = "aurora-test-" + self.host.task_id()
+        self.refused("would be made in /dev/shm", parameters=("ipc=host", f"tmpfs=/dev/shm/{name}"))
+        self.assertFalse(os.path.exists("/dev/shm/" + name))
+        top = self.host.path("top")
+        os.makedirs(top)
+        volume = f"mount=type=volume,target=/v,volume-opt=type=none,volume-opt=o=bind,volume-opt=device={top}"
+        self.refused("would be made in", top=top, parameters=(volume, "tmpfs=/v/new"))
+
     def test_generated_plans(self):
         chance = random.Random(9)
         image = self.with_engine_image(name="plans:test", extra=lambda tar: tar.symlink("lnk", "/data").symlink("up", ".."))

@@ -1,4 +1,6 @@
 import DockerEngineClient
+import Glibc
+import LaunchModel
 import LinuxKernel
 
 extension DockerMountPoints {
@@ -10,40 +12,54 @@ extension DockerMountPoints {
   /// - Parameters:
   ///   - found: as the engine has understood it, volumes of the image and of other containers included.
   ///   - create: what it was asked for.
-  ///   - own: the targets of what is the executor's.
-  init(_ found: [ContainerDetails.Mount], _ create: ContainerCreateRequest, own: [String]) throws(CommandFailure) {
+  ///   - own: what is the executor's.
+  ///   - sandbox: the target of the one among these in which the task may make things.
+  init(
+    _ found: [ContainerDetails.Mount], _ create: ContainerCreateRequest, own: [MountSpec], sandbox: String
+  ) throws(CommandFailure) {
     let config = create.hostConfig
     var points: [Point] = []
-    for mount in found {
-      let isOwn = own.contains { DockerRequest.cleaned($0) == DockerRequest.cleaned(mount.destination) }
-      switch mount.type {
-      case "bind":
-        points.append(
-          Point(mount.destination, try Self.kind(mount.source), isOwn ? .launch : .host(mount.source)))
-      case "volume":
-        // One without a name is made for the container. Whose those of another container are is not looked at.
-        let isAnonymous = config.volumesFrom.isEmpty && !config.namesVolume(mount.name)
-        points.append(Point(mount.destination, .directory, isAnonymous ? .launch : Self.content(of: mount)))
-      case "tmpfs": points.append(Point(mount.destination, .directory))
-      default: points.append(Point(mount.destination, .directory, Self.content(of: mount)))
+    // A tmpfs is in the place of a volume with the same target.
+    for mount in found where !config.tmpfs.keys.contains(where: { $0.utf8.elementsEqual(mount.destination.utf8) }) {
+      let target = DockerRequest.cleaned(mount.destination)
+      let content: Content
+      if let mount = own.first(where: { DockerRequest.cleaned($0.target) == target }) {
+        content = target == DockerRequest.cleaned(sandbox) ? .sandbox(mount.source) : .unseen("what is the executor's own")
+      } else {
+        content = config.content(of: mount, target)
       }
+      points.append(
+        Point(mount.destination, mount.type == "bind" ? try Self.kind(mount.source) : .directory, content))
     }
     points += config.tmpfs.keys.map { Point($0, .directory) }
-    for (target, kind) in Self.engineFiles.map({ ($0, Kind.file) }) + [("/dev/shm", .directory)] {
-      let point = Point(target, kind)
-      if !points.contains(where: { $0.target == point.target }) { points.append(point) }
+    for point in points where point.target == [Self.devices] { try Self.checkDevices(point.content) }
+    // As it compares them: by what is written.
+    let targets = found.map { Array($0.destination.utf8) } + config.tmpfs.keys.map { Array($0.utf8) }
+    func isFree(_ target: String) -> Bool { !targets.contains(Array(target.utf8)) }
+    let hasDevices = isFree("/dev")
+    points += [
+      Point("/proc", .directory, .unseen("the engine's /proc"), isEngines: true),
+      Point("/dev", .directory, isEngines: true),
+      Point("/dev/pts", .directory, .unseen("the engine's /dev/pts"), isEngines: true),
+      Point("/sys", .directory, .unseen("the engine's /sys"), isEngines: true),
+      Point("/sys/fs/cgroup", .directory, .unseen("the engine's /sys/fs/cgroup"), isEngines: true),
+      Point("/dev/mqueue", .directory, .unseen("the engine's /dev/mqueue"), isEngines: true),
+      Point("/dev/shm", .directory, config.sharedMemory, isEngines: true),
+    ].filter { point in
+      let target = Self.path(point.target)
+      return isFree(target) && (hasDevices || point.target.count == 1 || point.target.first != Self.devices)
     }
+    // Some kinds of it are a mount like any other.
+    if !hasDevices, isFree("/dev/shm") { points.append(Point("/dev/shm", .directory, config.sharedMemory)) }
+    points += Self.engineFiles.filter(isFree).map { Point($0, .file) }
     // In a /dev that is bound the engine makes nothing.
-    let devices = DockerRequest.cleaned("/dev")
-    if !points.contains(where: { $0.target == devices && $0.content != .launch }) {
-      points += config.devices.map { Point($0.containerPath, .node) }
+    if hasDevices {
+      points += config.devices.map { device in
+        let isDirectory = (try? status(of: device.hostPath, followLinks: true).isDirectory) ?? false
+        return Point(device.containerPath, isDirectory ? .nodes : .node)
+      }
     }
     self.init(points)
-  }
-
-  private static func content(of mount: ContainerDetails.Mount) -> Content {
-    mount.source.utf8.first == UInt8(ascii: "/")
-      ? .host(mount.source) : .unseen(mount.name.isEmpty ? "what others have" : "the volume \(mount.name)")
   }
 
   /// A source that is not there the engine would make as well.
@@ -55,13 +71,50 @@ extension DockerMountPoints {
         hint: "nothing is made on the host for a task: make it before")
     }
   }
+
+  /// Only what is the host's can be a /dev instead of the engine's.
+  private static func checkDevices(_ content: Content) throws(CommandFailure) {
+    if case .host(let source) = content, let directory = try? openFile(source, O_PATH | O_DIRECTORY),
+      DockerRecognition.isSafe(devices: directory)
+    {
+      return
+    }
+    throw DockerRecognition.unsafeDevices
+  }
 }
 
 extension HostConfig {
+  fileprivate func content(of mount: ContainerDetails.Mount, _ target: [[UInt8]]) -> DockerMountPoints.Content {
+    let other: DockerMountPoints.Content =
+      mount.source.utf8.first == UInt8(ascii: "/")
+      ? .host(mount.source) : .unseen(mount.name.isEmpty ? "what others have" : "the volume \(mount.name)")
+    switch mount.type {
+    case "tmpfs": return .empty
+    // One without a name is made for the container. Whose those of another container are is not looked at.
+    case "volume" where volumesFrom.isEmpty && !namesVolume(mount.name):
+      let hasDriver = mounts.contains {
+        $0.kind == .volume && DockerRequest.cleaned($0.target) == target
+          && !($0.volumeOptions.isEmpty && $0.volumeDriver.isEmpty)
+      }
+      // A driver may show anything in it, also of the host.
+      return hasDriver || !volumeDriver.isEmpty ? .unseen("a volume with a driver or options") : .copied
+    default: return other
+    }
+  }
+
   /// Whether a volume was asked for by this name.
-  fileprivate func namesVolume(_ name: String) -> Bool {
+  private func namesVolume(_ name: String) -> Bool {
     let named =
       binds.filter { !$0.isHostPath }.map(\.source) + mounts.filter { $0.kind == .volume }.map(\.source)
     return named.contains { $0.utf8.elementsEqual(name.utf8) }
+  }
+
+  /// What is on /dev/shm.
+  fileprivate var sharedMemory: DockerMountPoints.Content {
+    switch ipcMode {
+    case "", "none", "private", "shareable": .empty
+    case "host": .host("/dev/shm")
+    default: .unseen("another container's /dev/shm")
+    }
   }
 }

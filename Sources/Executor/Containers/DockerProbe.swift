@@ -32,13 +32,18 @@ struct DockerProbe {
     of id: ContainerID, _ create: ContainerCreateRequest, own: [MountSpec]
   ) throws(CommandFailure) {
     let config = create.hostConfig
-    guard config.mounts.count > own.count || !config.binds.isEmpty || !config.volumesFrom.isEmpty else { return }
     let found = try atEngine { () throws(DockerEngineError) in try engine.inspectContainer(id).mounts }
-    let points = try DockerMountPoints(found, create, own: own.map(\.target))
-    guard points.hasForeign else { return }
-    try look { (probe) throws(CommandFailure) in
-      let links = DockerImageLinks(engine, probe)
+    let points = try DockerMountPoints(
+      found, create, own: own, sandbox: request.settings.sandboxMountPoint)
+    func check(_ container: ContainerID) throws(CommandFailure) {
+      let links = DockerImageLinks(engine, container)
       try points.check { (path) throws(CommandFailure) in try links.link(path) }
+    }
+    // To look into a container the engine mounts in it what it will have. With nothing but what is ours it can be this one.
+    if found.count <= own.count, config.tmpfs.isEmpty, config.devices.isEmpty {
+      try check(id)
+    } else {
+      try look(check)
     }
   }
 

@@ -83,15 +83,22 @@ struct DockerRecognition {
   private func checkDevices(_ pid: Int32) throws {
     let root = try openFile("/proc/\(pid)/root", O_PATH | O_DIRECTORY)
     guard let place = try? openBelow(root.rawValue, "dev", O_PATH, resolve: [.beneath, .noSymlinks]),
-      let null = try? openBelow(place.rawValue, "null", O_PATH, resolve: [.beneath, .noSymlinks]),
-      case let directory = try LinuxKernel.status(of: place.rawValue),
-      directory.uid == 0, directory.permissions & 0o022 == 0, try LinuxKernel.status(of: null.rawValue).isNullDevice
-    else {
-      throw CommandFailure(
-        .failed, "/dev of the container is not the engine's own: others than root can write it, or it has no /dev/null",
-        hint: "a VOLUME of the image, or a mount among the parameters, covers it")
-    }
+      DockerRecognition.isSafe(devices: place)
+    else { throw DockerRecognition.unsafeDevices }
   }
+
+  /// Whether a directory can be a container's /dev.
+  static func isSafe(devices place: borrowing FileDescriptor) -> Bool {
+    guard let null = try? openBelow(place.rawValue, "null", O_PATH, resolve: [.beneath, .noSymlinks]),
+      let about = try? LinuxKernel.status(of: null.rawValue), about.isNullDevice,
+      let directory = try? LinuxKernel.status(of: place.rawValue)
+    else { return false }
+    return directory.uid == 0 && directory.permissions & 0o022 == 0
+  }
+
+  static let unsafeDevices = CommandFailure(
+    .failed, "/dev of the container is not the engine's own: others than root can write it, or it has no /dev/null",
+    hint: "a VOLUME of the image, or a mount among the parameters, covers it")
 
   private func status(at target: String, below root: borrowing FileDescriptor) throws(Errno) -> FileStatus {
     let found = try openBelow(root.rawValue, target, O_PATH, resolve: [.inRoot, .noMagicLinks])
