@@ -62,8 +62,8 @@ package enum ContainerInit {
   /// The same in a container that somebody else has made: what the plan leaves to do is done in place, and everything
   /// that is inherited otherwise comes through the socket at `path`.
   package static func main(handover path: String) -> Never {
-    // An engine opens /dev/null of the container for them, which may have been made to be any file of any host's: nothing
-    // is ever written there, and what goes wrong before there is a log goes nowhere.
+    // An engine opens /dev/null of the container for them, which an image or a volume may have made a link to any file:
+    // nothing is ever written there, and what goes wrong before there is a log goes nowhere.
     guard (try? leaveStreams()) != nil else { Child.exit(70) }
     do {
       try prepare()

@@ -431,6 +431,53 @@ struct DockerPartsTests {
     #expect(try refusal([.init("/v", .directory, .unseen("x")), .init("/v/a", .node)])?.contains("not known") == true)
   }
 
+  @Test func placesAreWhereTheirTargetsSayAndNobodyElseIs() throws {
+    let engine: [DockerMountPoints.Point] = [
+      .init("/proc", .directory, .unseen("/proc"), isEngines: true), .init("/dev", .directory, isEngines: true),
+      .init("/sys", .directory, .unseen("/sys"), isEngines: true),
+      .init("/sys/fs/cgroup", .directory, .unseen("/sys/fs/cgroup"), isEngines: true),
+    ]
+    func refusal(_ points: [DockerMountPoints.Point], _ links: [String: String] = [:]) throws -> String? {
+      do throws(CommandFailure) {
+        try DockerMountPoints(engine + points).check { (path) throws(CommandFailure) in
+          links[path].map { Array($0.utf8) }
+        }
+        return nil
+      } catch {
+        return error.message
+      }
+    }
+    let (host, links) = (DockerMountPoints.Content.host("/proc/1"), ["/l": "/dev", "/t/l": "/a", "/v/l": "/a"])
+    #expect(try refusal([.init("/l", .directory, host)], links)?.contains("leads to /dev") == true)
+    #expect(try refusal([.init("/l/x", .node)], links)?.contains("leads to /dev/x") == true)
+    #expect(try refusal([.init("/dev/x", .node), .init("/dev/y", .directory, host)], links) == nil)
+    #expect(try refusal([.init("/dev/null", .file, host)])?.contains("/dev/null") == true)
+    #expect(try refusal([.init("/proc/self/root/a", .directory)])?.contains("below /proc or /sys") == true)
+    #expect(try refusal([.init("/l", .directory)], ["/l": "/"])?.contains("leads to /,") == true)
+    #expect(try refusal([.init("/sys", .directory)])?.contains("on one place") == true)
+    #expect(try refusal([.init("/a", .directory), .init("/a", .node)])?.contains("on one place") == true)
+    #expect(
+      try refusal([.init("/l", .directory), .init("/x", .directory)], ["/l": "x"])?.contains("on one place") == true)
+    #expect(
+      try refusal([.init("/l", .directory), .init("/a/b", .directory)], ["/l": "/a/b/c"])?.contains("would cover")
+        == true)
+    // What the image has below a tmpfs is not seen; in a volume that it fills it is.
+    #expect(
+      try refusal([.init("/t", .directory), .init("/t/l", .directory), .init("/a", .directory, host)], links) == nil)
+    #expect(
+      try refusal([.init("/v", .directory, .copied), .init("/v/l", .directory)], links)?.contains("a link on the way")
+        == true)
+    #expect(
+      try refusal([.init("/t", .directory), .init("/t/v", .directory, .copied), .init("/t/v/x", .directory)]) == nil)
+    #expect(
+      try refusal(
+        [.init("/t", .directory), .init("/t/l", .directory, .copied), .init("/t/l/x", .directory)], links)?
+        .contains("not known") == true)
+    #expect(try refusal([.init("/b", .directory)], ["/b": "/dev/../c"])?.contains("a link of the image") == true)
+    #expect(try refusal([.init("/d", .nodes)])?.contains("a whole directory of devices") == true)
+    #expect(try refusal([.init("/dev/d", .nodes)]) == nil)
+  }
+
   @Test func anythingElseIsNoFile() {
     for archive in [
       [], entry("2", ""), entry("5", ""), entry("0", "text", size: "7777777"), entry("0", "text", size: "9"),

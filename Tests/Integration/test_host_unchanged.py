@@ -9,6 +9,7 @@ import subprocess
 
 from support import DockerTestCase, ExecutorTestCase, document
 from support.images import Image, Layer, busybox_tar
+from support.tar import TarWriter
 
 # Each of eight tests runs so many: two thousand together.
 PLANS = int(os.environ.get("AURORA_TEST_PLANS", "250"))
@@ -489,6 +490,17 @@ class InDocker(DockerTestCase):
             parameters=(f"volume={top}:/var/run/data", "tmpfs=/var/run/new")))
         self.assertEqual(os.listdir(top), ["d"])
 
+    def test_links_in_the_place_of_what_the_engine_makes_lead_nowhere(self):
+        top = self.host.path("top")
+        os.makedirs(top)
+        links = ("proc", "sys", "dev", "etc", "etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/shm", "dev/pts")
+        for link in links:
+            layer = Layer(TarWriter().symlink(link, "/data/" + os.path.basename(link)))
+            image = self.with_engine_image(name=f"{link.replace('/', '-')}:test", layers=[layer])
+            self.assert_finished(self.run_docker(
+                "test ! -L /" + link, image=image, parameters=(f"volume={top}:/data",), options=("--no-create-user",)))
+            self.assertEqual(os.listdir(top), [])
+
     def test_two_mounts_are_not_on_one_place(self):
         image = self.with_engine_image(
             name="twice:test", extra=lambda tar: tar.symlink("l", "/data").directory("data").symlink("deep", "/"),
@@ -515,6 +527,19 @@ class InDocker(DockerTestCase):
         before = snapshot(top)
         self.assert_finished(self.run_docker("true", parameters=(f"volume={top}/root:/data", "tmpfs=/data/x")))
         self.assertEqual(snapshot(top), before)
+
+    def test_no_mount_point_where_the_hosts_mounts_are_left_out(self):
+        top = self.host.path("top")
+        os.makedirs(top + "/sub")
+        subprocess.run(["mount", "-t", "tmpfs", "none", top + "/sub"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", top + "/sub"], check=True)
+        os.mkdir(top + "/sub/x")
+        bound = f"mount=type=bind,source={top},target=/a"
+        self.refused("without what is mounted in it", parameters=(bound + ",bind-nonrecursive=true", "tmpfs=/a/sub/x"))
+        self.assert_finished(self.run_docker("true", parameters=(bound + ",bind-nonrecursive=true",)))
+        subprocess.run(["umount", top + "/sub"], check=True)
+        self.assertEqual(os.listdir(top + "/sub"), [])
+        subprocess.run(["mount", "-t", "tmpfs", "none", top + "/sub"], check=True)
 
     def test_nothing_is_made_in_the_hosts_shared_memory_or_in_what_a_driver_shows(self):
         name = "aurora-test-" + self.host.task_id()

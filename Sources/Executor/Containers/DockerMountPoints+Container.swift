@@ -24,7 +24,8 @@ extension DockerMountPoints {
       let target = DockerRequest.cleaned(mount.destination)
       let content: Content
       if let mount = own.first(where: { DockerRequest.cleaned($0.target) == target }) {
-        content = target == DockerRequest.cleaned(sandbox) ? .sandbox(mount.source) : .unseen("what is the executor's own")
+        let isSandbox = target == DockerRequest.cleaned(sandbox)
+        content = isSandbox ? .sandbox(mount.source) : .unseen("what is the executor's own")
       } else {
         content = config.content(of: mount, target)
       }
@@ -90,6 +91,9 @@ extension HostConfig {
       ? .host(mount.source) : .unseen(mount.name.isEmpty ? "what others have" : "the volume \(mount.name)")
     switch mount.type {
     case "tmpfs": return .empty
+    // What is seen from here may be in a mount that it does not have.
+    case "bind" where mounts.contains { $0.nonRecursive && DockerRequest.cleaned($0.target) == target }:
+      return .unseen("\(mount.source) without what is mounted in it")
     // One without a name is made for the container. Whose those of another container are is not looked at.
     case "volume" where volumesFrom.isEmpty && !namesVolume(mount.name):
       let hasDriver = mounts.contains {

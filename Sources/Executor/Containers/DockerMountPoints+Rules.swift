@@ -13,7 +13,8 @@ extension DockerMountPoints {
   func checkTop(_ point: Point, _ place: [[UInt8]]) throws(CommandFailure) {
     guard let top = place.first else {
       throw CommandFailure(
-        .failed, "\(Self.shown(point.target)) of the container: a link of the image leads to /, where nothing can be mounted")
+        .failed,
+        "\(Self.shown(point.target)) of the container: a link of the image leads to /, where nothing can be mounted")
     }
     let tops = [Self.devices, Self.processes, Self.system]
     guard tops.contains(top) || point.isEngines else { return }
@@ -36,8 +37,8 @@ extension DockerMountPoints {
   /// Which of two is seen, and in which one something is made, is never a question.
   func checkNothingCovered(_ point: Point, _ place: [[UInt8]], _ laid: [Laid]) throws(CommandFailure) {
     for other in laid where other.place.starts(with: place) && !(point.isNode && other.point.isNode) {
-      // All of it is there again: /sys/fs/cgroup in /sys.
-      if other.point.isEngines, place.count == 1, place == point.target { continue }
+      // By name, /sys goes over the engine's /sys/fs/cgroup.
+      if other.point.isEngines, other.place != place, place.count == 1, place == point.target { continue }
       guard other.place != place else {
         throw CommandFailure(
           .failed,

@@ -143,7 +143,9 @@ struct DockerMountPoints {
     let rest = Array(place.dropFirst(holder.place.count))
     // It has these itself.
     if holder.point.isEngines, point.isEngines || place == Self.cgroups { return }
-    if point.kind == .nodes, place.first != Self.devices || holder.point.content != .empty { throw Self.manyNodes(point) }
+    if point.kind == .nodes, place.first != Self.devices || holder.point.content != .empty {
+      throw Self.manyNodes(point)
+    }
     switch holder.point.content {
     case .empty, .copied: return
     case .unseen: throw refusal(point, holder, "what is in it is not known")
@@ -170,7 +172,8 @@ struct DockerMountPoints {
 
   private static func manyNodes(_ point: Point) -> CommandFailure {
     CommandFailure(
-      .failed, "\(shown(point.target)) of the container: a whole directory of devices can only be below the engine's own /dev")
+      .failed,
+      "\(shown(point.target)) of the container: a whole directory of devices can only be below the engine's own /dev")
   }
 
   static let wayOut =
