@@ -52,9 +52,11 @@ struct BindMounts {
         )
       }
       try refuseKernelFileSystem(target, mount.target)
+      let attributes = MountAttributes(rawValue: mount.attributes)
+      // What comes later comes as the host mounts it: writable, also below what is not.
+      let seesLater = mount.kind == .volume && !attributes.contains(.readOnly)
       try setMountAttributes(
-        source.rawValue, set: MountAttributes(rawValue: mount.attributes),
-        propagation: mount.kind == .volume ? .slave : .private, recursive: mount.recursive)
+        source.rawValue, set: attributes, propagation: seesLater ? .slave : .private, recursive: mount.recursive)
       try LinuxKernel.attach(source.descriptor, onto: target)
       taken.append(place)
     } catch let error as SetupError {

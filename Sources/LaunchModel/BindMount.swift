@@ -12,7 +12,8 @@ package struct BindMount: Sendable, Hashable, WireValue {
   package var kind: Kind
 
   package enum Kind: UInt8, Sendable {
-    /// A volume of the task's. Mounts that the host makes below its source later are seen.
+    /// A volume of the task's. Mounts that the host makes below its source later are seen where it is
+    /// writable.
     case volume
     /// The sandbox or its logs: no volume may cover it.
     case own
