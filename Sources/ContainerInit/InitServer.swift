@@ -186,7 +186,7 @@ final class InitServer {
   private func handle(_ request: InitRequest, _ descriptors: [SharedDescriptor], from channel: InitChannel) {
     switch request {
     case .hello:
-      tell(.ready(order.compactMap { key in runs[key].map { RunReport(key, $0.state) } }), to: channel)
+      tell(.ready(.own, order.compactMap { key in runs[key].map { RunReport(key, $0.state) } }), to: channel)
       if let signal = untoldStop {
         untoldStop = nil
         tell(.stopRequested(signal: signal), to: channel)
@@ -233,6 +233,7 @@ final class InitServer {
     case .killCommand(let id):
       let command = alive.values.first { $0.command?.id == id && $0.command?.channel === channel }
       if let command { Children.signalGroup(command.pid, SIGKILL) }
+    case .unknown: break
     }
   }
 
@@ -259,7 +260,7 @@ final class InitServer {
   private func spawn(_ spec: ProcessSpec, _ descriptors: [SharedDescriptor]) {
     let key = RunKey(spec.process, spec.run)
     // Asked twice, as an executor may that lost the answer: the run is what it is.
-    if let run = runs[key] { return tell(.ready([RunReport(key, run.state)])) }
+    if let run = runs[key] { return tell(.ready(.own, [RunReport(key, run.state)])) }
     do throws(Errno) {
       let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)

@@ -24,7 +24,8 @@ import LinuxKernel
 ///     <run-dir>/<task-id>/                0700 root
 ///       work-dir                          a link to the <work-dir> that the task is of; there first, gone last
 ///       control.sock                      container-init listens here
-///       handover/, launch-plan            a Docker task's: its init and where that gets its plan; what it got
+///       launch                            what was launched, for an executor that takes over
+///       handover/                         a Docker task's: its init and where that gets its plan
 ///       network/                        hosts, resolv.conf and hostname as a container with an image has them
 ///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
 ///       shown/<process>/<run>             how much of a run's output was shown
@@ -54,7 +55,7 @@ struct TaskPaths: Sendable {
   var run: String { "\(runDirectory)/\(taskID)" }
   var runOwner: String { run + "/" + TaskPaths.runOwnerName }
   var controlSocket: String { run + "/control.sock" }
-  var launchPlan: String { run + "/launch-plan" }
+  var launchRecord: String { run + "/launch" }
   var handover: String { run + "/" + TaskPaths.handoverName }
   var accounts: String { run + "/" + TaskPaths.accountsName }
   var networkFiles: String { run + "/network" }

@@ -26,6 +26,31 @@
 //
 // A body too large for a packet travels as a sealed memfd, which is then the first descriptor.
 
+/// Which conversation one end speaks, told in its first message.
+///
+/// Requests and events that an end does not know are passed over, and so are fields (`WireWriter`): additions need no new
+/// number. A change that the other end would misunderstand does, and then `oldest` says with whom one can still talk.
+package struct ProtocolVersion: Sendable, Hashable, WireValue, CustomStringConvertible {
+  package var number: UInt32
+  /// The oldest that is understood.
+  package var oldest: UInt32
+
+  package static let own = ProtocolVersion(number: 1, oldest: 1)
+
+  package init(number: UInt32, oldest: UInt32) { (self.number, self.oldest) = (number, oldest) }
+  package init(from reader: inout WireReader) throws(WireError) {
+    number = try reader.integer()
+    oldest = try reader.integer()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(number)
+    writer.put(oldest)
+  }
+
+  package func understands(_ other: ProtocolVersion) -> Bool { number >= other.oldest && other.number >= oldest }
+  package var description: String { String(number) }
+}
+
 /// One run of one process, by name and number.
 package struct RunKey: Sendable, Hashable, WireValue, CustomStringConvertible {
   package var process: String
@@ -48,7 +73,8 @@ package struct RunKey: Sendable, Hashable, WireValue, CustomStringConvertible {
 
 /// What the executor asks of init.
 package enum InitRequest: Sendable, Hashable, WireValue {
-  case hello
+  /// Which conversation the executor speaks.
+  case hello(ProtocolVersion)
   case spawn(ProcessSpec)
   case go(RunKey)
   /// A child that has not been let go is not wanted any more.
@@ -64,10 +90,12 @@ package enum InitRequest: Sendable, Hashable, WireValue {
   /// `process` and `run` of the specification mean nothing.
   case execute(UInt32, ProcessSpec)
   case killCommand(UInt32)
+  /// Of a newer executor.
+  case unknown(UInt8)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
-    case 0: self = .hello
+    case 0: self = .hello(try reader.value())
     case 1: self = .spawn(try reader.value())
     case 2: self = .go(try reader.value())
     case 3: self = .abandon(try reader.value())
@@ -78,12 +106,14 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.bool())
     case 9: self = .execute(try reader.integer(), try reader.value())
     case 10: self = .killCommand(try reader.integer())
-    case let other: throw WireError("unknown request \(other)")
+    case let other: self = .unknown(other)
     }
   }
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .hello: writer.put(UInt8(0))
+    case .hello(let version):
+      writer.put(UInt8(0))
+      writer.put(version)
     case .spawn(let spec):
       writer.put(UInt8(1))
       writer.put(spec)
@@ -113,6 +143,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case .killCommand(let id):
       writer.put(UInt8(10))
       writer.put(id)
+    case .unknown(let number): writer.put(number)
     }
   }
 }
@@ -168,7 +199,7 @@ package struct RunReport: Sendable, Hashable, WireValue {
 /// What init tells the executor.
 package enum InitEvent: Sendable, Hashable, WireValue {
   /// The container stands; every run that init knows.
-  case ready([RunReport])
+  case ready(ProtocolVersion, [RunReport])
   case setupFailed(String, hint: String)
   case forked(RunKey, pid: Int32)
   case running(RunKey)
@@ -187,10 +218,12 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case noSocket(UInt32, errno: Int32)
   /// The key of the record means nothing.
   case executed(UInt32, ExitRecord)
+  /// Of a newer init.
+  case unknown(UInt8)
 
   package init(from reader: inout WireReader) throws(WireError) {
     switch try reader.integer(UInt8.self) {
-    case 0: self = .ready(try reader.values())
+    case 0: self = .ready(try reader.value(), try reader.values())
     case 1: self = .setupFailed(try reader.string(), hint: try reader.string())
     case 2: self = .forked(try reader.value(), pid: try reader.integer())
     case 3: self = .running(try reader.value())
@@ -203,13 +236,14 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 10: self = .socket(try reader.integer())
     case 11: self = .noSocket(try reader.integer(), errno: try reader.integer())
     case 12: self = .executed(try reader.integer(), try reader.value())
-    case let other: throw WireError("unknown event \(other)")
+    case let other: self = .unknown(other)
     }
   }
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .ready(let runs):
+    case .ready(let version, let runs):
       writer.put(UInt8(0))
+      writer.put(version)
       writer.put(list: runs)
     case .setupFailed(let message, let hint):
       writer.put(UInt8(1))
@@ -252,6 +286,7 @@ package enum InitEvent: Sendable, Hashable, WireValue {
       writer.put(UInt8(12))
       writer.put(id)
       writer.put(record)
+    case .unknown(let number): writer.put(number)
     }
   }
 }

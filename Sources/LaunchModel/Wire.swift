@@ -7,7 +7,10 @@ package struct WireError: Error, Sendable, CustomStringConvertible {
 /// Values in a compact binary form: little-endian integers, everything else with its length before it.
 ///
 /// `container-init` reads its plan and talks to the executor in this form, so that it needs no JSON and no Foundation.
-/// Both ends are the same executable, so there are no versions of it.
+///
+/// An executor may take over what another version of it launched, so a form only grows: a new field comes last, is read
+/// with `reader.isAtEnd` asked before, and what is there beyond the fields that a reader knows is passed over. A value
+/// inside another has its length before it for that. What cannot be done so is a new `ProtocolVersion`.
 package struct WireWriter: Sendable {
   package private(set) var bytes: [UInt8] = []
   package init() {}
@@ -35,13 +38,21 @@ package struct WireWriter: Sendable {
 package struct WireReader: Sendable {
   private let bytes: [UInt8]
   private var index = 0
-  package init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private let end: Int
 
-  package var isAtEnd: Bool { index == bytes.count }
+  package init(_ bytes: [UInt8]) { self.init(bytes, 0..<bytes.count) }
+
+  private init(_ bytes: [UInt8], _ range: Range<Int>) {
+    self.bytes = bytes
+    (index, end) = (range.lowerBound, range.upperBound)
+  }
+
+  /// A value that an older writer ends here has no more fields.
+  package var isAtEnd: Bool { index == end }
 
   package mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(WireError) -> T {
     let size = MemoryLayout<T>.size
-    guard bytes.count - index >= size else { throw WireError("a message ends too early") }
+    guard end - index >= size else { throw WireError("a message ends too early") }
     var value: T = 0
     for offset in 0..<size { value |= T(truncatingIfNeeded: bytes[index + offset]) << T(offset * 8) }
     index += size
@@ -56,7 +67,7 @@ package struct WireReader: Sendable {
   }
   package mutating func data() throws(WireError) -> [UInt8] {
     let count = Int(try integer(UInt32.self))
-    guard bytes.count - index >= count else { throw WireError("a message ends too early") }
+    guard end - index >= count else { throw WireError("a message ends too early") }
     defer { index += count }
     return Array(bytes[index..<(index + count)])
   }
@@ -67,7 +78,7 @@ package struct WireReader: Sendable {
   package mutating func list<T>(_ one: (inout WireReader) throws(WireError) -> T) throws(WireError) -> [T] {
     let count = Int(try integer(UInt32.self))
     // An item takes at least one byte, so a count beyond the bytes that are left is a lie.
-    guard count <= bytes.count - index else { throw WireError("a list of \(count) items does not fit") }
+    guard count <= end - index else { throw WireError("a list of \(count) items does not fit") }
     var items: [T] = []
     items.reserveCapacity(count)
     for _ in 0..<count { items.append(try one(&self)) }
@@ -91,24 +102,35 @@ extension WireValue {
     return writer.bytes
   }
 
-  /// Decodes a value that fills `bytes` whole.
+  /// Decodes a value. What follows its last known field is a newer writer's.
   package init(decoding bytes: [UInt8]) throws(WireError) {
     var reader = WireReader(bytes)
     try self.init(from: &reader)
-    guard reader.isAtEnd else { throw WireError("unexpected bytes after a message") }
   }
 }
 
 extension WireWriter {
-  package mutating func put(_ value: some WireValue) { value.write(to: &self) }
+  package mutating func put(_ value: some WireValue) {
+    let start = bytes.count
+    put(UInt32(0))
+    value.write(to: &self)
+    let length = UInt32(bytes.count - start - 4)
+    withUnsafeBytes(of: length.littleEndian) { bytes.replaceSubrange(start..<(start + 4), with: $0) }
+  }
   package mutating func put(list: [some WireValue]) { put(list: list) { $1.put($0) } }
   package mutating func put(list: [String]) { put(list: list) { $1.put($0) } }
 }
 
 extension WireReader {
-  package mutating func value<T: WireValue>(_ type: T.Type = T.self) throws(WireError) -> T { try T(from: &self) }
+  package mutating func value<T: WireValue>(_ type: T.Type = T.self) throws(WireError) -> T {
+    let count = Int(try integer(UInt32.self))
+    guard end - index >= count else { throw WireError("a message ends too early") }
+    var inside = WireReader(bytes, index..<(index + count))
+    index += count
+    return try T(from: &inside)
+  }
   package mutating func values<T: WireValue>(_ type: T.Type = T.self) throws(WireError) -> [T] {
-    try list { (reader) throws(WireError) in try T(from: &reader) }
+    try list { (reader) throws(WireError) in try reader.value() }
   }
   package mutating func strings() throws(WireError) -> [String] {
     try list { (reader) throws(WireError) in try reader.string() }

@@ -149,6 +149,11 @@ package enum CurrentProcess {
     return nil
   }
 
+  /// The path of this program, where it has one that can be written down.
+  package static var executable: String? {
+    (try? readSymbolicLink("/proc/self/exe")).flatMap { String(validating: $0, as: UTF8.self) }
+  }
+
   /// Adopts orphans even without being pid 1.
   package static func adoptOrphans() throws(Errno) {
     try check("prctl(PR_SET_CHILD_SUBREAPER)") { ax_set_child_subreaper() }

@@ -42,13 +42,13 @@ import Testing
       process: "web", run: 1, command: .program(["x", ""]), environment: [], workingDirectory: "/",
       logMode: .files(maximumBytes: 9, backups: 2))
     let requests: [InitRequest] = [
-      .hello, .spawn(spec), .go(key), .abandon(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
+      .hello(.own), .spawn(spec), .go(key), .abandon(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
     ]
     for request in requests { #expect(try InitRequest(decoding: request.encoded) == request) }
     var record = ExitRecord(key: key, waitStatus: 256, bootTime: 1, wallTime: 2)
     record.startFailure = "no"
     let events: [InitEvent] = [
-      .ready([RunReport(key, .held(pid: 4)), RunReport(key, .ended(record))]), .setupFailed("m", hint: "h"),
+      .ready(.own, [RunReport(key, .held(pid: 4)), RunReport(key, .ended(record))]), .setupFailed("m", hint: "h"),
       .forked(key, pid: 2), .running(key), .cannotStart(key, reason: "r", hint: ""), .ended(record), .allGone,
       .strays(3), .logTrouble(key, "ENOSPC"),
     ]

@@ -21,7 +21,7 @@ enum RecoverCommand {
     let takeover = try Takeover(paths)
     let publisher = try StatusPublisher(taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor)
     let rest = TaskRun(
-      paths: paths, settings: takeover.history.settings, publisher: publisher,
+      paths: takeover.paths, settings: takeover.history.settings, publisher: publisher,
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     return publisher.run { () throws(CommandFailure) in try rest.recover(takeover) }

@@ -78,7 +78,7 @@ enum RunCommand {
     }
     let takeover = try Takeover(run.paths)
     let rest = TaskRun(
-      paths: run.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
+      paths: takeover.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
       follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord, signals: run.signals)
     return try rest.recover(takeover)
   }

@@ -226,8 +226,6 @@ struct DockerContainerizer: Containerizer {
       let log = try openFile(paths.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(paths.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let listener = try UnixSocket.listen(paths.controlSocket, kind: .sequencedPackets)
-      // For an executor that takes over.
-      try writeFileAtomically(paths.launchPlan, plan.encoded, mode: 0o600)
       return Handover.Files(
         log: SharedDescriptor(log), exits: SharedDescriptor(exits), listener: SharedDescriptor(listener))
     } catch {
@@ -248,10 +246,9 @@ struct DockerContainerizer: Containerizer {
 
   // MARK: Afterwards
 
-  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
-    guard let identity = ProcessIdentity(json: record),
-      let id = record["container_id"]?.string.flatMap(ContainerID.init),
-      let image = record["image"].flatMap({ ProvisionedImage(json: $0) })
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> (any Container)? {
+    guard let identity = ProcessIdentity(json: launched),
+      let id = launched["container_id"]?.string.flatMap(ContainerID.init), let image = record.image
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
     recorded = id
     self.image = image
@@ -262,14 +259,8 @@ struct DockerContainerizer: Containerizer {
         hint: "`docker inspect \(id.short)` shows whose it is; `docker rm -f -v \(id.short)` ends and removes it, and "
           + "`recover` then says how the task ended")
     }
-    let plan: LaunchPlan
-    do {
-      plan = try LaunchPlan(decoding: try readFile(paths.launchPlan, limit: 16 << 20))
-    } catch {
-      throw CommandFailure(.internalError, "cannot read the launch plan of \(paths.taskID): \(error)")
-    }
     return EngineContainer(
-      plan, found.client, found.process, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
+      record.plan, found.client, found.process, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
   }
 
   func abandon() -> [String] { removeRemains(keeping: keeps) }

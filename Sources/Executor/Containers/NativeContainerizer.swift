@@ -63,9 +63,7 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) { try provision() }
-
-  private mutating func provision() throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) {
     guard container.image != nil else { return }
     guard isRoot else {
       throw CommandFailure(
@@ -208,9 +206,8 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan { try plan(try config()) }
-
-  private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
+  func plan() throws(CommandFailure) -> LaunchPlan {
+    let config = try config()
     var plan: LaunchPlan
     do throws(LaunchError) { plan = try launcher.plan(config) } catch { throw CommandFailure(error) }
     // Nobody has left them out by name.
@@ -245,17 +242,14 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  mutating func adopt(_ record: JSON) throws(CommandFailure) -> (any Container)? {
-    guard let identity = ProcessIdentity(json: record) else {
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> (any Container)? {
+    guard let identity = ProcessIdentity(json: launched) else {
       throw CommandFailure(.internalError, "the journal does not say which process container-init was")
     }
-    try provision()
+    image = record.image
     guard let found = try LivingInit.find(identity, paths) else { return nil }
-    // Init holds to the filter of its launch; the profile that it was made from may be gone by now.
-    var config = try config()
-    config.seccomp = .unconfined
     return NativeContainer(
-      try plan(config), found.process, identity, found.client, paths: paths, launcher: launcher,
+      record.plan, found.process, identity, found.client, paths: paths, launcher: launcher,
       keeps: settings.keepsContainer)
   }
 

@@ -35,6 +35,13 @@ enum RunDirectory {
     guard try !putLink(paths), let owner = owner(paths), !owner.utf8.elementsEqual(paths.workDirectory.utf8) else {
       return
     }
+    // The same by another path: a bind mount, a link.
+    if let one = try? status(of: owner, followLinks: true),
+      let other = try? status(of: paths.workDirectory, followLinks: true), one.inode == other.inode,
+      one.device == other.device
+    {
+      return
+    }
     var other = paths
     other.workDirectory = owner
     // A work directory keeps its tasks when it gets another name; under the former one this task is not there any more.

@@ -2,6 +2,8 @@ import LinuxKernel
 
 /// A task whose executor is gone, held by this one: its lock first, then what its journal says.
 struct Takeover {
+  /// With the run directory in which the task was launched.
+  let paths: TaskPaths
   let lock: TaskLock
   let history: TaskHistory
 
@@ -14,6 +16,12 @@ struct Takeover {
         .cannotCreate, "the task \(paths.taskID) has ended", hint: "`aurora-executor status \(paths.taskID)` says how")
     }
     history = try TaskHistory(paths)
+    var found = paths
+    if let recorded = history.runDirectory {
+      let launched = TaskPaths(workDirectory: paths.workDirectory, runDirectory: recorded, taskID: paths.taskID)
+      if (try? status(of: launched.run)) != nil { found = launched }
+    }
+    self.paths = found
     guard !history.journal.isDamaged else {
       throw CommandFailure(
         .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",

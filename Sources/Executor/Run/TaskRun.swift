@@ -42,7 +42,7 @@ struct TaskRun {
       let identity = try identity.get()
       context.identity = identity
       try checkUser(identity)
-      var containerizer = try makeContainerizer(task, identity)
+      var containerizer = try makeContainerizer(task, identity, nil)
       if let image = containerizer.imageName {
         publish(context, .staging, message: "image \(image)")
         do throws(CommandFailure) {
@@ -88,6 +88,7 @@ struct TaskRun {
     }
     do throws(CommandFailure) {
       // The path is for `explain`: where commands were looked for is not to be found out afterwards.
+      try LaunchRecord(container.plan, containerizer.image).save(paths)
       let path = container.plan.environment.last { $0.name == "PATH" }?.value
       let searched = path ?? ProcessEnvironment.path(hasImage: containerizer.imageName != nil)
       try record(context.journal, "launched", container.record + [("path", JSON(searched))])
@@ -137,17 +138,29 @@ struct TaskRun {
   /// Goes on with a task whose executor is gone.
   func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
     let history = takeover.history
+    // Who and what was launched is read, not looked up: accounts, images and isolators may have changed meanwhile.
+    let record = try history.launched.map { (_) throws(CommandFailure) in try LaunchRecord.load(paths) }
+    let identity: Identity
+    if let record { identity = record.plan.restrictions.identity } else { identity = try Role.identity(settings.role) }
+    var containerizer = try makeContainerizer(history.task, identity, record)
+    // Before anything is written: a container that this executor cannot speak with is left as it is.
+    var container: (any Container)?
+    if let launched = history.launched, let record {
+      do throws(CommandFailure) { container = try containerizer.adopt(launched, record) } catch {
+        // Decided already: what is left is to take it down.
+        guard history.machine.phase == .terminal, history.machine.verdict != nil else { throw error }
+      }
+    }
     try RunDirectory.make(paths, isTakeover: true)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
-    try record(journal, "recovered", [])
+    try self.record(journal, "recovered", [])
     var context = Context(
       task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
-    let identity = try Role.identity(settings.role)
     context.identity = identity
-    var containerizer = try makeContainerizer(history.task, identity)
+    context.image = containerizer.image
     context.outOfMemoryKills = history.outOfMemoryKills
     (context.notes, context.removedLogs) = (history.notes, history.removedLogs)
     context.containerID = history.launched?["container_id"]?.string
@@ -157,13 +170,10 @@ struct TaskRun {
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if history.machine.phase == .terminal, let verdict = history.machine.verdict {
       context.machine = history.machine
-      var container: (any Container)?
-      if let launched = history.launched { container = (try? containerizer.adopt(launched)) ?? nil }
-      context.image = containerizer.image
       return try conclude(
         context, verdict, container: container, containerizer: containerizer, problems: [])
     }
-    guard let launched = history.launched else {
+    guard record != nil else {
       // No process of the task was ever started: the launch is void and is done anew.
       _ = containerizer.removeRemains(keeping: false)
       try paths.renewSandbox()
@@ -177,9 +187,7 @@ struct TaskRun {
       }
       return try supervise(context, newMachine(history.task), started, resuming: false)
     }
-    let adopted = try containerizer.adopt(launched)
-    context.image = containerizer.image
-    guard let container = adopted else {
+    guard let container else {
       return try lost(context, history, containerizer)
     }
     let started = Started(container: container, containerizer: containerizer)
@@ -396,7 +404,10 @@ struct TaskRun {
     do throws(Errno) {
       made = try TaskDirectory.make(
         paths, document: document.bytes,
-        created: [("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json)])
+        created: [
+          ("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json),
+          ("executor", CurrentProcess.executable.map { JSON($0) }), ("run_directory", JSON(paths.runDirectory)),
+        ])
     } catch {
       let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
       throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
@@ -419,10 +430,13 @@ struct TaskRun {
     }
   }
 
-  private func makeContainerizer(_ task: TaskSpecification, _ identity: Identity) throws(CommandFailure)
-    -> any Containerizer
+  /// - Parameter record: what was launched, where it was: with the isolators that were used, whatever is asked for by now.
+  private func makeContainerizer(_ task: TaskSpecification, _ identity: Identity, _ record: LaunchRecord?)
+    throws(CommandFailure) -> any Containerizer
   {
-    try ContainerizerChoice.make(task, identity, settings, paths)
+    var settings = settings
+    if let record { settings.isolation = record.plan.isolators.filter(BuiltInIsolators.names.contains) }
+    return try ContainerizerChoice.make(task, identity, settings, paths)
   }
 
   private func record(_ journal: Journal, _ type: String, _ members: [(String, JSON?)]) throws(CommandFailure) {

@@ -224,7 +224,7 @@ final class TaskSupervisor {
     container.boundCPU(false)
     isCPUBound = false
     try send(.killAll)
-    try send(.hello)
+    try send(.hello(.own))
     try silence.begin()
   }
 
@@ -394,7 +394,7 @@ final class TaskSupervisor {
 
   private func take(_ event: InitEvent) throws {
     switch event {
-    case .ready(let reports):
+    case .ready(_, let reports):
       silence.end()
       if !isReady {
         isReady = true
@@ -427,6 +427,7 @@ final class TaskSupervisor {
       publisher.note("warning: \(key): \(message)")
       try note("\(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
+    case .unknown: break
     }
   }
 
