@@ -24,6 +24,7 @@ import LinuxKernel
 ///     <run-dir>/<task-id>/                0700 root
 ///       work-dir                          a link to the <work-dir> that the task is of; there first, gone last
 ///       control.sock                      container-init listens here
+///       executor.sock                     and its executor here (`ControlRequest`)
 ///       launch                            what was launched, for an executor that takes over
 ///       handover/                         a Docker task's: its init and where that gets its plan
 ///       network/                        hosts, resolv.conf and hostname as a container with an image has them
@@ -55,12 +56,23 @@ struct TaskPaths: Sendable {
   var run: String { "\(runDirectory)/\(taskID)" }
   var runOwner: String { run + "/" + TaskPaths.runOwnerName }
   var controlSocket: String { run + "/control.sock" }
+  var executorSocket: String { run + "/executor.sock" }
   var launchRecord: String { run + "/launch" }
   var handover: String { run + "/" + TaskPaths.handoverName }
   var accounts: String { run + "/" + TaskPaths.accountsName }
   var networkFiles: String { run + "/network" }
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
+
+  /// With the run directory in which the task was launched, where that is written down and still there: a command line may
+  /// name another.
+  var launched: TaskPaths {
+    guard let first = (try? JournalContents(reading: journal))?.records.first,
+      let recorded = first.json["run_directory"]?.string
+    else { return self }
+    let found = TaskPaths(workDirectory: workDirectory, runDirectory: recorded, taskID: taskID)
+    return (try? status(of: found.run)) == nil ? self : found
+  }
 
   static let outcomeName = ".outcome.json"
   static let runOwnerName = "work-dir"

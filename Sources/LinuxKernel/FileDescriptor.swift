@@ -105,6 +105,16 @@ extension FileDescriptor {
     if let failure { throw failure }
   }
 
+  /// Writes once, as much as is taken; `nil` when a non-blocking descriptor takes nothing.
+  package borrowing func writeSome(_ bytes: [UInt8]) throws(Errno) -> Int? {
+    let number = rawValue
+    do throws(Errno) {
+      return try retrying("write") { CLinux.write(number, bytes, bytes.count) }
+    } catch  where error.code == EAGAIN {
+      return nil
+    }
+  }
+
   /// Writes a few bytes at a position of the file (pwrite(2)).
   package borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
     let number = rawValue

@@ -31,7 +31,7 @@ enum CommandTable {
     RunCommand.command, ValidateCommand.command, PolicyCommand.command, PlanCommand.command, RenderCommand.command,
     SchemaCommand.command,
     SimulateCommand.command, PsCommand.command, StatusCommand.command, ExplainCommand.command, LogsCommand.command,
-    RecoverCommand.command,
+    StopCommand.stop, StopCommand.kill, RecoverCommand.command,
     SweepCommand.command,
     ImageCommand.command,
     VersionCommand.command,

@@ -1,4 +1,5 @@
 import LinuxKernel
+import TaskModel
 
 /// `recover`: goes on with a task whose executor died.
 enum RecoverCommand {
@@ -13,17 +14,24 @@ enum RecoverCommand {
     notes: "Processes have been running on meanwhile; what ended meanwhile is reported as it ended.", run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+    try recover(try TaskSelection.one(arguments), arguments)
+  }
+
+  /// - Parameter ending: ends the task as soon as it is taken over.
+  static func recover(_ paths: TaskPaths, _ arguments: Arguments, ending: StopRequest? = nil) throws(CommandFailure)
+    -> ExitCode
+  {
     let style = try arguments.outputStyle()
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
     let signals = try SignalSource.open()
     try RunCommand.checkPaths(arguments)
-    let paths = try TaskSelection.one(arguments)
     let takeover = try Takeover(paths)
     let publisher = try StatusPublisher(taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor)
-    let rest = TaskRun(
+    var rest = TaskRun(
       paths: takeover.paths, settings: takeover.history.settings, publisher: publisher,
       resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
-    return publisher.run { () throws(CommandFailure) in try rest.recover(takeover) }
+    rest.ending = ending
+    return publisher.run { [rest] () throws(CommandFailure) in try rest.recover(takeover) }
   }
 }

@@ -260,7 +260,8 @@ struct DockerContainerizer: Containerizer {
           + "`recover` then says how the task ended")
     }
     return EngineContainer(
-      record.plan, found.client, found.process, identity, id, image, start: nil, engine: advisor, removal: removal(nonce))
+      record.plan, found.client, found.process, identity, id, image, start: nil, engine: advisor,
+      removal: removal(nonce))
   }
 
   func abandon() -> [String] { removeRemains(keeping: keeps) }

@@ -26,6 +26,7 @@ extension TaskEvent {
       return ("limitation", [("reason", JSON(reason)), ("message", JSON(message))])
     case .stop(.graceful(let by)): return ("stop", [("by", JSON(by))])
     case .stop(.now(let by)): return ("stop", [("by", JSON(by)), ("now", true)])
+    case .restart(let process, let by): return ("restart", [("process", JSON(process)), ("by", JSON(by))])
     case .lifecycleAnswered(let handled): return ("lifecycle_answered", [("handled", JSON(handled))])
     case .strays(let count): return ("strays", [("count", JSON(count))])
     case .allGone: return ("all_gone", [])
@@ -48,6 +49,7 @@ extension TaskEvent {
     case "stop":
       let by = json["by"]?.string ?? ""
       self = .stop(json["now"]?.bool == true ? .now(by: by) : .graceful(by: by))
+    case "restart": self = .restart(process: json["process"]?.string ?? "", by: json["by"]?.string ?? "")
     case "lifecycle_answered": self = .lifecycleAnswered(handled: json["handled"]?.bool ?? false)
     case "strays": self = .strays(Int(clamping: json["count"]?.integer ?? 0))
     case "all_gone": self = .allGone

@@ -16,12 +16,7 @@ struct Takeover {
         .cannotCreate, "the task \(paths.taskID) has ended", hint: "`aurora-executor status \(paths.taskID)` says how")
     }
     history = try TaskHistory(paths)
-    var found = paths
-    if let recorded = history.runDirectory {
-      let launched = TaskPaths(workDirectory: paths.workDirectory, runDirectory: recorded, taskID: paths.taskID)
-      if (try? status(of: launched.run)) != nil { found = launched }
-    }
-    self.paths = found
+    self.paths = paths.launched
     guard !history.journal.isDamaged else {
       throw CommandFailure(
         .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",

@@ -21,8 +21,6 @@ struct TaskHistory {
   let removedLogs: [RunReference]
   /// What the launch wrote down about the container; `nil` when there was none.
   let launched: JSON?
-  /// Where the task's sockets were made, whatever a command line says now; of older executors nothing is known.
-  let runDirectory: String?
   /// The project id that the task's disk is charged to.
   let diskProject: UInt32?
 
@@ -48,7 +46,6 @@ struct TaskHistory {
         .internalError, "the journal \(paths.journal) does not say how the task was started; nothing is done about it")
     }
     self.settings = settings
-    runDirectory = created.json["run_directory"]?.string
     let loader = DocumentLoader(name: paths.document, bytes: bytes)
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }

@@ -25,6 +25,8 @@ struct TaskRun {
   var removesRecord = false
   /// The role as a policy has judged it: it is not looked up again.
   var judgedIdentity: Result<Identity, CommandFailure>?
+  /// Ends a task that is taken over, as soon as it is.
+  var ending: StopRequest?
   /// Where SIGTERM and SIGINT arrive.
   let signals: SharedDescriptor
 
@@ -37,6 +39,7 @@ struct TaskRun {
     let times = RunTimes()
     let (lock, journal) = try begin(document, times)
     var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
+    context.control = makeControl()
     let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
@@ -159,6 +162,7 @@ struct TaskRun {
     try self.record(journal, "recovered", [])
     var context = Context(
       task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
+    context.control = makeControl()
     context.identity = identity
     context.image = containerizer.image
     context.outOfMemoryKills = history.outOfMemoryKills
@@ -244,12 +248,13 @@ struct TaskRun {
         logKeeper: try LogKeeper(
           LogCeiling(asked: settings.logBytes, disk: DiskLimit.bytes(context.task, settings)), context.task.processes,
           paths, removed: context.removedLogs),
-        signals: signals)
+        signals: signals, control: context.control)
     } catch {
       _ = container.destroy()
       _ = containerizer.removeRemains(keeping: settings.keepsContainer)
       throw CommandFailure(.internalError, "cannot watch the container: \(error)")
     }
+    if let ending { supervisor.request(ending) }
     let verdict: Verdict
     do throws(CommandFailure) { verdict = try supervisor.run() } catch {
       // A task that nobody can watch is not left to itself.
@@ -377,6 +382,14 @@ struct TaskRun {
 
   // MARK: Parts
 
+  /// A task runs without it, too, where it cannot be had.
+  private func makeControl() -> ControlServer? {
+    do throws(Errno) { return try ControlServer(paths) } catch {
+      publisher.warning("`stop` and `kill` cannot reach this executor: \(paths.executorSocket): \(error)")
+      return nil
+    }
+  }
+
   private struct Context {
     let task: TaskSpecification
     let journal: Journal
@@ -394,6 +407,8 @@ struct TaskRun {
     var notes: [String] = []
     /// Runs whose logs another executor has removed.
     var removedLogs: [RunReference] = []
+    /// Where others ask for what is to be done about the task.
+    var control: ControlServer?
     /// What a launch that failed has left behind.
     var problems: [String] = []
   }

@@ -11,7 +11,7 @@ import TaskModel
 /// Nothing here decides anything about the task.
 final class TaskSupervisor {
   private enum Source: UInt64 {
-    case signals = 1, timer, initProcess, containerEnd, logs, output, answer, logRoom
+    case signals = 1, control, timer, initProcess, containerEnd, logs, output, answer, logRoom
     /// The first of the monitors; the others follow.
     case monitors
   }
@@ -47,6 +47,7 @@ final class TaskSupervisor {
 
   private let poller: Poller
   private let signals: SharedDescriptor
+  private let control: ControlServer?
   private let timer: TimerDescriptor
   private let silence: InitSilence
   /// What of the task could not be written down, for the result.
@@ -68,13 +69,14 @@ final class TaskSupervisor {
   ///   - logKeeper: what holds the logs to their ceiling.
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
+  ///   - control: where others ask; absent where it could not be had.
   init(
     machine: TaskMachine, isTakeover: Bool, notes: [String], outOfMemoryKills: UInt64, container: any Container,
     journal: Journal,
     paths: TaskPaths,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
-    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor
+    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?
   ) throws(Errno) {
     self.machine = machine
     task = machine.task
@@ -97,6 +99,7 @@ final class TaskSupervisor {
       (probes, health, self.monitors) = (nil, nil, monitors)
     }
     self.signals = signals
+    self.control = control
     self.logKeeper = logKeeper
     isReady = machine.phase != .starting
     self.isTakeover = isTakeover
@@ -112,6 +115,7 @@ final class TaskSupervisor {
     silence = try InitSilence()
     try poller.add(silence.descriptor, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
+    if let control { try poller.add(control.descriptor, token: Source.control.rawValue) }
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
@@ -138,6 +142,7 @@ final class TaskSupervisor {
         for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
           case .signals: takeSignals()
+          case .control: control?.serve { [self] in answer($0, by: $1) }
           case .timer:
             timer.acknowledge()
             pending.append(.timer)
@@ -187,6 +192,7 @@ final class TaskSupervisor {
       if case .ended = event, outOfMemoryKills > 0 { members.append(("oom_kills", JSON(outOfMemoryKills))) }
       try journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
+      control?.publish(JSON(object: [("event", JSON(type))] + members))
       health?.follow(event, machine)
       if followed != machine.phase {
         followed = machine.phase
@@ -214,6 +220,8 @@ final class TaskSupervisor {
         "update",
         [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],
         at: Clock.now)
+      control?.publish(
+        StatusPublisher.json(taskID: paths.taskID, state, reason: reason, message: message, wall: Clock.wall))
       publisher.update(state, reason: reason, message: message)
     case .finish(let verdict): self.verdict = verdict
     }
@@ -518,6 +526,49 @@ final class TaskSupervisor {
       container.thaw()
       pending.append(.stop(received.signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
     }
+  }
+
+  /// Ends the task before anything else happens to it.
+  func request(_ stop: StopRequest) {
+    container.thaw()
+    pending.append(.stop(stop))
+  }
+
+  private func answer(_ request: ControlRequest, by: String) -> ControlReply {
+    switch request {
+    case .stop, .kill:
+      self.request(request == .kill ? .now(by: by) : .graceful(by: by))
+      return .done([])
+    case .restart(let process):
+      guard machine.canRestart(process) else {
+        return .refused(
+          machine.record(of: process) == nil
+            ? "the task has no process \(process.quotedForMessage)" : "\(process) has no run that could end now")
+      }
+      pending.append(.restart(process: process, by: by))
+      return .done([])
+    case .status:
+      return .done(TaskSupervisor.status(machine))
+    case .subscribe: return .done([])
+    }
+  }
+
+  private static func status(_ machine: TaskMachine) -> [(String, JSON?)] {
+    [
+      ("state", JSON(machine.state.rawValue)), ("phase", JSON(machine.phase.rawValue)),
+      (
+        "processes",
+        JSON(
+          object: machine.processes.map { record in
+            (
+              record.name,
+              JSON(object: [
+                ("runs", JSON(record.runs.count)), ("state", record.runs.last.map { JSON($0.state.rawValue) }),
+              ])
+            )
+          })
+      ),
+    ]
   }
 
   /// What init wrote before it ended, and what others know of the end, for the message.

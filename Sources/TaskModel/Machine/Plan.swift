@@ -56,6 +56,8 @@ struct PlanNode: Sendable {
   var failuresInARow = 0
   /// The live run was sent a signal by us, or will be as soon as it is forked.
   var isAskedToEnd = false
+  /// The live run was asked to end so that another begins.
+  var isRestarting = false
   /// Why its health check gave the live run up.
   var illness: String?
   /// Whether the plan counts it among `moving`.

@@ -19,6 +19,8 @@ package enum TaskEvent: Sendable, Equatable {
   /// A limit of the container was reached, as of disk; `reason` is a name of Mesos'.
   case limitation(reason: String, message: String)
   case stop(StopRequest)
+  /// Someone wants the run of a process to end and another to begin; it counts as no failure.
+  case restart(process: String, by: String)
   /// The answer to `TaskEffect.lifecycle`: whether the task's server took the request as one to end.
   case lifecycleAnswered(handled: Bool)
   /// How many processes live in the container that are none of the task's runs; only for a machine that waits for them.

@@ -45,9 +45,11 @@ extension TaskMachine {
       if let illness = nodes[index].illness { outcome = .unhealthy(illness) }
     case .cannotStart, .lost: break
     }
-    let state = stateAfter(outcome, of: index)
+    let isRestarting = nodes[index].isRestarting
+    let state = isRestarting ? .killed : stateAfter(outcome, of: index)
     close(index, state: state, outcome: outcome)
     let isPlanned = phase == .active || (phase == .finalizing && afterKill == nil)
+    if isPlanned, isRestarting { return runAgain(index) }
     guard isPlanned else {
       // The task is ending: what a run still does has no consequence.
       nodes[index].stage = state == .success ? .finished : .failed
@@ -77,9 +79,37 @@ extension TaskMachine {
       nodes[index].record.runs[last].endedAt = now
     }
     nodes[index].isAskedToEnd = false
+    nodes[index].isRestarting = false
     nodes[index].illness = nil
     self[planOf: index].live.remove(index)
     if nodes[index].isCounted { count(index, false) }
+  }
+
+  /// Whether `restart` would have a run to end: one that is there while runs are planned.
+  package func canRestart(_ process: String) -> Bool {
+    guard phase == .active || phase == .finalizing, afterKill == nil, let index = index(of: process) else {
+      return false
+    }
+    return nodes[index].stage == .live && !nodes[index].isRestarting
+  }
+
+  /// The run has the time to end that it would have at the end of the task.
+  mutating func restart(_ process: String) {
+    guard canRestart(process), let index = index(of: process) else { return }
+    nodes[index].isRestarting = true
+    nodes[index].isAskedToEnd = true
+    // One that is not forked yet gets its signal when it is.
+    guard nodes[index].record.runs.last?.state != .waiting else { return }
+    sendStopSignal(index, within: nodes[index].definition.stopTimeout ?? task.finalizationWait)
+  }
+
+  /// At once, whatever comes between two runs otherwise.
+  private mutating func runAgain(_ index: Int) {
+    guard nodes[index].record.runs.count < maxRuns else {
+      nodes[index].hitRunCap = true
+      return fail(index)
+    }
+    makeReady(index)
   }
 
   /// Counts a process as one that can move the plan on, or not any more.

@@ -189,6 +189,7 @@ package struct TaskMachine: Sendable {
     case .processUnhealthy(let process, let run, let why): processUnhealthy(process, run, why)
     case .limitation(let reason, let message): limitation(reason: reason, message: message)
     case .stop(let request): stop(request)
+    case .restart(let process, _): restart(process)
     case .lifecycleAnswered(let handled): lifecycleAnswered(handled: handled)
     case .strays(let count): if phase == .cleaning { straysLeft = count }
     case .allGone: allGone()

@@ -209,6 +209,7 @@ extension TaskEvent {
     case .limitation(_, let message): "limit: \(message)"
     case .stop(.graceful(let by)): "stop asked for by \(by)"
     case .stop(.now(let by)): "kill asked for by \(by)"
+    case .restart(let process, let by): "restart of \(process) asked for by \(by)"
     case .lifecycleAnswered(let handled):
       handled ? "the task's server took the request" : "the task's server did not take the request"
     case .strays(let count): "\(count) stray processes"

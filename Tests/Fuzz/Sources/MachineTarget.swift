@@ -96,6 +96,7 @@ private func someEvent(_ dice: inout Dice, _ machine: TaskMachine) -> TaskEvent 
   case 19: return .lifecycleAnswered(handled: dice.chance(50))
   case 20: return dice.chance(20) ? .containerLost("gone") : .timer
   case 21: return dice.chance(20) ? .containerFailed(reason: "r", message: "m") : .timer
+  case 23: return .restart(process: process, by: "x")
   case 22: return dice.chance(30) ? .limitation(reason: "r", message: "m") : .timer
   case 24: return .processHealthy(process: process, run: run)
   case 25: return .processUnhealthy(process: process, run: run, "sick")
