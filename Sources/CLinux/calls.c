@@ -102,6 +102,11 @@ int ax_reset_signals(void) {
 
 int ax_ignore_sigpipe(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
 int ax_ignore_sigxfsz(void) { return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0; }
+int ax_ignore(int number) { return signal(number, SIG_IGN) == SIG_ERR ? -1 : 0; }
+int ax_is_ignored(int number) {
+  struct sigaction action;
+  return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 pid_t ax_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
 
 int ax_set_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }

@@ -62,7 +62,9 @@ final class InitServer {
     CurrentProcess.ignoreFileSizeSignal()
     self.listener = listener
     poller = try Poller()
-    signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT, SIGHUP])
+    // In a pid namespace that others share, any of them would end it.
+    SignalDispositions.ignoreOthers(than: [SIGTERM, SIGINT])
+    signals = try signalDescriptor([SIGCHLD, SIGTERM, SIGINT])
     drainTimer = try TimerDescriptor()
     strayTimer = try TimerDescriptor()
     workTimer = try TimerDescriptor()

@@ -243,11 +243,27 @@ class Stopping(ExecutorTestCase):
         outcome = task.wait_log("ready").signal(signal.SIGTERM).wait(15)
         self.assertEqual(outcome.code, 3, outcome)
 
-    def test_a_hangup_stops_gracefully(self):
-        task = self.start_task(document("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done"))
-        outcome = task.wait_log("ready").signal(signal.SIGHUP).wait()
-        self.assertEqual(outcome.code, 3, outcome)
-        self.assertIn("asked", outcome.out())
+    def test_no_other_signal_ends_a_task(self):
+        faults = {signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS}
+        stops = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+        task = self.start_task(document("echo ready; while ! test -e go; do sleep 0.05; done")).wait_log("ready")
+        for number in set(range(1, 65)) - {32, 33} - faults - stops:
+            task.signal(number)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        outcome = self.assert_finished(task.wait())
+        self.assertIn("status: TASK_RUNNING, active: main run 0 RUNNING", outcome.said)
+
+    def test_a_signal_that_was_ignored_at_the_start_stays_so(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number=number):
+                task = self.start_task(
+                    document("echo ready; while ! test -e go; do sleep 0.05; done"),
+                    preexec_fn=lambda number=number: signal.signal(number, signal.SIG_IGN)).wait_log("ready")
+                task.signal(number)
+                with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+                    pass
+                self.assert_finished(task.wait())
 
 
 class CannotStart(ExecutorTestCase):
@@ -366,11 +382,10 @@ class Surroundings(ExecutorTestCase):
         self.assertEqual(int(masks["SigBlk"], 16), 0)
         self.assertEqual(int(masks["SigIgn"], 16), 0)
 
-    def test_an_executor_that_inherits_an_ignored_sigterm_still_stops(self):
-        def ignoring():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    def test_an_executor_that_inherits_a_blocked_sigterm_stops(self):
+        def blocking():
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        task = self.start_task(document("sleep 1000"), preexec_fn=ignoring)
+        task = self.start_task(document("sleep 1000"), preexec_fn=blocking)
         self.assertEqual(task.wait_running().signal(signal.SIGTERM).wait().code, 3)
 
     def test_an_executor_without_standard_descriptors_runs_its_task(self):

@@ -84,6 +84,8 @@ int ax_memfd_create(const char *name, unsigned flags);
 int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int ax_reset_signals(void);
 int ax_ignore_sigpipe(void);
+int ax_ignore(int number);
+int ax_is_ignored(int number);
 int ax_ignore_sigxfsz(void);
 pid_t ax_siginfo_pid(const siginfo_t *info);
 

@@ -18,7 +18,8 @@ enum RunCommand {
       Option("--rm", "remove the task's directory when it has ended"),
     ],
     notes: """
-      SIGTERM and SIGINT stop the task gracefully, a second SIGINT at once.
+      SIGTERM and SIGINT stop the task gracefully, a second SIGINT at once. SIGUSR1 prints its status; other signals do
+      nothing, SIGHUP neither: `aurora-executor stop` and `kill` end a task from elsewhere.
       exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run
       (77: root is needed, or this host's policy does not allow it).
       """,
@@ -117,11 +118,16 @@ enum RunCommand {
   }
 }
 
-/// SIGTERM and SIGINT as a descriptor.
+/// SIGTERM and SIGINT as a descriptor: the only signals that end a task. SIGUSR1 has its status printed
+/// (`TaskSupervisor`), and all others do nothing. What was ignored when the executor was started stays ignored.
 enum SignalSource {
   static func open() throws(CommandFailure) -> SharedDescriptor {
     do throws(Errno) {
-      return SharedDescriptor(try signalDescriptor([SIGTERM, SIGINT, SIGHUP]))
+      let stops = [SIGTERM, SIGINT].filter { !SignalDispositions.isIgnored($0) }
+      // Blocked until somebody reads it.
+      _ = try signalDescriptor([SIGUSR1])
+      SignalDispositions.ignoreOthers(than: [SIGTERM, SIGINT, SIGUSR1])
+      return SharedDescriptor(try signalDescriptor(stops))
     } catch {
       throw CommandFailure(.internalError, "cannot take signals: \(error)")
     }

@@ -11,7 +11,7 @@ import TaskModel
 /// Nothing here decides anything about the task.
 final class TaskSupervisor {
   private enum Source: UInt64 {
-    case signals = 1, control, timer, initProcess, containerEnd, logs, output, answer, logRoom
+    case signals = 1, statusSignal, control, timer, initProcess, containerEnd, logs, output, answer, logRoom
     /// The first of the monitors; the others follow.
     case monitors
   }
@@ -47,6 +47,7 @@ final class TaskSupervisor {
 
   private let poller: Poller
   private let signals: SharedDescriptor
+  private let statusSignal: FileDescriptor
   private let control: ControlServer?
   private let timer: TimerDescriptor
   private let silence: InitSilence
@@ -115,6 +116,8 @@ final class TaskSupervisor {
     silence = try InitSilence()
     try poller.add(silence.descriptor, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
+    statusSignal = try signalDescriptor([SIGUSR1])
+    try poller.add(statusSignal.rawValue, token: Source.statusSignal.rawValue)
     if let control { try poller.add(control.descriptor, token: Source.control.rawValue) }
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
@@ -142,6 +145,8 @@ final class TaskSupervisor {
         for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
           case .signals: takeSignals()
+          case .statusSignal:
+            while let _ = (try? nextSignal(statusSignal)) ?? nil { sayStatus() }
           case .control: control?.serve { [self] in answer($0, by: $1) }
           case .timer:
             timer.acknowledge()
@@ -551,6 +556,14 @@ final class TaskSupervisor {
       return .done(TaskSupervisor.status(machine))
     case .subscribe: return .done([])
     }
+  }
+
+  /// For whoever has sent SIGUSR1.
+  private func sayStatus() {
+    let runs = machine.processes.map { record in
+      record.runs.last.map { "\(record.name) run \($0.number) \($0.state.rawValue)" } ?? "\(record.name) WAITING"
+    }
+    publisher.note("status: \(machine.state.rawValue), \(machine.phase.rawValue): \(runs.joined(separator: ", "))")
   }
 
   private static func status(_ machine: TaskMachine) -> [(String, JSON?)] {
