@@ -13,6 +13,8 @@ enum ExitCode: Int32, Sendable {
   case unavailable = 69
   case internalError = 70
   case cannotCreate = 73
+  /// What was to be shown could not be written.
+  case outputFailed = 74
   /// Root is needed, or leave that the operator's policy does not give.
   case needsPrivileges = 77
   /// The executor's own configuration is wrong.

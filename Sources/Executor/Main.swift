@@ -1,5 +1,6 @@
 import ContainerInit
 import Images
+import Glibc
 import LinuxKernel
 
 @main
@@ -21,12 +22,19 @@ enum Main {
     DescriptorLimit.raise()
     let code: ExitCode
     do throws(CommandFailure) {
-      code = try run(words)
+      code = checked(try run(words))
     } catch {
       Console.error(error)
       code = error.exitCode
     }
     Child.exit(code.rawValue)
+  }
+
+  /// Output that was lost is no success. A reader that has gone has seen what it wanted, and is told nothing.
+  private static func checked(_ code: ExitCode) -> ExitCode {
+    guard code == .finished, let error = StandardStream.outputFailure else { return code }
+    if error.code != EPIPE { Console.note("error: cannot write to standard output: \(error.explanation)") }
+    return .outputFailed
   }
 
   private static func run(_ words: [String]) throws(CommandFailure) -> ExitCode {

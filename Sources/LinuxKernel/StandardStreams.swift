@@ -1,4 +1,5 @@
 import CLinux
+import Synchronization
 
 /// The three descriptors every process is born with, or should be.
 package enum StandardStream {
@@ -10,17 +11,28 @@ package enum StandardStream {
     }
   }
 
-  /// Writes everything; a reader that is gone or a full device is nothing that output can be told about.
+  /// Why something could not be written to standard output, the first time; 0 while everything could.
+  private static let failure = Atomic<Int32>(0)
+
+  /// What standard output could not take: whoever ends says so.
+  package static var outputFailure: Errno? {
+    let code = failure.load(ordering: .relaxed)
+    return code == 0 ? nil : Errno("write", code: code)
+  }
+
+  /// Writes everything, or as much as can be.
   ///
   /// - Returns: false when not all of it could be written.
   @discardableResult package static func write(_ bytes: [UInt8], to number: Int32) -> Bool {
     bytes.withUnsafeBytes { buffer in
       var done = 0
       while done < buffer.count, let base = buffer.baseAddress {
-        guard let count = try? retrying("write", { CLinux.write(number, base + done, buffer.count - done) }) else {
+        do throws(Errno) {
+          done += try retrying("write") { CLinux.write(number, base + done, buffer.count - done) }
+        } catch {
+          if number == 1 { _ = failure.compareExchange(expected: 0, desired: error.code, ordering: .relaxed) }
           return false
         }
-        done += count
       }
       return true
     }
