@@ -9,6 +9,7 @@ import LinuxKernel
 ///         task.json                       the document as given
 ///         plan.json                       what was launched
 ///         events.jsonl                    the journal
+///         executor.log                    what a detached executor has to say
 ///         exits                           container-init's durable record of exits
 ///         init.log                        container-init's last words, when it has any
 ///         health.json                     the last health checks, when there are any
@@ -42,6 +43,7 @@ struct TaskPaths: Sendable {
   var document: String { task + "/task.json" }
   var plan: String { task + "/plan.json" }
   var journal: String { task + "/events.jsonl" }
+  var executorLog: String { task + "/executor.log" }
   var exits: String { task + "/exits" }
   var initLog: String { task + "/init.log" }
   var health: String { task + "/health.json" }

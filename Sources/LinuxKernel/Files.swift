@@ -292,3 +292,22 @@ package func truncate(_ file: borrowing FileDescriptor, to bytes: Int64) throws(
   let number = file.rawValue
   try check("ftruncate") { ftruncate(number, off_t(bytes)) }
 }
+
+/// A file without a name in a directory (O_TMPFILE, open(2)), for reading and appending, mode 0600; `link` gives it one. In memory where
+/// the file system has none: then it can have none.
+package func openTemporary(in directory: String) throws(Errno) -> FileDescriptor {
+  do throws(Errno) {
+    return FileDescriptor(owning: try retrying("open") { directory.withCString { ax_open_temporary($0) } })
+  } catch {
+    guard error.code == EOPNOTSUPP || error.code == EISDIR else { throw error }
+  }
+  return FileDescriptor(owning: try retrying("memfd_create") { memfd_create("log", UInt32(MFD_CLOEXEC)) })
+}
+
+/// Gives an open file without a name one (linkat(2)). Fails with `EEXIST` when that is taken, and `EXDEV` or `ENOENT` for a file that cannot have
+/// it.
+package func link(_ descriptor: Int32, as path: String) throws(Errno) {
+  try check("linkat") {
+    linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW)
+  }
+}

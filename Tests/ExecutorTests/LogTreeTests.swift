@@ -143,7 +143,7 @@ import Testing
   @Test(arguments: Planted.allCases) func aFollowerShowsNothingThroughALink(planted: Planted) throws {
     let host = try Host(planted)
     let before = try host.others()
-    let output = try ExecutorOutput(status: nil, updatesOnOutput: false)
+    let output = try ExecutorOutput(statuses: [], updatesOnOutput: false)
     let follower = try #require(try ConsoleFollower([process], paths: host.paths, output: output, showsAll: true))
     let accepted = output.output.accepted
     follower.follow(process, run: 0)

@@ -13,7 +13,7 @@ struct Command: Sendable {
     var text = "\(summary)\n\nusage: aurora-executor \(name) \(synopsis)\n"
     if !options.isEmpty {
       text += "\noptions:\n"
-      let rows = options.map { option in
+      let rows = options.filter { !$0.isHidden }.map { option in
         [
           "  " + ([option.name] + [option.short].compactMap { $0 }).joined(separator: ", ")
             + (option.value.map { " " + $0 } ?? ""), option.help,

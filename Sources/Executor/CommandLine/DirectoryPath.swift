@@ -27,6 +27,14 @@ enum DirectoryPath {
 }
 
 extension DirectoryPath {
+  /// A path that means the same in another working directory.
+  static func absolute(_ path: String) -> String {
+    guard path.utf8.first != UInt8(ascii: "/"), let own = try? realPath(Array(".".utf8)),
+      let directory = String(validating: own, as: UTF8.self)
+    else { return path }
+    return directory + "/" + path
+  }
+
   /// Whether a path is a directory or lies in it: by what they are, where they are there, since a mount gives one directory two
   /// names; by name where one is still to be made. Both are resolved.
   static func isWithin(_ path: String, _ directory: String) -> Bool {

@@ -7,9 +7,15 @@ struct Option: Sendable {
   /// What the value is called in help; nil for an option without one.
   var value: String?
   var isRepeatable = false
+  /// For this program's own use: no help shows it.
+  var isHidden = false
   let help: String
 
-  init(_ name: String, short: String? = nil, value: String? = nil, isRepeatable: Bool = false, _ help: String) {
+  init(
+    _ name: String, short: String? = nil, value: String? = nil, isRepeatable: Bool = false, _ help: String,
+    isHidden: Bool = false
+  ) {
+    self.isHidden = isHidden
     self.name = name
     self.short = short
     self.value = value

@@ -14,6 +14,7 @@ enum LogsCommand {
       Option("--stderr", "only standard error"),
       Option("--tail", value: "N", "only the last N lines of all that would be shown"),
       Option("--since", value: "TIME", "only what was written since: 10m, 1h30m, 2026-11-22T10:15:00Z, or a UNIX time"),
+      Option("--executor", "what the executor of a detached task has said, and nothing else"),
       Option("--raw", "as it was written, also what a terminal acts on"),
       Option("--follow", short: "-f", "go on as more is written, until the task ends"),
     ],
@@ -26,6 +27,7 @@ enum LogsCommand {
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let paths = try TaskSelection.one(arguments)
+    if arguments.has("--executor") { return try showExecutorLog(paths) }
     let tail = try arguments.integer("--tail", in: 0...100_000_000)
     if arguments.has("--stdout"), arguments.has("--stderr") {
       throw CommandFailure(.usage, "--stdout and --stderr exclude each other", hint: "without them both are shown")
@@ -63,6 +65,18 @@ enum LogsCommand {
     while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
     printer.finish()
     return .finished
+  }
+
+  private static func showExecutorLog(_ paths: TaskPaths) throws(CommandFailure) -> ExitCode {
+    do throws(Errno) {
+      let file = try openFile(paths.executorLog, O_RDONLY | O_NOFOLLOW)
+      while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty { Console.raw(Console.escaped(piece)) }
+      return .finished
+    } catch {
+      throw CommandFailure(
+        error.code == ENOENT ? .notFound : .internalError, "the executor of \(paths.taskID) has no log: \(error)",
+        hint: error.code == ENOENT ? "one that is not detached says it where it was started" : nil)
+    }
   }
 
   /// Each log begins with its own last lines; of all of them together only the last are wanted.

@@ -12,7 +12,7 @@ enum RunCommand {
       Option("--result", value: "FILE", "write result.json here as well"),
       Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
       Option("--follow", "show the processes' output (by default when standard output is a terminal)"),
-      Option("--detach", "return when the task has started; print its id"),
+      Option("--detach", "print the task's id and return when it runs"), DetachedRun.option,
       Option("--keep", "leave the container, ended, for a look at it; sweep removes it"),
       Option("--assert-clean", "exit 79 when anything of the container is left when the task has ended"),
       Option("--rm", "remove the task's directory when it has ended"),
@@ -28,6 +28,7 @@ enum RunCommand {
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
+    let starter = try StatusPublisher.descriptor(arguments, DetachedRun.option.name)
     // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
     let signals = try SignalSource.open()
     var (loader, document, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
@@ -46,8 +47,12 @@ enum RunCommand {
       try gate.enforce(loader)
       (task, settings, identity) = (gate.task, gate.settings, gate.identity)
     }
-    if arguments.has("--detach") { return try DetachedRun.start(loader, arguments, settings, taskID: taskID) }
-    let publisher = try StatusPublisher(taskID: taskID, style: style, statusDescriptor: statusDescriptor)
+    if arguments.has("--detach") {
+      return try DetachedRun.run(loader, arguments, settings, taskID: taskID, statusDescriptor, signals)
+    }
+    if starter != nil { try DetachedRun.leaveCaller() }
+    let publisher = try StatusPublisher(
+      taskID: taskID, style: style, statusDescriptor: statusDescriptor, starter: starter)
     var run = TaskRun(
       paths: paths, settings: settings, publisher: publisher,
       resultFile: arguments.last("--result"),
@@ -55,6 +60,7 @@ enum RunCommand {
     run.assertsClean = arguments.has("--assert-clean")
     run.removesRecord = arguments.has("--rm")
     run.judgedIdentity = identity
+    run.isDetached = starter != nil
     publisher.note("task \(taskID)")
     return publisher.run { [run] () throws(CommandFailure) in
       let code = try isTakeover ? takeOver(run, loader) : run.start(loader, task)
@@ -80,7 +86,8 @@ enum RunCommand {
     let takeover = try Takeover(run.paths)
     let rest = TaskRun(
       paths: takeover.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
-      follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord, signals: run.signals)
+      follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord,
+      isDetached: run.isDetached, signals: run.signals)
     return try rest.recover(takeover)
   }
 

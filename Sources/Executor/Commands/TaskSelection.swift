@@ -3,7 +3,10 @@ import LinuxKernel
 /// Finds the task that a command names: by its id, or by the beginning of it where that is enough.
 enum TaskSelection {
   static func one(_ arguments: Arguments) throws(CommandFailure) -> TaskPaths {
-    let name = try arguments.operands(1...1, "the task")[0]
+    try named(try arguments.operands(1...1, "the task")[0], arguments)
+  }
+
+  static func named(_ name: String, _ arguments: Arguments) throws(CommandFailure) -> TaskPaths {
     let ids = try TaskPaths.allIDs(arguments.workDirectory)
     let found = ids.contains(name) ? [name] : ids.filter { $0.utf8.starts(with: name.utf8) }
     guard let id = found.first, found.count == 1 else {

@@ -7,7 +7,8 @@ import LinuxKernel
 final class ExecutorOutput {
   let output: OutputQueue
   let errors: OutputQueue
-  let status: OutputQueue?
+  /// `--status-fd`, and whoever waits for a detached task to run.
+  let statuses: [OutputQueue]
   private let queues: [OutputQueue]
   private let poller: Poller
   private var watched: Set<Int32> = []
@@ -18,7 +19,7 @@ final class ExecutorOutput {
   /// The same for output that somebody looks at.
   private static let lookers: UInt64 = 1_000_000_000
 
-  init(status number: Int32?, updatesOnOutput: Bool) throws(Errno) {
+  init(statuses numbers: [Int32], updatesOnOutput: Bool) throws(Errno) {
     poller = try Poller()
     var queues: [OutputQueue] = []
     // Two descriptors of one file, as after 2>&1, have one queue: a line of one is not put into a line of the other.
@@ -35,7 +36,9 @@ final class ExecutorOutput {
     }
     output = try queue("standard output", 1, hasUpdates: updatesOnOutput)
     errors = try queue("standard error", 2, hasUpdates: false)
-    if let number { status = try queue("--status-fd", number, hasUpdates: true) } else { status = nil }
+    var statuses: [OutputQueue] = []
+    for number in numbers { statuses.append(try queue("--status-fd", number, hasUpdates: true)) }
+    self.statuses = statuses
     self.queues = queues
   }
 

@@ -3,46 +3,87 @@ import LinuxKernel
 import StrictJSON
 import TaskModel
 
-/// `--detach`: the same run in a process of its own. This one returns when the task has started, or has failed to.
-enum DetachedRun {
-  /// The number of the first binding's descriptor in the new process.
-  private static let firstBinding = 4
+/// `--detach`: the same command in a process of its own, in a session of its own. This one tells the task's id, waits until
+/// the task runs, and says what went wrong as the foreground would; a signal ends the waiting and not the task.
+///
+/// What the new process says to people is in the task's `executor.log`.
+struct DetachedRun {
+  let taskID: String
+  /// The command with its operands and options, without what is about output and descriptors.
+  var words: [String]
+  /// What becomes standard input.
+  var input: SharedDescriptor?
+  /// What the caller has bound, each to be read from a descriptor.
+  var bindings: [(key: String, value: SharedDescriptor)] = []
+  /// `executor.log`, or what becomes it; what stood there before is another executor's.
+  let log: SharedDescriptor
+  var logStart: Int64 = 0
+  let style: StatusPublisher.Style
+  /// `--status-fd` of the caller.
+  let status: SharedDescriptor?
+  let signals: SharedDescriptor
 
-  static func start(
-    _ document: DocumentLoader, _ arguments: Arguments, _ settings: RunSettings, taskID: String
-  ) throws(CommandFailure) -> ExitCode {
+  /// The hidden option of the new process: where it tells this one how the task fares.
+  static let option = Option("--detached", value: "N", "", isHidden: true)
+  /// Numbers in the new process.
+  private enum Number {
+    static let updates = 3
+    static let status = 4
+  }
+  /// What the process says until it runs is as long as this at the most.
+  private static let mostText = 1 << 20
+
+  /// A file without a name in the directory of the tasks: it gets one when the task has a directory.
+  static func newLog(_ workDirectory: String) throws(CommandFailure) -> SharedDescriptor {
+    do throws(Errno) {
+      let tasks = TaskPaths.tasks(workDirectory)
+      try makeDirectories(tasks, mode: 0o711)
+      return SharedDescriptor(try openTemporary(in: tasks))
+    } catch {
+      throw CommandFailure(
+        .cannotCreate, "cannot make a log for the executor in \(workDirectory): \(error)",
+        hint: error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil)
+    }
+  }
+
+  /// - Returns: 0 when the task runs, has finished, or was not waited for any more; else the exit status of the foreground.
+  func start() throws(CommandFailure) -> ExitCode {
     do {
-      // The document as it was read and judged here, also when it came from standard input.
-      let file = try sealedMemory("task.json", document.bytes)
       let updates = try makePipe()
-      defer { withExtendedLifetime(updates) {} }
-      let null = try openFile("/dev/null", O_RDWR)
-      // As they were read here: they need not stand on a command line, and their descriptors are the caller's.
-      let bindings = try settings.bindings.map { binding in
-        (key: binding[0], value: SharedDescriptor(try sealedMemory("binding", Array(binding[1].utf8))))
+      let null = SharedDescriptor(try openFile("/dev/null", O_RDWR))
+      var files = [input ?? null, null, log, updates.second]
+      var words = words + [Self.option.name, String(Number.updates)]
+      if let status {
+        files.append(status)
+        words += ["--status-fd", String(Number.status)]
+      }
+      for (key, value) in bindings {
+        words += ["--bind", "\(key)=@/dev/fd/\(files.count)"]
+        files.append(value)
       }
       var request = SpawnRequest(
-        executable: .path("/proc/self/exe"),
-        arguments: ["aurora-executor", "run", "--task", "-", "--task-id", taskID, "--status-fd", "3"]
-          + passedOn(arguments) + ports(settings)
-          + bindings.enumerated().flatMap {
-            ["--bind", "\($1.key)=@/dev/fd/\(firstBinding + $0)"]
-          },
-        descriptors: [file.rawValue, null.rawValue, null.rawValue, updates.second.rawValue]
-          + bindings.map(\.value.rawValue))
-      request.owners = bindings.map(\.value)
+        executable: .path("/proc/self/exe"), arguments: ["aurora-executor"] + words, descriptors: files.map(\.rawValue))
+      request.owners = files
       request.environment = HostEnvironment.all
       request.newSession = true
       let child = try request.spawn()
-      let state = try firstState(from: updates.first.descriptor, child.pidfd)
-      guard let state else {
-        throw CommandFailure(
-          .cannotCreate, "the task \(taskID) was not started",
-          hint: "run it without --detach to see why")
+      switch style {
+      case .plain: Console.output(taskID)
+      case .json: Console.output(JSON(object: [("task_id", JSON(taskID))]).compact)
       }
-      if let ports = PortChoice.description(settings.ports) { Console.note("ports \(ports)") }
-      Console.output(taskID)
-      return state.isTerminal && state != .finished ? .failed : .finished
+      switch try wait(updates.first.descriptor, child.pidfd) {
+      case .running: return .finished
+      case .interrupted:
+        Console.note("the task \(taskID) goes on: `aurora-executor status \(taskID)` shows it, `stop` ends it")
+        return .finished
+      case .ended:
+        let end = try child.wait().status
+        Console.raw(said(), to: 2)
+        guard case .exited(let code) = end else {
+          throw CommandFailure(.internalError, "the executor of \(taskID) was killed (\(end))")
+        }
+        return ExitCode(rawValue: code) ?? .internalError
+      }
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -50,40 +91,88 @@ enum DetachedRun {
     }
   }
 
-  /// Every option but those that say where the document is and where the output goes.
-  private static func passedOn(_ arguments: Arguments) -> [String] {
-    let own: Set<String> = [
-      "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind",
-    ]
-    return arguments.values.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }.flatMap { option, values in
-      values.isEmpty ? [option] : values.flatMap { [option, $0] }
-    }
-  }
+  private enum Outcome { case running, ended, interrupted }
 
-  /// The ports by number, chosen here already.
-  private static func ports(_ settings: RunSettings) -> [String] {
-    settings.ports.sorted { $0.key < $1.key }.flatMap { ["--port", "\($0.key):\($0.value)"] }
-  }
-
-  /// Waits until the task runs or has ended; `nil` when its executor ended without a word.
-  private static func firstState(from updates: borrowing FileDescriptor, _ process: borrowing FileDescriptor)
-    throws(Errno) -> TaskState?
-  {
+  private func wait(_ updates: borrowing FileDescriptor, _ process: borrowing FileDescriptor) throws(Errno) -> Outcome {
     let poller = try Poller()
     try updates.setNonBlocking(true)
     try poller.add(updates.rawValue, token: 1)
     try poller.add(process.rawValue, token: 2)
+    try poller.add(signals.rawValue, token: 3)
     var received: [UInt8] = []
     while true {
-      let hasEnded = try poller.wait().contains { $0.token == 2 }
+      let events = try poller.wait()
       while let piece = try updates.read(upTo: 4096), !piece.isEmpty { received += piece }
-      for line in received.split(separator: UInt8(ascii: "\n")) {
-        guard let json = try? JSON(parsing: Array(line)),
-          let state = json["state"]?.string.flatMap({ TaskState(rawValue: $0) })
-        else { continue }
-        if state == .running || state.isTerminal { return state }
+      let told = received.split(separator: UInt8(ascii: "\n")).compactMap { try? JSON(parsing: Array($0)) }
+      let runs = told.contains {
+        $0["state"]?.string == TaskState.running.rawValue || $0[StatusPublisher.takenOver] != nil
       }
-      if hasEnded { return nil }
+      if runs { return .running }
+      if events.contains(where: { $0.token == 2 }) { return .ended }
+      if events.contains(where: { $0.token == 3 }) { return .interrupted }
+      // The end of it alone, before the process is gone.
+      if events.contains(where: { $0.token == 1 && $0.hangup }) { try poller.remove(updates.rawValue) }
+    }
+  }
+
+  /// What the process has said, its first line left out, which is the id.
+  private func said() -> [UInt8] {
+    var all: [UInt8] = []
+    while all.count < Self.mostText, let piece = try? log.descriptor.read(upTo: 65536, at: logStart + Int64(all.count)),
+      !piece.isEmpty
+    { all += piece }
+    let id = Array("task \(taskID)\n".utf8)
+    return all.starts(with: id) ? Array(all[id.count...]) : all
+  }
+}
+
+extension DetachedRun {
+  /// In the new process: nothing of the caller's is kept busy, and it is known by its name.
+  static func leaveCaller() throws(CommandFailure) {
+    CurrentProcess.setName("aurora-executor")
+    do throws(Errno) { try enterDirectory("/") } catch {
+      throw CommandFailure(.internalError, "cannot enter /: \(error)")
+    }
+  }
+
+  /// `run`, with the document as it was read and judged here, also when it came from standard input.
+  static func run(
+    _ document: DocumentLoader, _ arguments: Arguments, _ settings: RunSettings, taskID: String,
+    _ status: SharedDescriptor?, _ signals: SharedDescriptor
+  ) throws(CommandFailure) -> ExitCode {
+    guard !arguments.has("--follow") else {
+      throw CommandFailure(
+        .usage, "--detach and --follow contradict each other", hint: "`aurora-executor logs -f \(taskID)`")
+    }
+    var detached = DetachedRun(
+      taskID: taskID, words: ["run", "--task", "-", "--task-id", taskID] + passedOn(arguments),
+      log: try newLog(arguments.workDirectory), style: try arguments.outputStyle(), status: status, signals: signals)
+    do throws(Errno) {
+      detached.input = SharedDescriptor(try sealedMemory("task.json", document.bytes))
+      // As they were read here: they need not stand on a command line, and their descriptors are the caller's.
+      for binding in settings.bindings {
+        detached.bindings.append((binding[0], SharedDescriptor(try sealedMemory("binding", Array(binding[1].utf8)))))
+      }
+    } catch {
+      throw CommandFailure(.internalError, "cannot hand the task over: \(error)")
+    }
+    // The ports by number, chosen here already.
+    for (name, port) in settings.ports.sorted(by: { $0.key < $1.key }) {
+      detached.words += ["--port", "\(name):\(port)"]
+    }
+    if let ports = PortChoice.description(settings.ports) { Console.note("ports \(ports)") }
+    return try detached.start()
+  }
+
+  /// Every option but those that say where the document is and where the output goes. The new process has another directory.
+  static func passedOn(_ arguments: Arguments) -> [String] {
+    let own: Set<String> = [
+      "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind", "--all",
+      option.name,
+    ]
+    let paths: Set<String> = ["--result", "--policy", "--docker-config"]
+    return arguments.values.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }.flatMap { option, values in
+      values.isEmpty ? [option] : values.flatMap { [option, paths.contains(option) ? DirectoryPath.absolute($0) : $0] }
     }
   }
 }

@@ -11,12 +11,18 @@ struct StatusPublisher {
   let taskID: String
   let style: Style
   let output: ExecutorOutput
+  private let starter: OutputQueue?
 
   /// - Parameter statusDescriptor: `--status-fd`, which gets one JSON object a line, whatever the style.
-  init(taskID: String, style: Style, statusDescriptor: SharedDescriptor?) throws(CommandFailure) {
+  /// - Parameter starter: the same for who has started a detached executor.
+  init(taskID: String, style: Style, statusDescriptor: SharedDescriptor?, starter: SharedDescriptor? = nil)
+    throws(CommandFailure)
+  {
     (self.taskID, self.style) = (taskID, style)
     do throws(Errno) {
-      output = try ExecutorOutput(status: statusDescriptor?.rawValue, updatesOnOutput: style == .json)
+      output = try ExecutorOutput(
+        statuses: [statusDescriptor, starter].compactMap { $0?.rawValue }, updatesOnOutput: style == .json)
+      self.starter = starter == nil ? nil : output.statuses.last
     } catch {
       throw CommandFailure(.internalError, "cannot write to standard output and standard error: \(error)")
     }
@@ -24,17 +30,19 @@ struct StatusPublisher {
 
   /// The descriptor of `--status-fd`, taken before anything else is opened: a number that the caller did not open would
   /// come to mean a file of ours.
-  static func descriptor(_ arguments: Arguments) throws(CommandFailure) -> SharedDescriptor? {
-    guard let number = try arguments.integer("--status-fd", in: 0...1_048_575) else { return nil }
+  static func descriptor(_ arguments: Arguments, _ option: String = "--status-fd") throws(CommandFailure)
+    -> SharedDescriptor?
+  {
+    guard let number = try arguments.integer(option, in: 0...1_048_575) else { return nil }
     do throws(Errno) { return SharedDescriptor(try StandardStream.duplicate(Int32(number))) } catch {
-      throw CommandFailure(.usage, "--status-fd \(number) is not open: \(error.explanation)")
+      throw CommandFailure(.usage, "\(option) \(number) is not open: \(error.explanation)")
     }
   }
 
   /// One status update, as Mesos' agents send them.
   func update(_ state: TaskState, reason: String?, message: String?, wall: UInt64 = Clock.wall) {
     let line = Self.json(taskID: taskID, state, reason: reason, message: message, wall: wall).compact
-    output.status?.update(line)
+    for status in output.statuses { status.update(line) }
     switch style {
     case .json: output.output.update(line)
     case .plain:
@@ -42,6 +50,13 @@ struct StatusPublisher {
       output.errors.update(text + (reason.map { "  (\($0))" } ?? ""))
     }
   }
+
+  /// Tells who has started a detached executor that it goes on with the task.
+  func tookOver() {
+    let line = JSON(object: [(Self.takenOver, true)]).compact
+    starter?.update(line)
+  }
+  static let takenOver = "taken_over"
 
   /// Something a person wants to know that is no update.
   func note(_ text: String) {

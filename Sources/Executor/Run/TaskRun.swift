@@ -25,6 +25,8 @@ struct TaskRun {
   var removesRecord = false
   /// The role as a policy has judged it: it is not looked up again.
   var judgedIdentity: Result<Identity, CommandFailure>?
+  /// What is said is the task's `executor.log`.
+  var isDetached = false
   /// Ends a task that is taken over, as soon as it is.
   var ending: StopRequest?
   /// Where SIGTERM and SIGINT arrive.
@@ -40,6 +42,7 @@ struct TaskRun {
     let (lock, journal) = try begin(document, times)
     var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
     context.control = makeControl()
+    if isDetached { try? link(2, as: paths.executorLog) }
     let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
@@ -194,6 +197,7 @@ struct TaskRun {
     guard let container else {
       return try lost(context, history, containerizer)
     }
+    publisher.tookOver()
     let started = Started(container: container, containerizer: containerizer)
     return try supervise(context, history.machine, started, resuming: true)
   }

@@ -560,10 +560,7 @@ final class TaskSupervisor {
 
   /// For whoever has sent SIGUSR1.
   private func sayStatus() {
-    let runs = machine.processes.map { record in
-      record.runs.last.map { "\(record.name) run \($0.number) \($0.state.rawValue)" } ?? "\(record.name) WAITING"
-    }
-    publisher.note("status: \(machine.state.rawValue), \(machine.phase.rawValue): \(runs.joined(separator: ", "))")
+    publisher.note("status: \(machine.summary)")
   }
 
   private static func status(_ machine: TaskMachine) -> [(String, JSON?)] {

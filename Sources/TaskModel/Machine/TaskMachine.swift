@@ -111,6 +111,14 @@ package struct TaskMachine: Sendable {
   /// Whether everything is to be killed, and has not been.
   package var isKilling: Bool { afterKill != nil }
 
+  /// Where the task stands, in one line.
+  package var summary: String {
+    let runs = processes.map { record in
+      record.runs.last.map { "\(record.name) run \($0.number) \($0.state.rawValue)" } ?? "\(record.name) WAITING"
+    }
+    return "\(state.rawValue), \(phase.rawValue): " + runs.joined(separator: ", ")
+  }
+
   /// One process by name.
   package func record(of name: String) -> ProcessRecord? { index(of: name).map { nodes[$0].record } }
 
