@@ -55,6 +55,35 @@ import Testing
     for event in events { #expect(try InitEvent(decoding: event.encoded) == event) }
   }
 
+  /// What a newer writer adds comes last, in a value and in one inside another; what it says that nobody knows is no error.
+  @Test func aNewerWriterIsUnderstood() throws {
+    struct Newer: WireValue {
+      var key: RunKey
+      init(_ key: RunKey) { self.key = key }
+      init(from reader: inout WireReader) throws(WireError) { key = try reader.value() }
+      func write(to writer: inout WireWriter) {
+        key.write(to: &writer)
+        writer.put("a field that is new")
+      }
+    }
+    let key = RunKey("a", 1)
+    var writer = WireWriter()
+    writer.put(UInt8(3))
+    writer.put(Newer(key))
+    writer.put(UInt64(7))
+    #expect(try InitEvent(decoding: writer.bytes) == .running(key))
+    #expect(try InitEvent(decoding: [200, 1, 2, 3]) == .unknown(200))
+    #expect(try InitRequest(decoding: [200]) == .unknown(200))
+  }
+
+  @Test(arguments: [
+    (ProtocolVersion(number: 1, oldest: 1), true), (ProtocolVersion(number: 7, oldest: 1), true),
+    (ProtocolVersion(number: 7, oldest: 2), false), (ProtocolVersion(number: 0, oldest: 0), false),
+  ])
+  func versionsUnderstandEachOtherOrDoNot(other: ProtocolVersion, understood: Bool) {
+    #expect(ProtocolVersion.own.understands(other) == understood)
+  }
+
   @Test func aBooleanThatIsNoneIsAnError() {
     var bytes = InitRequest.openSocket(1, isIPv6: true).encoded
     #expect(bytes.removeLast() == 1)

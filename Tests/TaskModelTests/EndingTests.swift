@@ -234,4 +234,54 @@ import Testing
     let result = try simulate(two, "web: runs; b: exit 1", lifecycleAnswers: true)
     #expect(!result.timeline.contains { $0.description.utf8.elementsEqual("1.000 POST /quitquitquit".utf8) })
   }
+
+  // MARK: Run again
+
+  @Test func aRunThatWasToBeReplacedIsNoFailureAndTheNextOneDoesNotWait() {
+    var harness = MachineHarness(task(process("a", maxFailures: 1, minDuration: 60)))
+    harness.send(.containerReady)
+    harness.run("a")
+    #expect(harness.send(.restart(process: "a", by: "x"), at: 1) == [.terminate(process: "a", run: 0, signal: 15)])
+    #expect(!harness.machine.canRestart("a"))
+    #expect(harness.end("a", 0, .exited(1), at: 2) == [.start(process: "a", run: 1)])
+    #expect(harness.machine.record(of: "a")?.runs[0].state == .killed)
+    harness.run("a", 1, at: 2)
+    harness.end("a", 1, .exited(0), at: 3)
+    harness.send(.strays(0), at: 3)
+    harness.send(.allGone, at: 3)
+    #expect(harness.verdict?.state == .finished)
+  }
+
+  @Test func aRunThatDoesNotEndIsKilledWhenItsTimeIsOver() {
+    var harness = MachineHarness(task(process("a"), finalizationWait: 10))
+    harness.send(.containerReady)
+    harness.run("a")
+    harness.send(.restart(process: "a", by: "x"), at: 1)
+    #expect(harness.send(.timer, at: 11) == [.terminate(process: "a", run: 0, signal: 9)])
+  }
+
+  @Test func thereIsNothingToRunAgainWhereNothingRunsOrTheTaskEnds() {
+    var harness = MachineHarness(task(process("a"), process("b", after: ["a"]), process("f", final: true)))
+    harness.send(.containerReady)
+    for name in ["b", "f", "nobody"] {
+      #expect(harness.send(.restart(process: name, by: "x")) == [])
+    }
+    harness.run("a")
+    harness.send(.stop(.graceful(by: "y")), at: 1)
+    #expect(harness.send(.restart(process: "a", by: "x"), at: 1) == [])
+    // Asked to end twice, it ends once.
+    harness.end("a", 0, .signaled(15), at: 2)
+    #expect(harness.machine.record(of: "a")?.runs.count == 1)
+  }
+
+  @Test func whatWasToRunAgainAndIsStoppedDoesNot() {
+    var harness = MachineHarness(task(process("a")))
+    harness.send(.containerReady)
+    harness.run("a")
+    harness.send(.restart(process: "a", by: "x"), at: 1)
+    harness.send(.stop(.graceful(by: "y")), at: 2)
+    harness.end("a", 0, .signaled(15), at: 3)
+    #expect(harness.machine.record(of: "a")?.runs.count == 1)
+    #expect(harness.machine.verdict?.state == .killed)
+  }
 }

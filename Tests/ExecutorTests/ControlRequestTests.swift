@@ -1,0 +1,23 @@
+import StrictJSON
+import Testing
+
+@testable import Executor
+
+@Suite struct ControlRequestTests {
+  @Test(arguments: [ControlRequest.stop, .kill, .status, .subscribe, .restart(process: "a \"b\"")])
+  func aRequestIsReadAsItIsWritten(request: ControlRequest) throws {
+    #expect(try ControlRequest(line: Array(request.json.compact.utf8)) == request)
+  }
+
+  @Test(arguments: [
+    "", "stop", "[]", "{}", #"{"version":1}"#, #"{"version":2,"request":"stop"}"#, #"{"version":1,"request":"restart"}"#,
+    #"{"version":1,"request":"dance"}"#, #"{"version":"1","request":"stop"}"#, "\u{0}",
+  ])
+  func whatIsNoneSaysWhy(line: String) {
+    #expect(throws: ControlRequest.Problem.self) { try ControlRequest(line: Array(line.utf8)) }
+  }
+
+  @Test func whatANewerOneAddsIsPassedOver() throws {
+    #expect(try ControlRequest(line: Array(#"{"version":1,"new":[1],"request":"stop"}"#.utf8)) == .stop)
+  }
+}
