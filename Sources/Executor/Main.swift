@@ -1,6 +1,5 @@
 import ContainerInit
 import Images
-import Glibc
 import LinuxKernel
 
 @main
@@ -30,10 +29,10 @@ enum Main {
     Child.exit(code.rawValue)
   }
 
-  /// Output that was lost is no success. A reader that has gone has seen what it wanted, and is told nothing.
+  /// Output that was lost is no success.
   private static func checked(_ code: ExitCode) -> ExitCode {
     guard code == .finished, let error = StandardStream.outputFailure else { return code }
-    if error.code != EPIPE { Console.note("error: cannot write to standard output: \(error.explanation)") }
+    Console.note("error: cannot write to standard output: \(error.explanation)")
     return .outputFailed
   }
 

@@ -9,6 +9,7 @@ import LinuxKernel
 ///         task.json                       the document as given
 ///         plan.json                       what was launched
 ///         events.jsonl                    the journal
+///         launch                          what was launched, for an executor that takes over; until the task has ended
 ///         executor.log                    what a detached executor has to say
 ///         exits                           container-init's durable record of exits
 ///         init.log                        container-init's last words, when it has any
@@ -26,7 +27,6 @@ import LinuxKernel
 ///       work-dir                          a link to the <work-dir> that the task is of; there first, gone last
 ///       control.sock                      container-init listens here
 ///       executor.sock                     and its executor here (`ControlRequest`)
-///       launch                            what was launched, for an executor that takes over
 ///       handover/                         a Docker task's: its init and where that gets its plan
 ///       network/                        hosts, resolv.conf and hostname as a container with an image has them
 ///       console/<process>/<run>/          what a `console` process wrote and nobody has seen yet
@@ -59,7 +59,7 @@ struct TaskPaths: Sendable {
   var runOwner: String { run + "/" + TaskPaths.runOwnerName }
   var controlSocket: String { run + "/control.sock" }
   var executorSocket: String { run + "/executor.sock" }
-  var launchRecord: String { run + "/launch" }
+  var launchRecord: String { task + "/launch" }
   var handover: String { run + "/" + TaskPaths.handoverName }
   var accounts: String { run + "/" + TaskPaths.accountsName }
   var networkFiles: String { run + "/network" }

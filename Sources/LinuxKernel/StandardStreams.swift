@@ -30,7 +30,10 @@ package enum StandardStream {
         do throws(Errno) {
           done += try retrying("write") { CLinux.write(number, base + done, buffer.count - done) }
         } catch {
-          if number == 1 { _ = failure.compareExchange(expected: 0, desired: error.code, ordering: .relaxed) }
+          // Who stops reading has seen what it wanted.
+          if number == 1, error.code != EPIPE {
+            _ = failure.compareExchange(expected: 0, desired: error.code, ordering: .relaxed)
+          }
           return false
         }
       }

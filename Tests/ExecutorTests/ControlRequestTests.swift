@@ -10,7 +10,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "stop", "[]", "{}", #"{"version":1}"#, #"{"version":2,"request":"stop"}"#, #"{"version":1,"request":"restart"}"#,
+    "", "stop", "[]", "{}", #"{"version":1}"#, #"{"version":2,"request":"stop"}"#,
+    #"{"version":1,"request":"restart"}"#,
     #"{"version":1,"request":"dance"}"#, #"{"version":"1","request":"stop"}"#, "\u{0}",
   ])
   func whatIsNoneSaysWhy(line: String) {

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import signal
+import subprocess
 
 from support import ExecutorTestCase, document, process
 
@@ -274,3 +275,18 @@ class Showing(ExecutorTestCase):
 
     def test_schema_is_json(self):
         self.assertIn("$defs", json.loads(self.aurora("schema").out))
+
+
+class FullOutput(ExecutorTestCase):
+    def test_output_that_cannot_be_written_is_no_success(self):
+        path = self.host.write("t.json", document("true"))
+        outcome = self.assert_finished(self.run_task(document("echo said")))
+        for words in (["--help"], ["version"], ["run", "--help"], ["ps"], ["status", outcome.id], ["logs", outcome.id],
+                      ["explain", outcome.id], ["validate", path], ["plan", "--task", path, "--role", "www-data"],
+                      ["schema"], ["render", path]):
+            with self.subTest(words=words), open("/dev/full", "wb") as full:
+                done = subprocess.run(
+                    self.host.words(words), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                    env=self.host.environment(), check=False, timeout=30)
+                self.assertEqual(done.returncode, 74, (words, done.stderr))
+                self.assertIn(b"ENOSPC", done.stderr)

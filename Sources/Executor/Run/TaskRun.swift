@@ -364,6 +364,8 @@ struct TaskRun {
           try PreparedFile(paths.result, text(verdict), mode: 0o600, durable: !removesRecord)
         }
       try file.takePlace()
+      // Nobody goes on with it any more.
+      try? removeFile(paths.launchRecord)
       if let resultFile { try write(text(verdict), to: resultFile) }
     } catch {
       // Whoever listens shall know all the same how the task ended.
