@@ -509,7 +509,7 @@ class InDocker(DockerTestCase):
         os.makedirs(top)
         self.refused("on one place", image=image, top=top, parameters=(f"volume={top}:/data",))
         self.refused("leads to /,", image=image, top=top, parameters=(f"volume={top}:/deep",))
-        self.refused("on one place", top=top, parameters=(f"volume={top}:/data", "device=/dev/null:/data"))
+        self.refused("/data", top=top, parameters=(f"volume={top}:/data", "device=/dev/null:/data"))
         # The same by name is the engine's to settle.
         image = self.with_engine_image(name="once:test", config={"Volumes": {"/data": {}}})
         self.assert_finished(self.run_docker("true", image=image, parameters=("tmpfs=/data",)))

@@ -580,7 +580,7 @@ class Shown(ExecutorTestCase):
         task.wait_running()
         time.sleep(0.3)
         for words in ((), ("--tail", "3"), ("--since", "1h")):
-            done = self.aurora("logs", task.id, *words, timeout=20)
+            done = self.aurora("logs", task.id, *words, timeout=60)
             self.assertEqual(done.code, 0)
             self.assertTrue(done.out.endswith("y\n"), words)
         task.signal(signal.SIGTERM).wait()
