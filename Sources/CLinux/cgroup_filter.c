@@ -7,35 +7,20 @@
 //
 // unshare(2) and clone(2) with CLONE_NEWCGROUP give EPERM. clone3(2) has its flags in memory, where a filter cannot look:
 // ENOSYS, with which the C libraries go on with clone(2). no_new_privs must be set before, or CAP_SYS_ADMIN be held.
-#include "CLinux.h"
+#include "filter_machine.h"
 
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/syscall.h>
 
 // A number that every architecture has the same (Linux 5.3).
 #define CLONE3 435
 
 #if defined(__x86_64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
-#define OTHER_ARCHITECTURE AUDIT_ARCH_I386
 #define OTHER_UNSHARE 310
 #define OTHER_CLONE 120
-#define X32_BIT 0x40000000u
 #elif defined(__aarch64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
-#define OTHER_ARCHITECTURE AUDIT_ARCH_ARM
 #define OTHER_UNSHARE 337
 #define OTHER_CLONE 120
-#define X32_BIT 0u
 #endif
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 
 int ax_filter_cgroup_namespaces(void) {
 #ifdef OWN_ARCHITECTURE
@@ -60,9 +45,7 @@ int ax_filter_cgroup_namespaces(void) {
       /* 16 */ RETURN(SECCOMP_RET_ERRNO | ENOSYS),
       /* 17 */ RETURN(SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
-  // Without the flag, kernels before 5.16 would have the processor guess less in every process that has a filter.
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter);
+  return ax_install_filter(program, sizeof program / sizeof *program);
 #else
   errno = ENOSYS;
   return -1;

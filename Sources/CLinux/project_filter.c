@@ -4,35 +4,19 @@
 // (fileattr_set_prepare in the kernel's fs/ioctl.c): so he would leave a project quota, or have somebody else's charged. What
 // the calls are to change lies in memory, where a filter cannot look; so they are refused as a whole, with EPERM. Filters
 // stay for good and are inherited. no_new_privs must be set before one, or CAP_SYS_ADMIN be held.
-#include "CLinux.h"
-
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/syscall.h>
+#include "filter_machine.h"
 
 // A number that every architecture has the same: file_setattr(2), Linux 6.17.
 #define FILE_SETATTR 469
 
 #if defined(__x86_64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
-#define OTHER_ARCHITECTURE AUDIT_ARCH_I386
 #define OTHER_IOCTL 54
-// The x32 interface: bit 30 set, and an ioctl number of its own. Without that bit 514 is no system call.
-#define X32_BIT 0x40000000u
+// x32 has an ioctl number of its own. Without its bit 514 is no system call.
 #define X32_IOCTL 514
 #elif defined(__aarch64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
-#define OTHER_ARCHITECTURE AUDIT_ARCH_ARM
 #define OTHER_IOCTL 54
-#define X32_BIT 0u
 #define X32_IOCTL SYS_ioctl
 #endif
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 
 int ax_filter_project_changes(void) {
 #ifdef OWN_ARCHITECTURE
@@ -56,9 +40,7 @@ int ax_filter_project_changes(void) {
       /* 15 */ RETURN(SECCOMP_RET_ALLOW),
       /* 16 */ RETURN(SECCOMP_RET_ERRNO | EPERM),
   };
-  struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
-  // Without the flag, kernels before 5.16 would have the processor guess less in every process that has a filter.
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter);
+  return ax_install_filter(program, sizeof program / sizeof *program);
 #else
   errno = ENOSYS;
   return -1;
