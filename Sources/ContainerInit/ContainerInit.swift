@@ -26,7 +26,7 @@ package enum ContainerInit {
   package static func main() -> Never {
     do {
       try prepare()
-      keepLimits()
+      try keepLimits()
       let plan = try readPlan()
       let listener = SharedDescriptor(FileDescriptor(owning: Descriptors.listener))
       var next = Descriptors.first
@@ -70,7 +70,7 @@ package enum ContainerInit {
       let inherited = InheritedLimits.read()
       let received = try Handover.receive(path)
       // Only now: the executor has raised them, and may lack the capability too.
-      keepLimits()
+      try keepLimits()
       let files = received.files
       // Last words go to the task's init.log from here on.
       try Child.place(files.log.rawValue, at: Descriptors.log)
@@ -122,8 +122,8 @@ package enum ContainerInit {
 
   /// Processes of the task may have init's uid: none of them takes its limits from it, nor, where it may have it so, the room for
   /// what comes with a signal: the kernel counts that by uid, and without room says of nobody that he has sent it.
-  private static func keepLimits() {
-    Credentials.becomeNobodys()
+  private static func keepLimits() throws(Errno) {
+    try Credentials.becomeNobodys()
     try? ProcessLimits.set(ResourceLimit.pendingSignals, soft: .max, hard: .max)
   }
 

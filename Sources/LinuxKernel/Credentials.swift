@@ -74,15 +74,17 @@ package enum Credentials {
     }
   }
 
-  /// Gives this process a saved group that differs from its real and effective one, where it may. Nobody has both: so nobody
+  /// Gives this process a saved group that differs from its real and effective one. Nobody has both: so nobody
   /// without CAP_SYS_RESOURCE or CAP_SYS_PTRACE passes for its owner, not even its own uid, when its limits shall be set
   /// (prlimit(2)) or it shall be looked into (ptrace(2)). What it may open and what it makes stay as they are.
   ///
-  /// - Returns: false where it lacks CAP_SETGID, or has no other group in its user namespace.
-  @discardableResult
-  package static func becomeNobodys() -> Bool {
+  /// Only root may, and has processes of its own uid to fear; a user namespace that has no other group has nobody else either.
+  package static func becomeNobodys() throws(Errno) {
+    guard geteuid() == 0 else { return }
     let group = getegid()
-    return setresgid(group, group, group == 1 ? 2 : 1) == 0
+    do throws(Errno) {
+      try check("setresgid") { setresgid(group, group, group == 1 ? 2 : 1) }
+    } catch  where error.code == EINVAL {}
   }
 
   package static func setNoNewPrivileges() throws(Errno) {

@@ -42,7 +42,11 @@ struct TaskRun {
     let (lock, journal) = try begin(document, times)
     var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
     context.control = makeControl()
-    if isDetached { try? link(2, as: paths.executorLog) }
+    if isDetached {
+      do throws(Errno) { try link(2, as: paths.executorLog) } catch {
+        publisher.warning("what the executor says cannot be kept in \(paths.executorLog): \(error)")
+      }
+    }
     let started: Started
     do throws(CommandFailure) {
       let identity = try identity.get()
