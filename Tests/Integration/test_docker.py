@@ -413,6 +413,14 @@ class Trouble(DockerTestCase):
         self.assert_failed(outcome, "/nosuch: not in the container (ENOENT)")
 
 
+class NewPrivileges(DockerTestCase):
+    def test_a_task_that_may_gain_privileges_may(self):
+        for parameters, expected in (((), "1"), (("security-opt=no-new-privileges=false",), "0")):
+            with self.subTest(parameters=parameters):
+                outcome = self.assert_finished(self.run_docker("grep NoNewPrivs /proc/self/status", parameters=parameters))
+                self.assertEqual(outcome.out().split(), ["NoNewPrivs:", expected])
+
+
 class Recovery(DockerTestCase):
     COMMAND = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
 

@@ -65,6 +65,16 @@ class Changed:
         self.addCleanup(subprocess.run, ["umount", other], check=True)
         self.host.work = other
 
+    def test_its_directories_are_reached_by_other_paths(self):
+        self.goes_on(self.start, self.other_work_directory)
+
+    def test_another_run_directory_is_asked_for(self):
+        def change(_task):
+            self.host.run_directory = self.host.path("other-run")
+        self.goes_on(self.start, change)
+        # Nothing of it is left where it was.
+        self.assertEqual([name for name in os.listdir(self.host.path("run")) if name != ".init"], [])
+
 
 GONE = (lambda text: re.sub(r"^www-data:.*\n", "", text, flags=re.M))
 RENUMBERED = (lambda text: re.sub(r"^www-data:x:33:33:", "www-data:x:4033:4033:", text, flags=re.M))
@@ -127,14 +137,6 @@ class Native(Changed, ExecutorTestCase):
         # What could not be seen from there is left, for whoever sees it.
         os.rmdir(f"{directory}/aurora-executor/{task.id}")
 
-    def test_its_directories_are_reached_by_other_paths(self):
-        self.goes_on(self.start, self.other_work_directory)
-
-    def test_another_run_directory_is_asked_for(self):
-        def change(_task):
-            self.host.run_directory = self.host.path("other-run")
-        self.goes_on(self.start, change)
-        self.assertEqual(os.listdir(self.host.path("run")), [])
 
     def test_its_program_is_replaced(self):
         program = self.host.path("executor")
@@ -181,10 +183,3 @@ class Docker(Changed, DockerTestCase):
     def test_the_role_is_gone(self):
         self.goes_on(self.start, self.accounts(GONE))
 
-    def test_its_directories_are_reached_by_other_paths(self):
-        self.goes_on(self.start, self.other_work_directory)
-
-    def test_another_run_directory_is_asked_for(self):
-        def change(_task):
-            self.host.run_directory = self.host.path("other-run")
-        self.goes_on(self.start, change)

@@ -4,7 +4,10 @@ import json
 import os
 import random
 import signal
+import socket
+import struct
 import subprocess
+import threading
 import time
 
 from support import ExecutorTestCase, document, need_command, process
@@ -206,6 +209,37 @@ class Recovery(ExecutorTestCase):
             except ProcessLookupError:
                 pass
         self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+
+    def test_an_init_of_another_version_is_left_alone(self):
+        # Its first word: protocol 9, of which nothing older is understood; and no word that could be one.
+        later = bytes([0, 0]) + struct.pack("<IIII", 8, 9, 9, 0)
+        for word in (later, b"\0\0\xff"):
+            with self.subTest(word=word):
+                task = self.start_task(document("echo up; while ! test -e go; do sleep 0.05; done")).wait_log("up").kill()
+                path = os.path.join(self.host.run_directory, task.id, "control.sock")
+                os.rename(path, path + ".real")
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+                    other.bind(path)
+                    other.listen()
+
+                    def speak():
+                        connection, _ = other.accept()
+                        connection.recv(65536)
+                        connection.send(word)
+                        time.sleep(3)
+                        connection.close()
+                    speaker = threading.Thread(target=speak, daemon=True)
+                    speaker.start()
+                    done = self.aurora("recover", task.id)
+                    speaker.join()
+                self.assertEqual(done.code, 78, done)
+                self.assertIn("another version", done.err)
+                self.assertIn(f"aurora-executor recover {task.id}", done.err)
+                self.assertFalse(task.has_record("recovered"))
+                os.replace(path + ".real", path)
+                with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+                    pass
+                self.assert_finished(self.host.recover(task.id))
 
     def test_a_stopped_init_of_a_healthy_task_is_waited_for(self):
         task = self.start_task(document("echo up; while ! test -e go; do sleep 0.05; done")).wait_log("up").kill()

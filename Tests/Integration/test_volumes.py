@@ -17,6 +17,27 @@ class Volumes(ExecutorTestCase):
         os.chmod(path, 0o777)
         return path
 
+    def test_what_the_host_mounts_later_is_seen_in_writable_volumes_only(self):
+        top = self.host.path("top")
+        os.makedirs(top + "/below")
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", top], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--recursive", top], check=True)
+        subprocess.run(["mount", "--make-shared", top], check=True)
+        os.makedirs(top + "/below")
+        for mode, seen in (("RW", "later\n"), ("RO", "")):
+            with self.subTest(mode=mode):
+                task = self.start_task(document(
+                    "echo up; while ! test -e go; do sleep 0.05; done; ls /data/below", image=self.with_busybox(),
+                    container=volume("/data", top, mode))).wait_log("up")
+                subprocess.run(["mount", "-t", "tmpfs", "tmpfs", top + "/below"], check=True)
+                with open(top + "/below/later", "w", encoding="ascii"):
+                    pass
+                with open(task.sandbox + "/go", "w", encoding="ascii"):
+                    pass
+                outcome = self.assert_finished(task.wait())
+                subprocess.run(["umount", top + "/below"], check=True)
+                self.assertEqual(outcome.out(), "up\n" + seen)
+
     def test_a_host_path_is_seen_and_written(self):
         for image in (None, self.with_busybox()):
             with self.subTest(image=image):
