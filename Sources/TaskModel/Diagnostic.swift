@@ -47,7 +47,8 @@ package struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
     self.position = position
     self.path = path
     self.message = message
-    self.hint = hint
+    // It repeats names and references of the document as they are to be typed.
+    self.hint = hint?.escapedForMessage(limit: 1_000, backslashes: false)
   }
 
   /// `31:18: task.processes[2]: unknown key "max_failurs" (did you mean "max_failures"?)`.
