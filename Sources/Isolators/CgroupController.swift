@@ -3,33 +3,30 @@ import LinuxKernel
 
 /// The cgroups of a container in one version 1 hierarchy.
 ///
-///     <mount>/aurora-executor/<container>          what init and the task's processes share
-///     <mount>/aurora-executor/<container>/task     the task's processes, where they have limits
-///     <mount>/aurora-executor/<container>/init     container-init, where it has some: it can serve a task that is at its own
+///     <mount>/aurora-executor/<container>          container-init, and everything of the container
+///     <mount>/aurora-executor/<container>/task     the task's processes, where their limits are not those of the whole
+///
+/// What the whole may have more than the task is what init has to serve a task that is at its own limit.
 struct ContainerCgroups: Sendable {
   private let whole: String
   private let isSplit: Bool
-  private let limitsInit: Bool
   /// A new cpuset has no CPUs, and nobody can join it.
   private let inherited: [String]
 
   /// Controllers whose limits init does not share with the task.
   private static let separate: Set<String> = ["cpu", "memory", "pids"]
-  /// Controllers by which init itself is held to something.
-  private static let limited: Set<String> = ["cpu", "memory"]
 
   init(_ hierarchy: CgroupHierarchies.Version1, host: HostFacts, containerID: String) {
     whole = "\(hierarchy.mount)/\(host.cgroupParent)/\(containerID)"
     inherited = hierarchy.controllers.contains("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : []
     isSplit = !hierarchy.controllers.isDisjoint(with: ContainerCgroups.separate)
-    limitsInit = !hierarchy.controllers.isDisjoint(with: ContainerCgroups.limited)
   }
 
   /// Where the task's processes are.
   var task: CgroupDirectory { CgroupDirectory(isSplit ? whole + "/task" : whole) }
 
   /// The cgroups of this hierarchy, with what shall be written into them.
-  func fragment(task settings: [CgroupSetup.Setting] = [], initial: [CgroupSetup.Setting] = []) -> PlanFragment {
+  func fragment(task settings: [CgroupSetup.Setting] = [], whole: [CgroupSetup.Setting] = []) -> PlanFragment {
     var fragment = PlanFragment()
     let setup = CgroupSetup(directory: task.path, settings: settings, inherited: inherited)
     guard isSplit else {
@@ -37,9 +34,7 @@ struct ContainerCgroups: Sendable {
       return fragment
     }
     fragment.cgroups = [setup]
-    fragment.initCgroups = [
-      CgroupSetup(directory: limitsInit ? whole + "/init" : whole, settings: initial, inherited: inherited)
-    ]
+    fragment.initCgroups = [CgroupSetup(directory: self.whole, settings: whole, inherited: inherited)]
     return fragment
   }
 }
@@ -68,11 +63,11 @@ struct CgroupController: Sendable {
 
   /// The container's cgroups with what shall be written into them, in order.
   func fragment(
-    _ containerID: String, task settings: [CgroupSetup.Setting], initial: [CgroupSetup.Setting] = []
+    _ containerID: String, task settings: [CgroupSetup.Setting], whole: [CgroupSetup.Setting] = []
   ) throws(IsolationError) -> PlanFragment {
     guard let cgroups = cgroups(containerID) else {
       throw IsolationError(isolator, unsupported() ?? "no \(controller) controller")
     }
-    return cgroups.fragment(task: settings, initial: initial)
+    return cgroups.fragment(task: settings, whole: whole)
   }
 }

@@ -23,20 +23,21 @@ package struct CgroupsCPU: Isolator {
   /// The kernel's accounting period, and the smallest quota it takes.
   private static let periodMicroseconds = 100_000
   private static let smallestQuota = 1000
-  /// What container-init has at the least, so that a task of a hundredth of a CPU is started and stopped in time.
+  /// What the whole has more than the task at the least, for container-init: a task of a hundredth of a CPU is started and stopped in time.
   private static let smallestInit = 0.25
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     // What is done for the task, such as the writing of its logs, is held to as much as the task.
     let cpus = container.resources.cpus
     return try cpu.fragment(
-      container.id, task: cpus.map(Self.limits) ?? [],
-      initial: cpus.map { Self.limits(max($0, Self.smallestInit)) } ?? [])
+      container.id, task: cpus.map { Self.limits($0) } ?? [],
+      whole: cpus.map { Self.limits($0, more: max($0, Self.smallestInit)) } ?? [])
   }
 
-  private static func limits(_ cpus: Double) -> [CgroupSetup.Setting] {
+  /// - Parameter more: CPUs that may be used beside those that are asked for, when there are some.
+  private static func limits(_ cpus: Double, more: Double = 0) -> [CgroupSetup.Setting] {
     let shares = max(2, min(262_144, Int(1024 * min(cpus, 256))))
-    let quota = max(smallestQuota, Int(Double(periodMicroseconds) * min(cpus, 4096)))
+    let quota = max(smallestQuota, Int(Double(periodMicroseconds) * min(cpus + more, 4096)))
     return [
       .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(periodMicroseconds)),
       .init(quotaFile, String(quota)),

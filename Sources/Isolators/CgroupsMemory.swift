@@ -14,7 +14,7 @@ package struct CgroupsMemory: Isolator {
 
   package func isDispensable(for container: ContainerConfig) -> Bool { container.resources.memoryBytes == nil }
 
-  /// What container-init has at the least: itself, and for each process of the task what the kernel keeps of a child that
+  /// What the whole has more than the task at the least, for container-init: itself, and for each process of the task what the kernel keeps of a child that
   /// is being started, and of its streams.
   private static let smallestInit: UInt64 = 64 << 20
   private static let initBytesPerProcess: UInt64 = 512 << 10
@@ -25,7 +25,7 @@ package struct CgroupsMemory: Isolator {
     let smallest = Self.smallestInit + UInt64(clamping: container.processCount) * Self.initBytesPerProcess
     return try memory.fragment(
       container.id, task: Self.limits(bytes) + [.init("memory.soft_limit_in_bytes", String(bytes))],
-      initial: Self.limits(max(bytes, smallest)))
+      whole: Self.limits(bytes + max(bytes, smallest)))
   }
 
   private static func limits(_ bytes: UInt64) -> [CgroupSetup.Setting] {

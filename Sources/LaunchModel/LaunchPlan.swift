@@ -114,7 +114,7 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
   /// cgroups v1 that the launcher makes and every process joins. Init is not in them: a task at its limit cannot keep it
   /// from starting a finalizer.
   package var cgroups: [CgroupSetup] = []
-  /// cgroups v1 of init alone, beside those, with limits of its own.
+  /// cgroups v1 around those, with init in them: limits of the whole container.
   package var initCgroups: [CgroupSetup] = []
   /// cgroups v1 that init joins when it is born, and every process with it.
   package var sharedCgroups: [CgroupSetup] = []

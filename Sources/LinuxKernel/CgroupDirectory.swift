@@ -10,7 +10,8 @@ package struct CgroupDirectory: Sendable, Hashable {
     CgroupDirectory(String(decoding: path.utf8.dropLast(name.utf8.count + 1), as: UTF8.self))
   }
   package var name: String {
-    String(decoding: path.utf8.reversed().prefix { $0 != UInt8(ascii: "/") }.reversed(), as: UTF8.self)
+    let bytes = Array(path.utf8)
+    return String(decoding: bytes[((bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...], as: UTF8.self)
   }
   /// Whether there is a cgroup above.
   package var hasParent: Bool { (try? status(of: parent.path + "/cgroup.procs")) != nil }
@@ -80,11 +81,10 @@ package struct CgroupDirectory: Sendable, Hashable {
     package let description: String
   }
 
-  /// Removes the cgroup and every one below it, from the bottom up; `expected` are those that are usually there. Processes that have ended may be counted for a moment
+  /// Removes the cgroup and every one below it, from the bottom up. Processes that have ended may be counted for a moment
   /// still: `EBUSY` is tried again, for at most two seconds. A missing cgroup is not an error.
-  package func remove(expected: [String] = []) throws(RemovalError) {
+  package func remove() throws(RemovalError) {
     do throws(Errno) {
-      for name in expected { try? removeDirectory(path + "/" + name) }
       try removeDirectory(path)
       return
     } catch {

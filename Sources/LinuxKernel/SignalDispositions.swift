@@ -9,7 +9,7 @@ package enum SignalDispositions {
   /// kernel sends for a fault of the program's own, and SIGKILL. What is executed later gets its defaults back.
   package static func ignoreOthers(than handled: [Int32]) {
     // Faults; what ends nothing, or only stops; those that the C library keeps for itself.
-    let left: Set<Int32> = [
+    let left = [
       SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGSYS, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN,
       SIGTTOU, SIGURG, SIGWINCH, 32, 33,
     ]

@@ -34,7 +34,20 @@ enum CgroupMaker {
   }
 
   private static func limit(_ setup: CgroupSetup) throws(LaunchError) {
-    for setting in setup.settings { try write(setting, CgroupDirectory(setup.directory)) }
+    let cgroup = CgroupDirectory(setup.directory)
+    // A file that takes one line at a time is opened once for all of them.
+    var open: (name: String, file: SharedDescriptor)?
+    for setting in setup.settings {
+      do throws(Errno) {
+        if open?.name != setting.file {
+          open = (setting.file, SharedDescriptor(try openFile(cgroup.path + "/" + setting.file, O_WRONLY)))
+        }
+        try open?.file.descriptor.writeAll(setting.value.utf8)
+      } catch  where setting.mayBeAbsent && (error.code == ENOENT || error.code == EACCES) {
+      } catch {
+        throw LaunchError("cannot write \(setting.value) to \(cgroup.path)/\(setting.file)", error)
+      }
+    }
   }
 
   private static func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {
@@ -50,7 +63,7 @@ enum CgroupMaker {
   /// Fills files that are empty in a new cgroup with what the one above has, and in that one first.
   private static func inherit(_ files: [String], _ cgroup: CgroupDirectory) throws(LaunchError) {
     for file in files {
-      do throws(Errno) { _ = try value(file, cgroup) } catch {
+      do throws(Errno) { try cgroup.write(value(file, cgroup.parent), to: file) } catch {
         throw LaunchError("cannot give \(cgroup.path)/\(file) what the cgroup above has", error)
       }
     }
@@ -63,14 +76,5 @@ enum CgroupMaker {
     let inherited = try value(file, cgroup.parent)
     try cgroup.write(inherited, to: file)
     return inherited
-  }
-
-  private static func write(_ setting: CgroupSetup.Setting, _ cgroup: CgroupDirectory) throws(LaunchError) {
-    do throws(Errno) {
-      try cgroup.write(setting.value, to: setting.file)
-    } catch  where setting.mayBeAbsent && (error.code == ENOENT || error.code == EACCES) {
-    } catch {
-      throw LaunchError("cannot write \(setting.value) to \(cgroup.path)/\(setting.file)", error)
-    }
   }
 }

@@ -253,7 +253,7 @@ package struct MesosContainerizer: Sendable {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
     for cgroup in cgroups(containerID) {
-      do throws(CgroupDirectory.RemovalError) { try cgroup.remove(expected: ["init"]) } catch {
+      do throws(CgroupDirectory.RemovalError) { try cgroup.remove() } catch {
         problems.append("cannot remove the cgroup \(error)")
       }
     }

@@ -155,13 +155,14 @@ class Cgroups(ExecutorTestCase):
         self.assertEqual(self.aurora("sweep").code, 0)
         self.assertEqual(self.cgroups(task.id), [])
 
-    def test_init_has_limits_of_its_own(self):
+    def test_init_has_limits_beside_the_tasks(self):
         need_controller("memory")
         task = self.start_task(document("echo ready; sleep 1000", ram=40 << 20, cpu=0.5, finalization_wait=1)).wait_log("ready")
         init = task.launched()["pid"]
         for controller, file, expected in (
-                ("memory", "memory.limit_in_bytes", (64 << 20) + (512 << 10)), ("cpu", "cpu.cfs_quota_us", 50000)):
-            own = os.path.join(controller_directory(controller), "aurora-executor", task.id, "init")
+                ("memory", "memory.limit_in_bytes", (40 << 20) + (64 << 20) + (512 << 10)),
+                ("cpu", "cpu.cfs_quota_us", 50000 + 50000), ("cpu", "cpu.shares", 512)):
+            own = os.path.join(controller_directory(controller), "aurora-executor", task.id)
             with open(own + "/cgroup.procs", encoding="ascii") as procs:
                 self.assertEqual(procs.read().split(), [str(init)])
             with open(os.path.join(own, file), encoding="ascii") as value:

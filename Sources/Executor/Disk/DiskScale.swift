@@ -42,10 +42,12 @@ final class DiskScale {
     roots.append(try DiskTree.Root(label: "logs", path: paths.logs))
     self.roots = roots
     console = paths.console
-    var devices: Set<UInt64> = []
+    var devices: [UInt64] = []
     // The logs first: where a directory is charged to a project, the file system says what that has left.
     places = roots.reversed().map(\.directory).filter { root in
-      (try? status(of: root.rawValue)).map { devices.insert($0.device).inserted } ?? false
+      guard let device = (try? status(of: root.rawValue))?.device, !devices.contains(device) else { return false }
+      devices.append(device)
+      return true
     }
     poller = try Poller()
     timer = try TimerDescriptor()

@@ -35,9 +35,9 @@ final class Journal {
     let head: [(String, JSON?)] = [
       ("seq", JSON(sequence)), ("boot", JSON(boot)), ("time", JSON(Clock.timestamp(wall))), ("type", JSON(type)),
     ]
-    let body = JSON(object: head + members).compactBytes.dropLast()
+    let body = Array(JSON(object: head + members).compactBytes.dropLast())
     let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
-    try file.writeAll(Array(body) + Array(",\"crc\":\"\(sum)\"}\n".utf8))
+    try file.writeAll(body + Array(",\"crc\":\"\(sum)\"}\n".utf8))
   }
 }
 
@@ -85,7 +85,7 @@ struct JournalContents {
   private static func record(_ line: [UInt8]) -> (record: Record, sequence: Int64)? {
     let tail = Array(",\"crc\":\"01234567\"}".utf8).count
     guard line.count > tail, let json = try? JSON(parsing: line) else { return nil }
-    let body = line[..<(line.count - tail)]
+    let body = Array(line.dropLast(tail))
     let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
     guard json["crc"]?.string == String(sum), let sequence = json["seq"]?.integer, let type = json["type"]?.string,
       let boot = json["boot"]?.integer, boot >= 0, let time = json["time"]?.string
