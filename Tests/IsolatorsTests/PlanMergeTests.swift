@@ -49,14 +49,14 @@ import Testing
     #expect(value(plan.sharedCgroups, "devices/aurora-executor/t", "devices.deny") == "a")
   }
 
-  @Test func initHasLimitsOfItsOwnDerivedFromTheTasks() throws {
+  @Test func theWholeMayHaveMoreThanTheTaskForInit() throws {
     var config = config()
     config.processCount = 100
     let plan = try plan(config)
-    let memory = try #require(plan.initCgroups.first { $0.directory == "/cg/memory/aurora-executor/t/init" })
-    #expect(memory.settings.first?.value == String((64 << 20) + 100 * (512 << 10)))
-    let cpu = try #require(plan.initCgroups.first { $0.directory == "/cg/cpu/aurora-executor/t/init" })
-    #expect(cpu.settings.last?.value == "50000")
+    let memory = try #require(plan.initCgroups.first { $0.directory == "/cg/memory/aurora-executor/t" })
+    #expect(memory.settings.first?.value == String(2 * (64 << 20) + 100 * (512 << 10)))
+    let cpu = try #require(plan.initCgroups.first { $0.directory == "/cg/cpu/aurora-executor/t" })
+    #expect(cpu.settings.map(\.value) == ["512", "100000", "100000"])
   }
 
   @Test func everyHierarchyHasACgroupOfTheContainerOnce() throws {
