@@ -19,6 +19,7 @@
 
 int ax_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int ax_open_temporary(const char *directory) { return open(directory, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600); }
+int ax_allocate(int fd, off_t offset, off_t length) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length); }
 int ax_openat(int dirfd, const char *path, int flags, mode_t mode) { return openat(dirfd, path, flags, mode); }
 
 int ax_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {

@@ -47,7 +47,7 @@ struct TaskPaths: Sendable {
   var exits: String { task + "/exits" }
   var initLog: String { task + "/init.log" }
   var health: String { task + "/health.json" }
-  var result: String { task + "/result.json" }
+  var result: String { task + "/" + TaskPaths.resultName }
   var logs: String { task + "/logs" }
   var outcome: String { logs + "/" + TaskPaths.outcomeName }
   var containerNonce: String { task + "/container.nonce" }
@@ -77,6 +77,7 @@ struct TaskPaths: Sendable {
   }
 
   static let outcomeName = ".outcome.json"
+  static let resultName = "result.json"
   static let runOwnerName = "work-dir"
   static let handoverName = "handover"
   static let accountsName = "accounts"

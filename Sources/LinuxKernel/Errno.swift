@@ -26,6 +26,10 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { "\(call): \(explanation)" }
 
+  /// Whether it says something of the host and nothing of what was asked for: no room, no descriptors, no memory, a disk that
+  /// takes nothing. What is refused so may be taken later.
+  package var isShortage: Bool { [ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM].contains(code) }
+
   package static func == (left: Errno, right: Errno) -> Bool { left.code == right.code }
   package func hash(into hasher: inout Hasher) { hasher.combine(code) }
 

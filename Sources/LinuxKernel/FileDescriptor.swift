@@ -115,10 +115,17 @@ extension FileDescriptor {
     }
   }
 
-  /// Writes a few bytes at a position of the file (pwrite(2)).
-  package borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
+  /// Writes everything from a position of the file on (pwrite(2)).
+  package borrowing func writeAll(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
+    var done = 0
     let number = rawValue
-    _ = try retrying("pwrite") { pwrite(number, bytes, bytes.count, off_t(offset)) }
+    while done < bytes.count {
+      done += try retrying("pwrite") {
+        bytes.withUnsafeBytes { buffer in
+          pwrite(number, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+        }
+      }
+    }
   }
 
   /// Waits for the data to be on the disk (fsync(2)).

@@ -243,54 +243,23 @@ package func writeFileAtomically(
   try file.takePlace()
 }
 
-/// A file that is written, and on the disk if that is asked for, under another name: it takes its place at once or never
-/// (rename(2)). What waits for the disk can so be done before it is known whether the file is wanted.
-package struct PreparedFile: Sendable {
-  private let path: String
-  private let isDurable: Bool
-  private let directory: SharedDescriptor?
-  private var temporary: String { path + ".new" }
-
-  /// Writes `<path>.new`.
-  ///
-  /// - Parameter directory: where the path begins.
-  package init(
-    _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool, in directory: SharedDescriptor? = nil
-  ) throws(Errno) {
-    self.path = path
-    isDurable = durable
-    self.directory = directory
-    let file = try PreparedFile.make(path + ".new", mode, directory?.rawValue ?? currentDirectory)
-    // The umask is the caller's, and no reason to give less than was asked for.
-    try changeMode(of: file.rawValue, to: mode)
-    try file.writeAll(bytes)
-    if durable { try file.synchronize() }
-    try file.close()
-  }
-
-  private static func make(_ path: String, _ mode: UInt32, _ directory: Int32) throws(Errno) -> FileDescriptor {
-    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-    do throws(Errno) { return try openFile(path, flags, mode: mode, at: directory) } catch {
-      guard error.code == EEXIST else { throw error }
-    }
-    // Of one that did not come so far.
-    try removeFile(path, at: directory)
-    return try openFile(path, flags, mode: mode, at: directory)
-  }
-
-  /// Gives it its name, durably where its content is.
-  package func takePlace() throws(Errno) {
-    let place = directory?.rawValue ?? currentDirectory
-    try rename(temporary, to: path, at: place)
-    guard isDurable else { return }
-    try openFile(path.parentDirectory, O_RDONLY | O_DIRECTORY, at: place).synchronize()
-  }
-}
-
 /// Cuts an open file off (ftruncate(2)).
 package func truncate(_ file: borrowing FileDescriptor, to bytes: Int64) throws(Errno) {
   let number = file.rawValue
   try check("ftruncate") { ftruncate(number, off_t(bytes)) }
+}
+
+/// Allocates room in an open file without making it longer (fallocate(2)), so that it can be written when the disk is full.
+///
+/// - Returns: false where the file system cannot.
+package func allocate(_ file: borrowing FileDescriptor, from offset: Int64, bytes: Int64) throws(Errno) -> Bool {
+  let number = file.rawValue
+  do throws(Errno) {
+    try check("fallocate") { ax_allocate(number, off_t(offset), off_t(bytes)) }
+    return true
+  } catch  where error.code == EOPNOTSUPP || error.code == ENOSYS {
+    return false
+  }
 }
 
 /// A file without a name in a directory (O_TMPFILE, open(2)), for reading and appending, mode 0600; `link` gives it one. In memory where

@@ -24,7 +24,7 @@ import Testing
     let journal = try Journal(creating: path)
     for (index, event) in events.enumerated() {
       let (type, members) = event.journalForm
-      try journal.append(type, members, at: UInt64(index))
+      journal.append(type, members, at: UInt64(index))
     }
   }
 
@@ -96,9 +96,9 @@ import Testing
     return body.indices.filter { body[$0] == UInt8(ascii: ":") }.flatMap { colon in
       ["-", "9", "9999999999", "99999999999999999999", "0.", "null,\"x\":", "true,\"x\":", "\"\",\"x\":", "{},\"x\":"]
         .map {
-          let changed = body[...colon] + Array($0.utf8) + body[(colon + 1)...]
+          let changed: [UInt8] = Array(body[...colon]) + Array($0.utf8) + Array(body[(colon + 1)...])
           let sum = String(UInt64(Checksum.crc32c(changed)) | 1 << 32, radix: 16).dropFirst()
-          return Array(changed) + Array(#","crc":"\#(sum)"}"#.utf8)
+          return changed + Array(#","crc":"\#(sum)"}"#.utf8)
         }
     }
   }

@@ -47,7 +47,7 @@ class Profile(ExecutorTestCase):
     def test_a_health_command_reads_it_too(self):
         check = {"health_checker": {"shell": {"shell_command": 'echo "$X" >> seen; test "$X" = yes'}}, "interval_secs": 0.1}
         outcome = self.assert_finished(self.run_task(document(
-            "echo 'X=yes' > .thermos_profile; until grep -q yes seen; do sleep 0.02; done", health_check_config=check)))
+            "echo 'X=yes' > .thermos_profile; until grep -q yes seen; do sleep 0.02; done; sleep 1", health_check_config=check)))
         self.assertIn("TASK_RUNNING", outcome.updates())
 
     def test_what_is_no_file_of_the_roles_is_not_read(self):

@@ -52,6 +52,7 @@
 int ax_open(const char *path, int flags, mode_t mode);
 /// A file without a name, for appending, that can be given one.
 int ax_open_temporary(const char *directory);
+int ax_allocate(int fd, off_t offset, off_t length);
 int ax_openat(int dirfd, const char *path, int flags, mode_t mode);
 int ax_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 int ax_fcntl(int fd, int command, long argument);

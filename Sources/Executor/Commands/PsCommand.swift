@@ -47,6 +47,8 @@ struct TaskSummary {
   let message: String
   let hasEnded: Bool
   let hasExecutor: Bool
+  /// Whether the task has ended, and its executor could not write its result.
+  let lacksResult: Bool
 
   init(_ paths: TaskPaths) {
     self.paths = paths
@@ -59,21 +61,24 @@ struct TaskSummary {
       message = json["message"]?.string ?? ""
       hasEnded = true
       hasExecutor = false
+      lacksResult = false
       return
     }
     let journal = try? JournalContents(reading: paths.journal)
     let created = journal?.records.first
-    let last = journal?.records.last { $0.type == "update" }
+    let last = journal?.lastUpdate
     role = created?.json["settings"]?["role"]?.string ?? "?"
     startedAt = created?.time ?? ""
-    state = last?.json["state"]?.string ?? "TASK_STAGING"
-    message = last?.json["message"]?.string ?? ""
+    state = last?.state ?? TaskState.staging.rawValue
+    message = last?.message ?? ""
     hasEnded = false
     hasExecutor = TaskLock.isHeld(paths)
+    lacksResult = journal?.finished != nil && !hasExecutor
   }
 
   /// What a person should know besides the state.
   var remark: String {
+    if lacksResult { return "its result could not be written; `recover` writes it" }
     if !hasEnded, !hasExecutor { return "its executor is gone; `recover` goes on with it" }
     return printable(message.utf8.prefix { $0 != UInt8(ascii: "\n") })
   }

@@ -33,7 +33,7 @@ enum StatusCommand {
 
   /// The state of a task that has not ended, in the shape of a result.
   private static func live(_ history: TaskHistory) -> JSON {
-    let (state, reason, message) = history.lastUpdate
+    let (state, reason, message) = history.journal.lastUpdate
     let result = TaskResult(
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", containerID: nil,
       image: nil, plan: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,

@@ -2,6 +2,7 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 import StrictJSON
+import TaskModel
 
 /// A task's append-only record of what happened, one line a change.
 ///
@@ -10,34 +11,77 @@ import StrictJSON
 /// `boot` is nanoseconds since boot, the clock of the task machine; `crc` is CRC-32C over the line up to `,"crc"`.
 /// State is what a replay gives. Nothing waits for the disk here: after a power cut no process is alive, so only what
 /// was acknowledged (the end of the task) is synced.
+///
+/// A disk that is full ends no task: what cannot be written is kept, in order, and written when there is room.
 final class Journal {
-  private let file: FileDescriptor
+  private let file: JournalFile
   private var sequence: Int64
+  /// Why what is kept could not be written; `nil` when nothing is kept.
+  private(set) var obstacle: Errno?
 
-  /// Makes a new journal.
+  /// Makes a new journal. Fails where there is no room for its last record.
   init(creating path: String) throws(Errno) {
-    file = try openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o600)
+    file = try JournalFile(
+      try openFile(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o600), size: 0, of: 0)
     sequence = 0
   }
 
   /// Goes on with a journal after its last good line. A torn tail is cut off: it was never acknowledged.
   init(continuing path: String, after records: JournalContents) throws(Errno) {
-    file = try openFile(path, O_WRONLY | O_APPEND | O_NOFOLLOW)
+    file = try JournalFile(
+      try openFile(path, O_WRONLY | O_APPEND | O_NOFOLLOW), size: records.goodBytes, of: records.totalBytes)
     sequence = records.lastSequence
-    if records.goodBytes < records.totalBytes { try truncate(file, to: records.goodBytes) }
   }
 
-  /// Appends a record; it is in the kernel's hands when this returns.
-  func append(_ type: String, _ members: [(String, JSON?)], at boot: UInt64, wall: UInt64 = Clock.wall)
-    throws(Errno)
-  {
+  /// Appends a record; it is in the kernel's hands when this returns, or kept until it can be.
+  func append(_ type: String, _ members: [(String, JSON?)], at boot: UInt64, wall: UInt64 = Clock.wall) {
     sequence += 1
+    note { () throws(Errno) in try file.append(Journal.line(sequence, type, members, boot, wall)) }
+  }
+
+  /// Appends a record without which nothing may be done.
+  func require(_ type: String, _ members: [(String, JSON?)], at boot: UInt64) throws(Errno) {
+    try file.catchUp()
+    try file.write(Journal.line(sequence + 1, type, members, boot, Clock.wall))
+    sequence += 1
+  }
+
+  /// Writes what is kept, if there is room by now.
+  func catchUp() { note { () throws(Errno) in try file.catchUp() } }
+
+  /// The last record, for which room was kept. What waits still is left out; how many records, it says.
+  func finish(_ verdict: Verdict, at boot: UInt64) throws(Errno) {
+    catchUp()
+    let missing = file.missing
+    // The result has all of the message; here it is to fit in the room that was kept.
+    let message = String(verdict.message.unicodeScalars.prefix(Int(JournalFile.last) / 16))
+    let line = Journal.line(
+      sequence - Int64(missing) + 1, "finished",
+      [
+        ("state", JSON(verdict.state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
+        ("message", JSON(message)), ("unwritten", missing > 0 ? JSON(missing) : nil),
+      ], boot, Clock.wall)
+    try file.finish(line)
+  }
+
+  private func note(_ body: () throws(Errno) -> Void) {
+    do throws(Errno) {
+      try body()
+      if file.missing == 0 { obstacle = nil }
+    } catch {
+      obstacle = error
+    }
+  }
+
+  private static func line(
+    _ sequence: Int64, _ type: String, _ members: [(String, JSON?)], _ boot: UInt64, _ wall: UInt64
+  ) -> [UInt8] {
     let head: [(String, JSON?)] = [
       ("seq", JSON(sequence)), ("boot", JSON(boot)), ("time", JSON(Clock.timestamp(wall))), ("type", JSON(type)),
     ]
     let body = Array(JSON(object: head + members).compactBytes.dropLast())
     let sum = String(UInt64(Checksum.crc32c(body)) | 1 << 32, radix: 16).dropFirst()
-    try file.writeAll(body + Array(",\"crc\":\"\(sum)\"}\n".utf8))
+    return body + Array(",\"crc\":\"\(sum)\"}\n".utf8)
   }
 }
 

@@ -18,7 +18,7 @@ struct ShownPositions {
       begun = [try? reader.integer(), try? reader.integer()]
     } else {
       begun = [nil, nil]
-      try? file?.descriptor.write([UInt8](repeating: 0, count: 16), at: 0)
+      try? file?.descriptor.writeAll([UInt8](repeating: 0, count: 16), at: 0)
     }
   }
 
@@ -28,7 +28,7 @@ struct ShownPositions {
   func note(_ position: UInt64, _ stream: Int) {
     var writer = WireWriter()
     writer.put(position)
-    try? file?.descriptor.write(writer.bytes, at: Int64(stream * 8))
+    try? file?.descriptor.writeAll(writer.bytes, at: Int64(stream * 8))
   }
 
   func remove() { try? removeFile(path) }

@@ -44,6 +44,14 @@ struct RunLogs {
     }
   }
 
+  /// Where no file can be made.
+  static let none = RunLogs(mode: .discard, descriptors: [])
+
+  private init(mode: LogMode, descriptors: [SharedDescriptor]) {
+    self.mode = mode
+    self.descriptors = descriptors
+  }
+
   /// Makes the run's directory with its two files.
   init(_ process: ProcessDefinition, run: Int, in roots: LogRoots, consoles: Int, within bound: LogBound) throws(Errno)
   {

@@ -11,11 +11,21 @@ import StrictJSON
 enum TaskDirectory {
   private static let prefix = ".new-"
 
-  /// Makes it, with the record that a journal begins with. Fails where the task is there already. The sandbox is root's until
-  /// `Sandbox.prepare` hands it over.
-  static func make(_ paths: TaskPaths, document: [UInt8], created: [(String, JSON?)]) throws(Errno) -> (
-    lock: TaskLock, journal: Journal
-  ) {
+  struct Made {
+    let lock: TaskLock
+    let journal: Journal
+    let result: PreparedFile
+  }
+
+  /// Makes it, with the record that a journal begins with, and with room for what is to be written at the end. Fails where the
+  /// task is there already. The sandbox is root's until `Sandbox.prepare` hands it over.
+  ///
+  /// - Parameters:
+  ///   - processes: how many the task has: each is told of.
+  ///   - durable: whether the result is to survive a power cut.
+  static func make(
+    _ paths: TaskPaths, document: [UInt8], created: [(String, JSON?)], processes: Int, durable: Bool
+  ) throws(Errno) -> Made {
     try makeDirectories(TaskPaths.tasks(paths.workDirectory), mode: 0o711)
     let (draft, lock) = try begin(paths)
     do throws(Errno) {
@@ -24,14 +34,30 @@ enum TaskDirectory {
       let file = try openFile(draft.document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       try file.writeAll(document)
       let journal = try Journal(creating: draft.journal)
-      try journal.append("created", created, at: Clock.now)
+      try journal.require("created", created, at: Clock.now)
+      let exits = try openFile(draft.exits, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+      _ = try allocate(exits, from: 0, bytes: Int64(min(processes, 1000) * exitBytes))
+      let result = try result(draft, processes: processes, durable: durable)
       try renameNew(draft.task, to: paths.task)
-      return (lock, journal)
+      return Made(lock: lock, journal: journal, result: result)
     } catch {
       try? removeTree(draft.task)
       throw error
     }
   }
+
+  /// The result to be, with as much room as most need; it stays with the directory whatever that is called.
+  static func result(_ paths: TaskPaths, processes: Int, durable: Bool) throws(Errno) -> PreparedFile {
+    let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    return try PreparedFile(
+      TaskPaths.resultName, mode: 0o600, durable: durable,
+      room: Int64(resultBytes + min(processes, 1000) * resultBytesPerProcess), in: directory)
+  }
+
+  /// Of container-init's record of an end, and of what a result says of the task and of a process.
+  private static let exitBytes = 128
+  private static let resultBytes = 4096
+  private static let resultBytesPerProcess = 768
 
   /// A directory without a task's name, and its lock.
   private static func begin(_ paths: TaskPaths) throws(Errno) -> (TaskPaths, TaskLock) {

@@ -76,9 +76,19 @@ struct TaskHistory {
     createdAt = times.wall(created.boot)
   }
 
+  /// How the task ended, where that was decided: by the machine, or by an executor that could not write down all that happened.
+  var verdict: Verdict? {
+    machine.phase == .terminal ? machine.verdict : journal.finished.flatMap { Verdict(result: $0.json) }
+  }
+}
+
+extension JournalContents {
+  /// The record of the task's end.
+  var finished: Record? { records.last { $0.type == "finished" } }
+
   /// The last published state, with its reason and message.
   var lastUpdate: (state: String, reason: String?, message: String?) {
-    guard let update = journal.records.last(where: { $0.type == "update" || $0.type == "finished" }) else {
+    guard let update = records.last(where: { $0.type == "update" || $0.type == "finished" }) else {
       return (TaskState.staging.rawValue, nil, nil)
     }
     return (

@@ -39,8 +39,9 @@ struct TaskRun {
     try checkResultFile()
     let identity = judgedIdentity ?? Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let times = RunTimes()
-    let (lock, journal) = try begin(document, times)
-    var context = Context(task: task, journal: journal, createdAt: createdAt, times: times, lock: lock)
+    let made = try begin(document, task, times)
+    var context = Context(
+      task: task, journal: made.journal, createdAt: createdAt, times: times, lock: made.lock, result: made.result)
     context.control = makeControl()
     if isDetached {
       do throws(Errno) { try link(2, as: paths.executorLog) } catch {
@@ -101,7 +102,12 @@ struct TaskRun {
       try LaunchRecord(container.plan, containerizer.image).save(paths)
       let path = container.plan.environment.last { $0.name == "PATH" }?.value
       let searched = path ?? ProcessEnvironment.path(hasImage: containerizer.imageName != nil)
-      try record(context.journal, "launched", container.record + [("path", JSON(searched))])
+      // Without it nobody could go on with the container.
+      do throws(Errno) {
+        try context.journal.require("launched", container.record + [("path", JSON(searched))], at: Clock.now)
+      } catch {
+        throw CommandFailure(.cannotCreate, "cannot write the journal \(paths.journal): \(error)")
+      }
     } catch {
       _ = container.destroy()
       throw error
@@ -122,7 +128,7 @@ struct TaskRun {
       publisher.note("warning: the task's disk is measured, it cannot have a quota: \(error)")
       return nil
     }
-    if let quota { try record(context.journal, "disk_quota", [("project", JSON(quota.project))]) }
+    if let quota { context.journal.append("disk_quota", [("project", JSON(quota.project))], at: Clock.now) }
     return quota
   }
 
@@ -158,7 +164,7 @@ struct TaskRun {
     if let launched = history.launched, let record {
       do throws(CommandFailure) { container = try containerizer.adopt(launched, record) } catch {
         // Decided already: what is left is to take it down.
-        guard history.machine.phase == .terminal, history.machine.verdict != nil else { throw error }
+        guard history.verdict != nil else { throw error }
       }
     }
     try RunDirectory.make(paths, isTakeover: true)
@@ -166,9 +172,10 @@ struct TaskRun {
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
-    try self.record(journal, "recovered", [])
+    journal.append("recovered", [], at: Clock.now)
     var context = Context(
-      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock)
+      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock,
+      result: try? TaskDirectory.result(paths, processes: history.task.processes.count, durable: !removesRecord))
     context.control = makeControl()
     context.identity = identity
     context.image = containerizer.image
@@ -179,7 +186,7 @@ struct TaskRun {
       context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
     }
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
-    if history.machine.phase == .terminal, let verdict = history.machine.verdict {
+    if let verdict = history.verdict {
       context.machine = history.machine
       return try conclude(
         context, verdict, container: container, containerizer: containerizer, problems: [])
@@ -221,7 +228,7 @@ struct TaskRun {
     var verdict: Verdict?
     for event in events {
       let (type, members) = event.journalForm
-      try record(context.journal, type, members)
+      context.journal.append(type, members, at: Clock.now)
       for effect in machine.handle(event, at: Clock.now) { if case .finish(let found) = effect { verdict = found } }
     }
     let problems = containerizer.removeRemains(keeping: settings.keepsContainer)
@@ -332,9 +339,7 @@ struct TaskRun {
       return Array(result.json.pretty.utf8)
     }
     // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
-    var prepared = container.flatMap { _ in
-      try? PreparedFile(paths.result, text(verdict), mode: 0o600, durable: !removesRecord)
-    }
+    var isPrepared = container.map { _ in (try? context.result?.fill(text(verdict))) != nil } ?? false
     var remarks: [String] = []
     if let container {
       remarks = container.destroy()
@@ -350,37 +355,33 @@ struct TaskRun {
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     if !remarks.isEmpty {
       verdict.notes += remarks
-      prepared = nil
+      isPrepared = false
     }
-    do throws(Errno) {
-      let state = verdict.state
-      try context.journal.append(
-        "finished",
-        [
-          ("state", JSON(state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
-          ("message", JSON(verdict.message)),
-        ], at: Clock.now)
-      // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
+    // Each by itself: where one cannot be written, the others can be.
+    var unwritten: [String] = []
+    func write(_ what: String, _ body: () throws(Errno) -> Void) {
+      do throws(Errno) { try body() } catch { unwritten.append("\(what): \(error)") }
+    }
+    write(paths.journal) { () throws(Errno) in try context.journal.finish(verdict, at: Clock.now) }
+    // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
+    write(paths.result) { () throws(Errno) in
       let file =
-        if let prepared {
-          prepared
-        } else {
-          try PreparedFile(paths.result, text(verdict), mode: 0o600, durable: !removesRecord)
+        if let reserved = context.result { reserved } else {
+          try TaskDirectory.result(paths, processes: 0, durable: !removesRecord)
         }
+      if !isPrepared { try file.fill(text(verdict)) }
       try file.takePlace()
       // Nobody goes on with it any more.
       try? removeFile(paths.launchRecord)
-      if let resultFile { try write(text(verdict), to: resultFile) }
-    } catch {
-      // Whoever listens shall know all the same how the task ended.
-      publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
-      throw CommandFailure(
-        .cannotCreate,
-        "the task has ended (\(verdict.state.rawValue)), but its result cannot be written to \(paths.task): \(error)")
     }
+    if let resultFile { write(resultFile) { () throws(Errno) in try self.write(text(verdict), to: resultFile) } }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
     for note in verdict.notes { publisher.note("note: \(note)") }
-    if !removesRecord { publisher.note("result \(paths.result)\nlogs   \(paths.logs)") }
+    for what in unwritten { publisher.warning("cannot write \(what)") }
+    if !removesRecord {
+      let hasResult = (try? status(of: paths.result)) != nil
+      publisher.note((hasResult ? "result \(paths.result)\n" : "") + "logs   \(paths.logs)")
+    }
     if isUnclean { return .residue }
     return switch verdict.state {
     case .finished: .finished
@@ -406,6 +407,8 @@ struct TaskRun {
     let createdAt: UInt64
     let times: RunTimes
     let lock: TaskLock
+    /// Where the result is to be written; `nil` where no room could be had for it beforehand.
+    let result: PreparedFile?
     var identity: Identity?
     var image: ProvisionedImage?
     var machine: TaskMachine?
@@ -423,16 +426,18 @@ struct TaskRun {
     var problems: [String] = []
   }
 
-  private func begin(_ document: DocumentLoader, _ times: RunTimes) throws(CommandFailure) -> (TaskLock, Journal) {
+  private func begin(_ document: DocumentLoader, _ task: TaskSpecification, _ times: RunTimes) throws(CommandFailure)
+    -> TaskDirectory.Made
+  {
     // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
-    let made: (lock: TaskLock, journal: Journal)
+    let made: TaskDirectory.Made
     do throws(Errno) {
       made = try TaskDirectory.make(
         paths, document: document.bytes,
         created: [
           ("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json),
           ("executor", CurrentProcess.executable.map { JSON($0) }), ("run_directory", JSON(paths.runDirectory)),
-        ])
+        ], processes: task.processes.count, durable: !removesRecord)
     } catch {
       let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
       throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
@@ -464,14 +469,8 @@ struct TaskRun {
     return try ContainerizerChoice.make(task, identity, settings, paths)
   }
 
-  private func record(_ journal: Journal, _ type: String, _ members: [(String, JSON?)]) throws(CommandFailure) {
-    do throws(Errno) { try journal.append(type, members, at: Clock.now) } catch {
-      throw CommandFailure(.cannotCreate, "cannot write the journal \(paths.journal): \(error)")
-    }
-  }
-
   private func publish(_ context: Context, _ state: TaskState, message: String?) {
-    try? context.journal.append(
+    context.journal.append(
       "update", [("state", JSON(state.rawValue)), ("message", message.map { JSON($0) })], at: Clock.now)
     publisher.update(state, reason: nil, message: message)
   }

@@ -139,8 +139,10 @@ final class TaskSupervisor {
         // Output that waits for its turn, or for a second at most for who reads it, is gone on with in between.
         publisher.output.watch()
         let timeout = follower?.timeout
-        let events = try poller.wait(timeoutMilliseconds: timeout)
+        let events = try poller.wait(
+          timeoutMilliseconds: journal.obstacle == nil ? timeout : min(timeout ?? .max, Self.writingPause))
         if timeout != nil { follower?.goOn() }
+        keepJournal()
         // Signals are the first of the sources, however busy the others are.
         for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
@@ -195,7 +197,7 @@ final class TaskSupervisor {
       let now = Clock.now
       var (type, members) = event.journalForm
       if case .ended = event, outOfMemoryKills > 0 { members.append(("oom_kills", JSON(outOfMemoryKills))) }
-      try journal.append(type, members, at: now)
+      journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
       control?.publish(JSON(object: [("event", JSON(type))] + members))
       health?.follow(event, machine)
@@ -221,7 +223,7 @@ final class TaskSupervisor {
     case .lifecycle(let endpoint): callLifecycle(endpoint)
     case .setTimer(let instant): try timer.set(instant)
     case .update(let state, let reason, let message):
-      try journal.append(
+      journal.append(
         "update",
         [("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) })],
         at: Clock.now)
@@ -246,23 +248,40 @@ final class TaskSupervisor {
     case .none: break
     case .killForIt:
       // One that is taken over and says nothing may have been told to by the executor before; where it was not, it is waited for.
-      guard machine.isKilling else { return try note("container-init does not answer") }
+      guard machine.isKilling else { return note("container-init does not answer") }
       guard container.canKillTask else {
-        return try note("container-init did not answer when the task was to be killed")
+        return note("container-init did not answer when the task was to be killed")
       }
       container.thaw()
       container.killTask()
-      try note("container-init did not answer, and the task's processes were killed over its head")
+      note("container-init did not answer, and the task's processes were killed over its head")
     case .giveUp where !machine.isKilling: break
     case .giveUp(let seconds): try lose("container-init has not answered for \(seconds) s")
     }
   }
 
+  /// A disk that takes nothing is tried again every second, and people are told once, and when it is over.
+  private func keepJournal() {
+    if journal.obstacle != nil { journal.catchUp() }
+    guard (journal.obstacle != nil) != isBehind else { return }
+    isBehind.toggle()
+    if let obstacle = journal.obstacle {
+      let what = "the journal could not be written (\(obstacle)): what happened was kept in memory"
+      note(what)
+      publisher.warning("\(paths.journal) cannot be written: \(obstacle); what happens is kept in memory until it can")
+    } else {
+      publisher.note("the journal is written again")
+    }
+  }
+
+  private static let writingPause: Int32 = 1000
+  private var isBehind = false
+
   /// Writes something down that belongs into the result.
-  private func note(_ text: String) throws {
+  private func note(_ text: String) {
     guard noted.count < Self.mostNotes, !noted.contains(where: { $0.utf8.elementsEqual(text.utf8) }) else { return }
     noted.append(text)
-    try journal.append("note", [("text", JSON(text))], at: Clock.now)
+    journal.append("note", [("text", JSON(text))], at: Clock.now)
   }
 
   private static let mostNotes = 32
@@ -273,7 +292,7 @@ final class TaskSupervisor {
     // Of most tasks no process has a run that could go.
     guard hasRunAgain else { return }
     for run in logKeeper.makeRoom(machine.processes, definitions) {
-      try journal.append("logs_removed", [("process", JSON(run.process)), ("run", JSON(run.run))], at: Clock.now)
+      journal.append("logs_removed", [("process", JSON(run.process)), ("run", JSON(run.run))], at: Clock.now)
     }
     for warning in logKeeper.takeWarnings() { publisher.note("warning: \(warning)") }
   }
@@ -282,12 +301,18 @@ final class TaskSupervisor {
     guard let process = definitions[name] else { return }
     if !isCPUBound { container.boundCPU(true) }
     isCPUBound = true
-    try journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
+    journal.append("intent", [("process", JSON(name)), ("run", JSON(run))], at: Clock.now)
     if run > 0 { hasRunAgain = true }
     try makeRoomForLogs()
     let logs: RunLogs
     do throws(Errno) {
       logs = try RunLogs(process, run: run, in: logRoots, consoles: consoles, within: logKeeper.bound)
+    } catch  where error.isShortage {
+      // What it does is wanted more than what it says.
+      let what = "\(process.name)/\(run): its output is not kept: \(error)"
+      publisher.note("warning: \(what)")
+      note(what)
+      logs = .none
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
       pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
@@ -438,7 +463,7 @@ final class TaskSupervisor {
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): \(message)")
-      try note("\(key): \(message)")
+      note("\(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
     case .unknown: break
     }
