@@ -60,6 +60,18 @@ pid_t ax_fork(void) { return fork(); }
 int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage) {
   return (int)syscall(SYS_waitid, P_PIDFD, pidfd, info, options, usage);
 }
+// 0 and, of an ended child that is left as it is, whether a signal ended it and the status or the signal; -1 with errno otherwise.
+int ax_child_end(int pidfd, int *signaled, int *status) {
+  siginfo_t info = {0};
+  if (ax_waitid_pidfd(pidfd, WEXITED | WNOHANG | WNOWAIT, &info, NULL) != 0) return -1;
+  if (info.si_pid == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  *signaled = info.si_code != CLD_EXITED;
+  *status = info.si_status;
+  return 0;
+}
 int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage) { return wait4(pid, status, options, usage); }
 int ax_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(SYS_close_range, first, last, flags);

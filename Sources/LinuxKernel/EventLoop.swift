@@ -130,6 +130,8 @@ package struct TimerDescriptor: ~Copyable {
 package enum Clock {
   /// Nanoseconds since boot, suspended time included (`CLOCK_BOOTTIME`).
   package static var now: UInt64 { read(CLOCK_BOOTTIME) }
+  /// Nanoseconds since boot without suspended time, the clock of the kernel's log (`CLOCK_MONOTONIC`).
+  package static var monotonic: UInt64 { read(CLOCK_MONOTONIC) }
   /// Nanoseconds since 1970, UTC (`CLOCK_REALTIME`).
   package static var wall: UInt64 { read(CLOCK_REALTIME) }
 

@@ -78,6 +78,13 @@ package enum ProcessHandle {
     }
   }
 
+  /// How a child of ours ended that nobody has reaped; `nil` of any other process.
+  package static func end(_ pidfd: Int32) -> ExitStatus? {
+    var (signaled, status): (Int32, Int32) = (0, 0)
+    guard ax_child_end(pidfd, &signaled, &status) == 0 else { return nil }
+    return signaled == 0 ? .exited(status) : .signaled(status)
+  }
+
   /// Reaps an ended child through its handle; a process that is not our child is left to its parent.
   package static func reap(_ pidfd: Int32) {
     var info = siginfo_t()

@@ -302,6 +302,14 @@ class Limits(DockerTestCase):
         self.assert_failed(
             outcome, "out of memory: 64 MiB limit", reason="REASON_CONTAINER_LIMITATION_MEMORY")
 
+    def test_a_kill_that_was_survived_is_no_reason_of_inits_end(self):
+        task = self.start_docker("tail /dev/zero; echo survived; exec sleep 1000", ram=64 << 20).wait_log("survived")
+        # In a pid namespace of its own the executor goes by the time.
+        time.sleep(6)
+        outcome = task.kill_init().wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+        self.assertNotIn("limit", outcome.result["message"])
+
     def test_usage_is_measured(self):
         outcome = self.assert_finished(self.run_docker("i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done"))
         self.assertGreater(outcome.result["usage"]["cpu_seconds"], 0.01)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from support import ExecutorTestCase, document, need_controller, process
+from support import ExecutorTestCase, document, need, need_controller, process
 
 MIB = 1 << 20
 # Takes more than any limit here: tail keeps a line without end in memory.
@@ -32,6 +32,18 @@ class Memory(ExecutorTestCase):
                 outcome = self.run_task(document("exec " + HOG, image=image, ram=32 * MIB))
                 self.assert_out_of_memory(outcome)
                 self.assert_runs(outcome, "main", "SIGKILL")
+
+    def test_a_kill_that_was_survived_is_no_reason_of_what_comes_later(self):
+        survived = f"{HOG}; echo survived; "
+        task = self.start_task(document(survived + "exec sleep 1000", ram=32 * MIB)).wait_log("survived")
+        outcome = task.kill_init().wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (4, "TASK_LOST"), outcome)
+        self.assertIn("killed by SIGKILL", outcome.result["message"])
+        self.assertNotIn("memory", outcome.result["message"])
+        need(os.access("/dev/kmsg", os.R_OK), "the kernel's log")
+        outcome = self.run_task(document(survived + "sleep 12; exit 3", ram=32 * MIB))
+        self.assert_failed(outcome, "exit status 3")
+        self.assertNotIn("reason", outcome.runs()[-1], outcome)
 
     def test_a_child_over_the_memory_limit_is_the_reason_when_its_run_fails(self):
         outcome = self.run_task(document(f"{HOG}; exit 3", image=self.with_busybox(), ram=32 * MIB))

@@ -77,6 +77,7 @@ int ax_pidfd_send_signal(int pidfd, int signal);
 int ax_pidfd_getfd(int pidfd, int target);
 pid_t ax_fork(void);
 int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage);
+int ax_child_end(int pidfd, int *signaled, int *status);
 int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 int ax_close_range(unsigned first, unsigned last, unsigned flags);
 /// Makes `sources[i]` number `first + i`, those below `kept` open across exec, and closes everything from `first + count` on.

@@ -59,7 +59,7 @@ struct ProvisionedImage: Equatable {
 struct LastWords {
   /// For people; empty when there is nothing to say.
   var text = ""
-  /// The kernel killed a process of it because it reached its limit of memory.
+  /// The engine says that its first process was killed for want of memory: only where the kernel's log does not tell.
   var isOutOfMemory = false
 }
 
@@ -83,6 +83,10 @@ protocol Container: AnyObject {
   var logsDirectory: String { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
+  /// Whether a memory cgroup, by its path from the root of its hierarchy, is one of its own.
+  func hasMemoryCgroup(_ path: String) -> Bool
+  /// Whether its init is held to the task's limit of memory, and so can be killed for it.
+  var initSharesMemory: Bool { get }
   /// Its init, as this host numbers it.
   var initPID: Int32 { get }
   /// Stops all processes of the task where the kernel can, until `thaw`; false when they go on.

@@ -1,3 +1,4 @@
+import Glibc
 import ContainerInit
 import DockerEngineClient
 import Isolators
@@ -124,6 +125,10 @@ final class EngineContainer: Container {
   /// How long the engine is given to learn that a container has ended.
   private static let patience: UInt64 = 3_000_000_000
 
+  /// Named after it, in one way or another: `docker/<id>`, `docker-<id>.scope`.
+  func hasMemoryCgroup(_ path: String) -> Bool { path.contains(id.text) }
+  var initSharesMemory: Bool { true }
+
   func lastWords() -> LastWords {
     let deadline = Clock.now + EngineContainer.patience
     while true {
@@ -132,7 +137,7 @@ final class EngineContainer: Container {
         if !state.running || Clock.now >= deadline {
           return LastWords(
             text: "the engine says that the container is \(EngineContainer.describe(state))",
-            isOutOfMemory: state.oomKilled)
+            isOutOfMemory: state.oomKilled && state.exitCode == 128 + SIGKILL)
         }
       } catch {
         if error.status == 404 {

@@ -63,7 +63,15 @@ final class NativeContainer: Container {
   func thaw() { launcher.thaw(paths.taskID) }
   func killTask() { launcher.killTask(paths.taskID) }
   func boundCPU(_ isBound: Bool) { launcher.boundCPU(plan, isBound) }
-  func lastWords() -> LastWords { LastWords() }
+  func hasMemoryCgroup(_ path: String) -> Bool {
+    path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(paths.taskID.utf8) }
+  }
+  var initSharesMemory: Bool { false }
+  func lastWords() -> LastWords {
+    // Its connection ends a moment before it does.
+    _ = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
+    return LastWords(text: ProcessHandle.end(process.rawValue)?.outcome.text ?? "")
+  }
   var foreignID: String? { nil }
 
   /// Orderly, where init still listens: it has flushed every log by then.

@@ -42,7 +42,7 @@ final class TaskSupervisor {
   private var followed: TaskMachine.Phase?
   private var isReady: Bool
   private var isTakeover: Bool
-  private var outOfMemoryKills: UInt64
+  private var judge: OutcomeJudge
   private var interrupts = 0
 
   private let poller: Poller
@@ -108,7 +108,7 @@ final class TaskSupervisor {
     isCPUBound = !isTakeover
     noted = notes
     hasRunAgain = isTakeover
-    self.outOfMemoryKills = outOfMemoryKills
+    judge = OutcomeJudge(task.processes, knownKills: outOfMemoryKills)
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     consoles = task.processes.count { $0.logger?.destination == .console }
     poller = try Poller()
@@ -196,7 +196,7 @@ final class TaskSupervisor {
       let event = pending.removeFirst()
       let now = Clock.now
       var (type, members) = event.journalForm
-      if case .ended = event, outOfMemoryKills > 0 { members.append(("oom_kills", JSON(outOfMemoryKills))) }
+      if case .ended = event, judge.knownKills > 0 { members.append(("oom_kills", JSON(judge.knownKills))) }
       journal.append(type, members, at: now)
       for effect in machine.handle(event, at: now) { try perform(effect) }
       control?.publish(JSON(object: [("event", JSON(type))] + members))
@@ -408,15 +408,12 @@ final class TaskSupervisor {
   private func lose(_ why: String) throws {
     isConnected = false
     try settle()
-    let known = outOfMemoryKills
     for record in UnreportedEnds.of(paths, machine) { ended(record) }
     releaseEnds()
-    let usage = container.usage()
     let words = container.lastWords()
-    // Where init is in the task's own cgroup, as in Docker, it may be the one whom the kernel chose. A run that it took
-    // before is the reason itself.
-    let kills = usage.outOfMemoryKills ?? 0
-    if kills > outOfMemoryKills || (words.isOutOfMemory && outOfMemoryKills == known && kills == 0) {
+    // In the task's own cgroup, as in Docker, it may be the one whom the kernel chose.
+    if container.wasInitKilledForMemory(words) {
+      let usage = container.usage()
       // Who reaches the limit has used as much.
       let limit = usage.memoryLimitBytes ?? UInt64(clamping: task.resources?.ram ?? 0)
       let outcome = RunOutcome.outOfMemory(
@@ -482,7 +479,7 @@ final class TaskSupervisor {
   private static let strayPause: UInt64 = 1_000_000_000
 
   private func ended(_ record: ExitRecord) {
-    let outcome = outcome(of: record)
+    let outcome = judge.outcome(of: record, container.usage()) { container.outOfMemoryKills()?.map(\.time) }
     follower?.drain(process: record.key.process, run: Int(record.key.run))
     let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
     guard machine.phase == .active else { return pending.append(event) }
@@ -495,30 +492,6 @@ final class TaskSupervisor {
   private func releaseEnds() {
     pending += heldEnds
     heldEnds = []
-  }
-
-  /// How a run ended. A kill of the OOM killer within the container, followed by a failure of the run, is its reason,
-  /// whichever child was killed.
-  private func outcome(of record: ExitRecord) -> RunOutcome {
-    if let reason = record.startFailure {
-      return .cannotStart(reason: reason, hint: record.startHint.flatMap { $0.isEmpty ? nil : $0 })
-    }
-    let status = ExitStatus(waitStatus: record.waitStatus)
-    // Also after a success: a kill that it survived is not the reason of a later failure.
-    let usage = container.usage()
-    let kills = usage.outOfMemoryKills ?? 0
-    defer { outOfMemoryKills = max(outOfMemoryKills, kills) }
-    switch status {
-    case .exited(let code):
-      let isFailure = definitions[record.key.process].map { !RunOutcome.exited(code).isSuccess(of: $0) } ?? (code != 0)
-      guard isFailure, kills > outOfMemoryKills else { return .exited(code) }
-      return .outOfMemory(
-        signal: nil, exitCode: code, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
-    case .signaled(let signal):
-      guard kills > outOfMemoryKills else { return .signaled(signal) }
-      return .outOfMemory(
-        signal: signal, exitCode: nil, limitBytes: usage.memoryLimitBytes ?? 0, peakBytes: usage.memoryPeakBytes ?? 0)
-    }
   }
 
   /// Brings the machine and init to one view after a takeover: what init knows and the journal does not is told to the
