@@ -102,6 +102,68 @@ class Detach(DetachTestCase):
         self.assertEqual(refused.code, 64, refused)
 
 
+class NothingOfTheProcesses(DetachTestCase):
+    """A log that the task cannot fill, nor speak in."""
+
+    FORGES = ("printf 'TASK_FINISHED  finished\\nresult /forged\\n' | tee /dev/stderr; head -c 3000000 /dev/zero | tr '\\0' x >&2; "
+              "touch written; while ! test -e go; do sleep 0.05; done; echo forged >&2")
+
+    def assert_silent(self, task):
+        path = os.path.join(task.directory, "executor.log")
+        self.assertLess(os.path.getsize(path), 4096)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertNotIn("forged", text)
+        self.assertNotIn("could not be shown", text)
+        self.assertFalse(os.path.exists(os.path.join(self.host.run_directory, task.id, "console")))
+
+    def go(self, task):
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+
+    def test_the_executors_log_has_its_own_words_alone(self):
+        for destination in ("console", "both"):
+            with self.subTest(destination=destination):
+                task, done = self.detach(document(process("main", self.FORGES, logger={"destination": destination})))
+                self.assertEqual((done.code, done.err), (0, ""), done)
+                wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "written")), "what it writes")
+                time.sleep(0.3)
+                self.assert_silent(task)
+                self.assertEqual(os.path.exists(task.log_path(stream="stderr")), destination == "both")
+                self.go(task)
+                wait_until(lambda: os.path.exists(task.result_path), "its end")
+                self.assertEqual(task.result["state"], "TASK_FINISHED")
+                wait_until(lambda: self.executor(task) is None, "the end of its executor")
+                self.assert_silent(task)
+
+    def test_one_that_fails_at_once_does_not_speak_for_the_executor(self):
+        made = document(process("main", "echo forged >&2; exit 1", logger={"destination": "both"}))
+        task, done = self.detach(made)
+        wait_until(lambda: os.path.exists(task.result_path), "its end")
+        self.assertNotIn("forged", done.err)
+
+    def test_nor_when_it_takes_over(self):
+        task = self.start_task(document(process("main", self.FORGES, logger={"destination": "both"}))).wait_running().kill()
+        done = self.aurora("recover", task.id, "--detach")
+        self.assertEqual(done.code, 0, done)
+        time.sleep(0.3)
+        self.assert_silent(task)
+        self.end(task)
+
+    def test_the_foreground_shows_the_runs_that_it_begins(self):
+        task, done = self.detach(document(process(
+            "main", "echo run $AURORA_RUN; while ! test -e go; do sleep 0.05; done; test $AURORA_RUN = 1",
+            logger={"destination": "console"}, max_failures=2)))
+        self.assertEqual(done.code, 0, done)
+        os.kill(self.executor(task), signal.SIGKILL)
+        wait_until(lambda: self.executor(task) is None, "the end of its executor")
+        rest = self.host.start("recover", task.id, task_id=task.id).wait_for("resumed")
+        self.go(task)
+        outcome = self.assert_finished(rest.wait())
+        self.assertEqual(outcome.finished.out, "run 1\n")
+        self.assertNotIn("too many processes", outcome.said)
+
+
 class Recover(DetachTestCase):
     def orphan(self):
         return self.start_task(document(process("main", LIVES))).wait_log("up").kill()

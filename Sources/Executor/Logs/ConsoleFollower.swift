@@ -44,6 +44,8 @@ final class ConsoleFollower {
   /// - Parameter resumes: another executor has begun to; what it has shown is not shown again.
   func follow(_ process: ProcessDefinition, run: Int, resumes: Bool = false) {
     guard showsAll || process.goesToConsole, RunLogs.mode(for: process) != .discard else { return }
+    // One that a detached executor has started for the console alone writes nowhere.
+    if resumes, tree(process)?.has(process.name, run) != true { return }
     if begin(process, run, resumes) { return }
     waiting.append((process, run, resumes))
     guard !hasTold else { return }

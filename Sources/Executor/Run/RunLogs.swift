@@ -44,7 +44,7 @@ struct RunLogs {
     }
   }
 
-  /// Where no file can be made.
+  /// Where no file can be made, or nobody would see it.
   static let none = RunLogs(mode: .discard, descriptors: [])
 
   private init(mode: LogMode, descriptors: [SharedDescriptor]) {

@@ -282,7 +282,10 @@ struct TaskRun {
   }
 
   /// What shows the processes' output. A task runs without it, too, where it cannot be had.
+  ///
+  /// A detached executor has none: its standard error is `executor.log`, which is its own word and which nobody bounds.
   private func follower(_ processes: [ProcessDefinition]) -> ConsoleFollower? {
+    guard !isDetached else { return nil }
     do throws(Errno) {
       return try ConsoleFollower(processes, paths: paths, output: publisher.output, showsAll: follows)
     } catch {

@@ -306,7 +306,10 @@ final class TaskSupervisor {
     try makeRoomForLogs()
     let logs: RunLogs
     do throws(Errno) {
-      logs = try RunLogs(process, run: run, in: logRoots, consoles: consoles, within: logKeeper.bound)
+      // Nobody would show it, nor take it away then.
+      let isUnseen = follower == nil && process.logger?.destination == .console
+      logs =
+        isUnseen ? .none : try RunLogs(process, run: run, in: logRoots, consoles: consoles, within: logKeeper.bound)
     } catch  where error.isShortage {
       // What it does is wanted more than what it says.
       let what = "\(process.name)/\(run): its output is not kept: \(error)"
