@@ -400,6 +400,17 @@ enum DefaultProfile {
           "action": "SCMP_ACT_ERRNO", "errnoRet": 1
         },
         {
+          "comment": "Leases and delegations: who has one on a file keeps others from opening it.",
+          "names": ["fcntl", "fcntl64"],
+          "args": [{"index": 1, "value": 1024, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["fcntl", "fcntl64"],
+          "args": [{"index": 1, "value": 1040, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
           "comment": "AF_ALG: the kernel's ciphers. AF_VSOCK: past network namespaces to a hypervisor.",
           "names": ["socket"],
           "args": [{"index": 0, "value": 38, "op": "SCMP_CMP_EQ"}],

@@ -8,6 +8,7 @@ import time
 
 from support import ExecutorTestCase, document, process
 from support.executor import wait_until
+from support.programs import program
 from support.silent_files import silent_file
 from test_policy import PolicyCase
 
@@ -260,6 +261,48 @@ class WhatIsPlanted(PolicyCase, ExecutorTestCase):
         outcome = self.assert_finished(task.wait())
         self.assertIn("schema_version", outcome.out("last"))
         self.assertEqual(self.listing(), before)
+
+
+class Leases(ExecutorTestCase):
+    """A task that keeps others from opening what it has written."""
+
+    LOGS = [f"{{0}}/main/0/{name}" for name in ("stdout", "stderr", "stdout.index")]
+
+    def holder(self, container=None):
+        """A task whose second run holds leases on the logs of its first."""
+        path = self.host.write("lease", open(program("lease"), "rb").read())
+        os.chmod(path, 0o755)
+        files = " ".join(name.format(".logs") for name in self.LOGS)
+        task = self.start_task(document(process(
+            "main", f"test $AURORA_RUN = 1 && exec {path} {files}; echo told; echo complained >&2; exit 1", max_failures=2),
+            container=container, finalization_wait=1))
+        task.wait_log("stdout.index", run=1)
+        return task
+
+    def test_none_is_taken_with_the_default_profile(self):
+        task = self.holder()
+        self.assertEqual([line.split()[1] for line in task.out(run=1).splitlines()], ["1"] * 3)
+        shown = self.aurora("logs", task.id, "--run", "0")
+        self.assertEqual(shown.code, 0, shown)
+        self.assertIn("told", shown.out)
+        task.signal(signal.SIGTERM).wait()
+
+    def test_what_is_there_and_cannot_be_read_is_a_failure(self):
+        task = self.holder({"linux_info": {"seccomp": {"unconfined": True}}})
+        self.assertEqual([line.split()[1] for line in task.out(run=1).splitlines()], ["ok"] * 3)
+        for words in ((), ("--tail", "5"), ("--since", "1h"), ("--run", "0", "--stdout")):
+            with self.subTest(words):
+                shown = self.aurora("logs", task.id, *words)
+                self.assertEqual(shown.code, 70, shown)
+                self.assertIn(f"cannot read {task.log_path()}: ", shown.err)
+                self.assertIn("lease", shown.err)
+                self.assertEqual(shown.err.count(f"{task.log_path()}: "), 1, shown)
+        followed = self.host.start("logs", task.id, "-f", task_id=task.id)
+        task.signal(signal.SIGTERM).wait()
+        self.assertEqual(followed.process.wait(10), 70)
+        # With the task the leases are gone.
+        shown = self.aurora("logs", task.id, "--run", "0")
+        self.assertEqual((shown.code, shown.out), (0, "told\nstderr | complained\n"), shown)
 
 
 class Index(ExecutorTestCase):

@@ -55,7 +55,7 @@ class SeccompTestCase(ExecutorTestCase):
 
     def assert_refused(self, text):
         found = self.answers(text)
-        self.assertEqual(len([key for key in found if key[0] == "64"]), 23, text)
+        self.assertEqual(len([key for key in found if key[0] == "64"]), 26, text)
         for (way, name), result in found.items():
             if way == "32" and result == "none":
                 continue

@@ -150,6 +150,21 @@ private struct Decider {
       }
     }
 
+    @Test(arguments: all, [UInt64(0), 1 << 32, 0xffff_ffff << 32]) func noLeaseIsTaken(
+      _ architecture: Architecture, _ upper: UInt64
+    ) throws {
+      let decide = try Self.compiled()
+      for name in architecture == .i386 ? ["fcntl", "fcntl64"] : ["fcntl"] {
+        for command in [UInt64(1024), 1040] {
+          #expect(try decide(name, [3, upper | command, 1], on: architecture) == eperm)
+        }
+        // F_DUPFD to F_SETLKW, F_GETLEASE, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_OFD_SETLK
+        for command in Array(UInt64(0)...7) + [1025, 1030, 1033, 37] {
+          #expect(try decide(name, [3, upper | command], on: architecture) == allow)
+        }
+      }
+    }
+
     @Test(arguments: all) func limitsOfOthersAreReadOnly(_ architecture: Architecture) throws {
       let decide = try Self.compiled()
       #expect(try decide("prlimit64", [0, 7, 0x1000, 0], on: architecture) == allow)

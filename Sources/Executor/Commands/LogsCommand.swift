@@ -64,7 +64,7 @@ enum LogsCommand {
     }
     while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
     printer.finish()
-    return .finished
+    return shown.exitCode
   }
 
   private static func showExecutorLog(_ paths: TaskPaths) throws(CommandFailure) -> ExitCode {
@@ -140,10 +140,11 @@ struct ShownLogs {
   var streams = ["stdout", "stderr"]
   /// Absent where there are none.
   let tree: LogTree?
+  private let faults = LogFaults()
 
   init(paths: TaskPaths, runs: ProcessLog.Runs, since: UInt64?) throws(CommandFailure) {
     (self.paths, self.runs, self.since) = (paths, runs, since)
-    do throws(Errno) { tree = try LogTree(paths.logs) } catch {
+    do throws(Errno) { tree = try LogTree(paths.logs, faults: faults) } catch {
       guard error.code == ENOENT else {
         throw CommandFailure(
           error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(paths.logs): \(error)",
@@ -152,6 +153,9 @@ struct ShownLogs {
       tree = nil
     }
   }
+
+  /// When everything has been shown that could be read.
+  var exitCode: ExitCode { faults.isEmpty ? .finished : .internalError }
 
   /// Those that have logs, by name.
   func processes() -> [String] { tree?.processes() ?? [] }

@@ -44,7 +44,9 @@ extension TaskEvidence {
     guard let decider = verdict?.decider else { return }
     var odd: [String] = []
     if let logs = (try? LogTree(paths.logs) { odd.append($0) })?.run(decider.process, decider.run) {
-      stderr = TaskEvidence.lines("stderr", at: logs.rawValue)
+      stderr = TaskEvidence.lines("stderr", at: logs.rawValue) { error in
+        odd.append(LogFaults.text("\(paths.logs(decider.process, decider.run))/stderr", error))
+      }
       hasOutput = ((try? LinuxKernel.status(of: "stdout", at: logs.rawValue))?.size ?? 0) > 0
     }
     oddLogs = odd
@@ -56,18 +58,24 @@ extension TaskEvidence {
   }
 
   /// The last 4 KiB by lines, without empty ones; of the file before when the log was rotated just then.
-  private static func lines(_ name: String, at directory: Int32) -> [[UInt8]] {
-    var bytes = tail(name, at: directory)
-    if bytes.isEmpty { bytes = tail(name + ".1", at: directory) }
+  private static func lines(_ name: String, at directory: Int32, fault: (Errno) -> Void) -> [[UInt8]] {
+    var bytes = tail(name, at: directory, fault: fault)
+    if bytes.isEmpty { bytes = tail(name + ".1", at: directory, fault: fault) }
     return bytes.split(separator: UInt8(ascii: "\n")).map(Array.init)
   }
 
-  private static func tail(_ path: String, at directory: Int32 = currentDirectory) -> [UInt8] {
-    guard let file = try? openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory),
-      let about = try? status(of: file.rawValue), about.isRegularFile
-    else { return [] }
-    let start = Int64(about.size) - 4096
-    return (try? file.read(upTo: 4096, at: max(0, start))) ?? []
+  private static func tail(
+    _ path: String, at directory: Int32 = currentDirectory, fault: (Errno) -> Void = { _ in }
+  ) -> [UInt8] {
+    do throws(Errno) {
+      let file = try openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory)
+      let about = try status(of: file.rawValue)
+      guard about.isRegularFile else { return [] }
+      return try file.read(upTo: 4096, at: max(0, Int64(about.size) - 4096))
+    } catch {
+      if error.code != ENOENT { fault(error) }
+      return []
+    }
   }
 
   /// The newest checks, oldest first; what came back where there is anything, else why it was not good.

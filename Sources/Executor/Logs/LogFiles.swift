@@ -30,13 +30,17 @@ final class LogFile {
 struct LogFiles {
   let directory: SharedDescriptor
   let name: String
+  /// The directory's path, for people.
+  var place = ""
+  /// Told of what is there and cannot be read.
+  var faults: LogFaults?
 
   /// Of the file that is being written.
   var currentStatus: FileStatus? { try? status(of: name, at: directory.rawValue) }
 
   /// 0 for the file that is being written, then the rotated ones from the newest on.
   func numbers() -> [Int] {
-    var numbers = Set(((try? namesHere()) ?? []).compactMap { LogFileNames.place(of: $0, name) })
+    var numbers = Set(namesHere().compactMap { LogFileNames.place(of: $0, name) })
     // A name that is renamed meanwhile may be missed by the listing, so those up to the last are asked for as well; in the
     // midst of a rotation one of them is not there.
     var (number, missed) = (1, 0)
@@ -55,10 +59,26 @@ struct LogFiles {
     return [0] + numbers.filter { $0 > 0 }.sorted()
   }
 
-  private func namesHere() throws(Errno) -> [[UInt8]] {
-    // A descriptor of its own: where a directory was read to is kept with the open file.
-    let here = try openFile(".", O_RDONLY | O_DIRECTORY, at: directory.rawValue)
-    return try entries(of: here.rawValue).map(\.name)
+  private func namesHere() -> [[UInt8]] {
+    do throws(Errno) {
+      // A descriptor of its own: where a directory was read to is kept with the open file.
+      let here = try openFile(".", O_RDONLY | O_DIRECTORY, at: directory.rawValue)
+      return try entries(of: here.rawValue).map(\.name)
+    } catch {
+      faults?.tell(place, error)
+      return []
+    }
+  }
+
+  /// A file of this stream, or an index, is there and cannot be read.
+  private func tell(_ path: String, _ error: Errno) { faults?.tell("\(place)/\(path)", error) }
+
+  /// The next bytes of a file; `nil` when there are none, or they cannot be read.
+  func read(_ file: LogFile, upTo count: Int, at offset: Int64) -> [UInt8]? {
+    do throws(Errno) { return try file.descriptor.descriptor.read(upTo: count, at: offset) } catch {
+      tell(path(file.number), error)
+      return nil
+    }
   }
 
   private func path(_ number: Int) -> String { LogFileNames.name(name, at: number) }
@@ -67,11 +87,15 @@ struct LogFiles {
   func open(_ number: Int) -> LogFile? {
     let path = path(number)
     for _ in 0..<100 {
-      guard let opened = try? openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory.rawValue) else {
+      let descriptor: SharedDescriptor
+      do throws(Errno) {
+        descriptor = SharedDescriptor(
+          try openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory.rawValue))
+      } catch {
+        tell(path, error)
         return nil
       }
-      let descriptor = SharedDescriptor(opened)
-      let index = LogIndexReader(LogIndexRecord.name(of: path), at: directory.rawValue)
+      let index = index(beside: path)
       guard let held = try? status(of: descriptor.rawValue), held.isRegularFile else { return nil }
       if let named = try? status(of: path, at: directory.rawValue), named.inode == held.inode {
         return LogFile(descriptor, inode: held.inode, index: index, number: number)
@@ -83,10 +107,18 @@ struct LogFiles {
   /// The index that is beside the file now.
   func index(of file: LogFile) -> LogIndexReader? {
     guard let number = number(of: file),
-      let index = LogIndexReader(LogIndexRecord.name(of: path(number)), at: directory.rawValue),
+      let index = index(beside: path(number)),
       inode(number) == file.inode
     else { return nil }
     return index
+  }
+
+  private func index(beside path: String) -> LogIndexReader? {
+    let name = LogIndexRecord.name(of: path)
+    do throws(Errno) { return try LogIndexReader(name, at: directory.rawValue) } catch {
+      tell(name, error)
+      return nil
+    }
   }
 
   /// The file in which what is left of the stream begins.

@@ -16,10 +16,9 @@ final class LogIndexReader {
   /// The end was seen, and nobody has said since that more may have come.
   private var isAtEnd = false
 
-  /// Nil when there is none, or something that is no index.
-  init?(_ name: String, at directory: Int32) {
-    guard let opened = try? openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory) else { return nil }
-    file = SharedDescriptor(opened)
+  /// Nil when it is something that is no index.
+  init?(_ name: String, at directory: Int32) throws(Errno) {
+    file = SharedDescriptor(try openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: directory))
     guard (try? status(of: file.rawValue))?.isRegularFile == true,
       let header = try? file.descriptor.read(upTo: LogIndexRecord.size, at: 0),
       let position = LogIndexRecord.position(inHeader: header)

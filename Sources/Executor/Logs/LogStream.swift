@@ -24,8 +24,13 @@ final class LogStream {
   /// Reading ends here: what there was when the reader began.
   private var limit: (inode: UInt64, size: Int64)?
 
-  /// - Parameter directory: of the run.
-  init(_ directory: SharedDescriptor, _ name: String) { files = LogFiles(directory: directory, name: name) }
+  /// - Parameters:
+  ///   - directory: of the run.
+  ///   - place: its path, for people.
+  ///   - faults: told of what is there and cannot be read.
+  init(_ directory: SharedDescriptor, _ name: String, place: String = "", faults: LogFaults? = nil) {
+    files = LogFiles(directory: directory, name: name, place: place, faults: faults)
+  }
 
   /// Reads no more than there is now, or all that comes.
   func limit(toNow: Bool) {
@@ -66,8 +71,7 @@ final class LogStream {
     lookForCut(file)
     var count = count
     if let limit, limit.inode == file.inode { count = Int(min(Int64(count), limit.size - file.offset)) }
-    guard count > 0, let bytes = try? file.descriptor.descriptor.read(upTo: count, at: file.offset), !bytes.isEmpty
-    else { return nil }
+    guard count > 0, let bytes = files.read(file, upTo: count, at: file.offset), !bytes.isEmpty else { return nil }
     file.offset += Int64(bytes.count)
     // An index is made with the first byte, perhaps after the file was opened.
     if file.index == nil { file.index = files.index(of: file) }
@@ -181,9 +185,7 @@ final class LogStream {
       if let limit, limit.inode == file.inode { end = min(end, limit.size) }
       while end > 0 {
         let from = max(0, end - 65536)
-        guard let piece = try? file.descriptor.descriptor.read(upTo: Int(end - from), at: from), !piece.isEmpty else {
-          break
-        }
+        guard let piece = files.read(file, upTo: Int(end - from), at: from), !piece.isEmpty else { break }
         // The newline at the very end closes the last line and begins none.
         if isLast, piece.last != UInt8(ascii: "\n") { found += 1 }
         isLast = false

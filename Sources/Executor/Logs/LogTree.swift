@@ -11,11 +11,16 @@ final class LogTree {
   let path: String
   private let root: SharedDescriptor
   private let say: (String) -> Void
+  /// Told of what is there and cannot be read, where somebody wants to know.
+  let faults: LogFaults?
   private var said: Set<[UInt8]> = []
 
-  /// - Parameter say: told of what is no directory of logs.
-  init(_ path: String, say: @escaping (String) -> Void = Console.warning) throws(Errno) {
+  /// - Parameters:
+  ///   - faults: told of what is there and cannot be read.
+  ///   - say: told of what is no directory of logs.
+  init(_ path: String, faults: LogFaults? = nil, say: @escaping (String) -> Void = Console.warning) throws(Errno) {
     self.path = path
+    self.faults = faults
     self.say = say
     root = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
   }
@@ -30,9 +35,16 @@ final class LogTree {
 
   /// The processes that have a directory, by name.
   func processes() -> [String] {
-    // A descriptor of its own: where a directory was read to is kept with the open file.
-    guard let here = try? openFile(".", O_RDONLY | O_DIRECTORY, at: root.rawValue) else { return [] }
-    let found = ((try? entries(of: here.rawValue)) ?? []).filter { $0.name.first != UInt8(ascii: ".") }
+    let all: [DirectoryEntry]
+    do throws(Errno) {
+      // A descriptor of its own: where a directory was read to is kept with the open file.
+      let here = try openFile(".", O_RDONLY | O_DIRECTORY, at: root.rawValue)
+      all = try entries(of: here.rawValue)
+    } catch {
+      faults?.tell(path, error)
+      return []
+    }
+    let found = all.filter { $0.name.first != UInt8(ascii: ".") }
     return found.sorted { $0.name.lexicographicallyPrecedes($1.name) }
       .compactMap { entry in
         guard let name = String(validating: entry.name, as: UTF8.self) else { return nil }
@@ -51,8 +63,13 @@ final class LogTree {
 
   /// Numbers of runs, in the order in which the file system has them.
   func runs(of process: String) -> [Int] {
-    guard let folder = self.process(process), let found = try? entries(of: folder.rawValue) else { return [] }
-    return found.compactMap { AccountFile.number($0.name).map(Int.init) }
+    guard let folder = self.process(process) else { return [] }
+    do throws(Errno) {
+      return try entries(of: folder.rawValue).compactMap { AccountFile.number($0.name).map(Int.init) }
+    } catch {
+      faults?.tell("\(path)/\(process)", error)
+      return []
+    }
   }
 
   /// Whether there is anything with a run's name.
@@ -80,6 +97,8 @@ final class LogTree {
     } catch {
       if [ELOOP, ENOTDIR, EXDEV].contains(error.code) {
         tell("\(path)/\(before)\(name) is a link, or no directory: it is not followed")
+      } else {
+        faults?.tell("\(path)/\(before)\(name)", error)
       }
       return nil
     }

@@ -43,11 +43,11 @@ final class LogsFollower {
           for log in merge.logs { log.holdsPartial = false }
           show()
           printer.finish()
-          return .finished
+          return shown.exitCode
         }
         // The end of an executor makes no event here, so that is looked for now and then.
         for event in try poller.wait(timeoutMilliseconds: 1000) where event.token == Source.reader.rawValue {
-          if event.hangup { return .finished }
+          if event.hangup { return shown.exitCode }
         }
         _ = watcher.takeEvents()
       }

@@ -96,7 +96,9 @@ final class ProcessLog {
 
   private func open(_ number: Int) {
     run = number
-    reader = tree.run(process, number).map { LogLineReader(LogStream($0, stream)) }
+    reader = tree.run(process, number).map {
+      LogLineReader(LogStream($0, stream, place: "\(tree.path)/\(process)/\(number)", faults: tree.faults))
+    }
     if !follows, number == lastRun { reader?.stream.limit(toNow: true) }
   }
 

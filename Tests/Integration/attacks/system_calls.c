@@ -66,6 +66,9 @@ static struct {
     {"tiocsti-high", 16, 514, 54, -1, 0x100005412, BAD, 0, 0},
     {"tiocsti-sign", 16, 514, 54, -1, (long)0xffffffff00005412, BAD, 0, 0},
     {"tioclinux", 16, 514, 54, -1, 0x541c, BAD, 0, 0},
+    {"setlease", 72, 72, 221, -1, 1024, 1, 0, 0},
+    {"setlease-high", 72, 72, 55, -1, 0x100000400, 1, 0, 0},
+    {"setdeleg", 72, 72, 221, -1, 1040, BAD, 0, 0},
     {"socketcall", 0, 0, 102, 1, BAD, 0, 0, 0},
     {"nobody-knows", 999, 999, 999, 0, 0, 0, 0, 0},
 };
