@@ -27,7 +27,7 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
 
 /// A filter of system calls (seccomp(2)), compiled, with what it was compiled from.
 package struct CompiledFilter: Sendable, Hashable, WireValue {
-  /// `default`, or the path of the profile.
+  /// `default`, `additional` beside an engine's own, or the path of the profile.
   package var profile: String
   /// SHA-256 of the profile's text, in hexadecimal.
   package var digest: String
@@ -51,6 +51,7 @@ package struct CompiledFilter: Sendable, Hashable, WireValue {
   }
 
   package static let defaultProfile = "default"
+  package static let additionalProfile = "additional"
   package var isDefault: Bool { profile.utf8.elementsEqual(CompiledFilter.defaultProfile.utf8) }
   package var instructionCount: Int { program.count / 8 }
 }

@@ -15,6 +15,9 @@ package struct CompiledProfile: Sendable, Equatable {
   /// The text of the profile of a task that asks for none.
   package static var defaultText: [UInt8] { Array(DefaultProfile.text.utf8) }
 
+  /// The text of what an engine's own profile has added to it.
+  package static var additionalText: [UInt8] { Array(AdditionalProfile.text.utf8) }
+
   package init(digest: String, program: [UInt8]) {
     self.digest = digest
     self.program = program

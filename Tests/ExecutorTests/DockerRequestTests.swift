@@ -58,6 +58,16 @@ struct DockerRequestTests {
     #expect(create.hostConfig.networkMode == "host" && create.spec.hostname.isEmpty)
   }
 
+  @Test(arguments: [
+    ([], true), ([("security-opt", "seccomp=unconfined")], false), ([("security-opt", "seccomp:unconfined")], false),
+    ([("security-opt", "no-new-privileges=false")], false), ([("privileged", "true")], false),
+    ([("security-opt", "label=disable")], true), ([("cap-add", "SYS_ADMIN")], true),
+  ])
+  func theEnginesFilterHasOneBesideIt(_ parameters: [(String, String)], _ isThere: Bool) throws {
+    let plan = try request(parameters).plan("t-1", image: try image())
+    #expect(plan.restrictions.filter?.profile == (isThere ? CompiledFilter.additionalProfile : nil))
+  }
+
   @Test func whatTheRuntimesObeyIsTakenFromTheImagesEnvironment() throws {
     let variables =
       #"["PATH=/bin","GLIBC_TUNABLES=x=1","SWIFT_BACKTRACE=enable=yes,swift-backtrace=/evil","A=","MALLOC_TOP_PAD_=1","LD_PRELOAD=/x"]"#

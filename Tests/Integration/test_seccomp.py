@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
-from support import ExecutorTestCase, document, need, need_command, process
+from support import DockerTestCase, ExecutorTestCase, document, need, need_command, process
 from support.executor import wait_until
 from support.programs import program
 
@@ -242,3 +242,46 @@ class OwnProfile(SeccompTestCase):
             pass
         self.assertEqual(self.host.recover(task.id).code, 0)
         self.assertEqual(task.out("last"), "refused\n")
+
+
+class BesideAnEngines(DockerTestCase, SeccompTestCase):
+    """What the profiles of engines let through is refused to a Docker task all the same."""
+
+    OURS = ("io_uring_setup", "io_uring_enter", "io_uring_register", "vsock", "vsock-high", "connector", "alg", "setlease",
+            "setlease-high", "setdeleg", "socketcall")
+
+    def engine_image(self):
+        return self.with_engine_image(extra=lambda tar: tar.file("bin/system-calls", self.program(), mode=0o755))
+
+    def calls(self, *parameters, options=(), role="www-data"):
+        outcome = self.assert_finished(self.run_docker(
+            "/bin/system-calls; grep Seccomp: /proc/self/status >&2", image=self.engine_image(), parameters=parameters, options=options,
+            role=role))
+        return {key: result for key, result in self.answers(outcome.out()).items() if key[1] in self.OURS}, outcome
+
+    def test_attacks_are_refused_in_every_way_to_make_a_call(self):
+        for role in ("www-data", "root"):
+            with self.subTest(role=role):
+                found, outcome = self.calls(role=role)
+                self.assertEqual(len([key for key in found if key[0] == "64"]), 10, found)
+                for key, result in found.items():
+                    self.assertTrue(result == EPERM or (key[0] == "32" and result == "none"), f"{key} {result}\n{outcome.out()}")
+
+    def test_health_commands_are_filtered(self):
+        health = {"interval_secs": 0.1, "initial_interval_secs": 0,
+                  "health_checker": {"shell": {"shell_command": "/bin/system-calls > calls.new && mv calls.new calls"}}}
+        task = self.start_docker(FOREVER, image=self.engine_image(), health_check_config=health)
+        wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "calls")), "the answers of a health check")
+        self.assertEqual(self.answers(task.sandbox_file("calls"))["64", "connector"], EPERM)
+        task.signal(15).wait()
+
+    def test_whoever_asks_for_no_filter_and_may_has_none(self):
+        found, outcome = self.calls("security-opt=seccomp=unconfined")
+        self.assertNotIn(EPERM, list(found.values()), found)
+        self.assertEqual(outcome.err(), "Seccomp:\t0\n")
+
+    def test_the_plan_names_it(self):
+        made = self.docker_document("true")
+        path = self.host.write("task.json", json.dumps(made))
+        said = self.aurora("plan", "--task", path, "--role", "www-data", "--docker-socket", self.engine.socket, "--output", "json")
+        self.assertEqual(json.loads(said.out)["seccomp"]["profile"], "additional", said)

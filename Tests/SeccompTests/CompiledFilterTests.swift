@@ -40,6 +40,38 @@ private struct Decider {
   }
 }
 
+/// What goes on top of an engine's profile.
+@Suite struct AdditionalProfileTests {
+  @Test(arguments: [Architecture.amd64, .i386, .x32, .arm64, .arm]) func itRefusesWhatEnginesForget(
+    _ architecture: Architecture
+  ) throws {
+    let own = [Architecture.arm64, .arm].contains(architecture) ? Architecture.arm64 : .amd64
+    let decide = Decider(
+      try FilterCompiler.compile(
+        try SeccompProfile(parsing: CompiledProfile.additionalText),
+        .init(capabilities: [], architecture: own, kernel: .init(4, 8))))
+    for name in ["io_uring_setup", "io_uring_enter", "io_uring_register"] {
+      #expect(try decide(name, on: architecture) == eperm, "\(name)")
+    }
+    for upper in [UInt64(0), 1 << 32, 0xffff_ffff << 32] {
+      for family in [UInt64(38), 40] {
+        #expect(try decide("socket", [upper | family, 1, 0], on: architecture) == eperm)
+      }
+      #expect(try decide("socket", [upper | 16, 2, upper | 11], on: architecture) == eperm)
+      #expect(try decide("fcntl", [0, upper | 1024, 1], on: architecture) == eperm)
+      #expect(try decide("fcntl", [0, upper | 1040, 1], on: architecture) == eperm)
+    }
+    if architecture == .i386 { #expect(try decide("socketcall", [1, 0x1000], on: architecture) == eperm) }
+    // Everything else is the engine's to judge.
+    for name in ["read", "clone", "clone3", "mount", "bpf", "keyctl", "ptrace", "unshare", "ioctl", "execve"] {
+      #expect(try decide(name, [0, 0x5412], on: architecture) == allow, "\(name)")
+    }
+    for family in [UInt64(1), 2, 10, 16, 17] { #expect(try decide("socket", [family], on: architecture) == allow) }
+    #expect(try decide("fcntl", [0, 1025], on: architecture) == allow)
+    #expect(try decide(number: 700, on: architecture) == allow)
+  }
+}
+
 /// The numbers of every architecture are known everywhere.
 @Suite struct ARMProfileTests {
   @Test(arguments: [Architecture.arm64, .arm]) func theDefaultProfileHolds(_ architecture: Architecture) throws {

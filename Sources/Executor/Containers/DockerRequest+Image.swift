@@ -25,6 +25,7 @@ extension DockerRequest {
     // Whatever profile the engine has.
     plan.restrictions.keepsCgroupNamespace =
       identity.uid == 0 && !mayRemount && plan.restrictions.noNewPrivileges
+    plan.restrictions.filter = try additionalFilter(plan.restrictions)
     // What is ours of the walls; the others are the engine's.
     plan.isolators =
       [PosixResourceLimits.name] + (create.hostConfig.privileged ? [] : [LinuxCapabilities.name])
@@ -49,14 +50,30 @@ extension DockerRequest {
     return plan
   }
 
-  /// `security-opt no-new-privileges=false`, as the engine takes it apart.
+  /// Beside the engine's filter, unless the task asks for none. A process that may still gain privileges cannot install one
+  /// without CAP_SYS_ADMIN.
+  private func additionalFilter(_ restrictions: Restrictions) throws(CommandFailure) -> CompiledFilter? {
+    let isUnconfined = securityOptions("seccomp").contains { $0.elementsEqual("unconfined".utf8) }
+    guard settings.isolation.contains(LinuxSeccomp.name), restrictions.noNewPrivileges, !isUnconfined else {
+      return nil
+    }
+    do throws(IsolationError) { return try LinuxSeccomp.additional() } catch {
+      throw CommandFailure(.configuration, error.description, hint: error.hint)
+    }
+  }
+
+  /// `security-opt no-new-privileges=false`.
   private var letsGainPrivileges: Bool {
-    create.hostConfig.securityOptions.contains { option in
+    securityOptions("no-new-privileges").contains { value in !["true", "1"].contains { value.elementsEqual($0.utf8) } }
+  }
+
+  /// The values of `security-opt NAME=VALUE`, as the engine takes it apart.
+  private func securityOptions(_ name: String) -> [[UInt8]] {
+    create.hostConfig.securityOptions.compactMap { option in
       let parts = option.utf8.split(maxSplits: 1, omittingEmptySubsequences: false) {
         $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":")
       }
-      return parts.count == 2 && parts[0].elementsEqual("no-new-privileges".utf8)
-        && !["true", "1"].contains(String(decoding: Array(parts[1]), as: UTF8.self))
+      return parts.count == 2 && parts[0].elementsEqual(name.utf8) ? Array(parts[1]) : nil
     }
   }
 
