@@ -21,6 +21,7 @@ import LinuxKernel
 ///         sandbox/                        0700, the role user's; cwd and HOME of the processes
 ///         rootfs/upper, rootfs/work       the writable layer over the image, gone when the task has ended
 ///       tasks/.new-<task-id>-<random>/    a task that is being made, or removed: no task's name
+///       tasks/.new-<task-id>-rootfs/      the writable layer of one that has ended, while it is being removed
 ///       images/                           the image store
 ///     <run-dir>/.init/                    0711 root: this program, for the containers of Docker tasks
 ///     <run-dir>/<task-id>/                0700 root
@@ -196,12 +197,23 @@ struct TaskPaths: Sendable {
     try makeDirectory(overlayWork, mode: 0o700)
   }
 
-  /// Removes the writable layer, unless it is to be kept. Returns what went wrong, or what was kept.
-  func removeRootfs(keeping: Bool = false) -> [String] {
+  /// Puts the writable layer aside, unless it is to be kept: `TaskDirectory.removeAside` removes it. Returns what went
+  /// wrong, or what was kept.
+  func putRootfsAside(keeping: Bool) -> [String] {
     if keeping {
       return hasRootfs
         ? ["what the task wrote over its image is kept in \(upper); `aurora-executor sweep` removes it"] : []
     }
+    do throws(Errno) {
+      try TaskDirectory.putRootfsAside(self)
+      return []
+    } catch {
+      return ["cannot put \(rootfs) aside, `sweep` removes it: \(error)"]
+    }
+  }
+
+  /// Removes the writable layer at once. Returns what went wrong.
+  func removeRootfs() -> [String] {
     do throws(Errno) {
       try removeTree(rootfs)
       return []

@@ -70,7 +70,11 @@ package func entries(of path: String) throws(Errno) -> [DirectoryEntry] {
 ///
 /// Iterative, so that depth costs no stack; never follows a link and never enters another mount (it stops with `EXDEV`
 /// there). A missing file is not an error.
-package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDirectory) throws(Errno) {
+///
+/// - Parameter end: the instant (`Clock.now`) at which it gives up with `ETIMEDOUT`, the rest being left as it is.
+package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDirectory, until end: UInt64 = .max)
+  throws(Errno)
+{
   do throws(Errno) {
     try removeFile(name, at: directory)
     return
@@ -80,18 +84,22 @@ package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDi
   }
   let root = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
   let mount = try status(of: root.rawValue).mountID
-  try emptyDirectory(root.rawValue, mount: mount)
+  try emptyDirectory(root.rawValue, mount: mount, until: end)
   try removeDirectory(name, at: directory)
 }
 
 /// Empties a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
 /// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short.
-private func emptyDirectory(_ root: Int32, mount: UInt64) throws(Errno) {
+private func emptyDirectory(_ root: Int32, mount: UInt64, until end: UInt64) throws(Errno) {
+  func checkTime() throws(Errno) {
+    guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
+  }
   var serial = 0
   var pending = true
   while pending {
     pending = false
     for entry in try entries(of: root) {
+      try checkTime()
       do throws(Errno) {
         try removeFile(entry.name, at: root)
         continue
@@ -110,6 +118,7 @@ private func emptyDirectory(_ root: Int32, mount: UInt64) throws(Errno) {
         root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
       if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
       for grandchild in try entries(of: child.rawValue) {
+        try checkTime()
         do throws(Errno) {
           try removeFile(grandchild.name, at: child.rawValue)
         } catch  where error.code == EISDIR || error.code == EPERM {

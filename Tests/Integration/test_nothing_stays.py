@@ -3,8 +3,11 @@
 import os
 import signal
 import subprocess
+import time
 
 from support import ExecutorTestCase, document, process
+from support.executor import wait_until
+from support.programs import program
 
 
 class NothingStays(ExecutorTestCase):
@@ -69,3 +72,63 @@ class NothingStays(ExecutorTestCase):
         outcome = self.run_task(document(process("main", "true")), "--rm")
         self.assertEqual(outcome.code, 0, outcome)
         self.assertFalse(os.path.exists(outcome.directory))
+
+
+class DeepTrees(ExecutorTestCase):
+    """A tree that takes long to remove is nobody's to wait for."""
+
+    DEPTH = 15_000
+
+    def start(self, place, *options):
+        with open(program("deep"), "rb") as file:
+            binary = file.read()
+        image = self.with_busybox(extra=lambda tar: tar.file("bin/deep", binary, mode=0o755))
+        task = self.start_task(
+            document(f"mkdir -p {place} && deep {place} {self.DEPTH} && echo made; exec sleep 1000", image=image, finalization_wait=1,
+                     disk=1 << 30),
+            *options, role="root")
+        return task.wait_log("made", seconds=60)
+
+    def leftovers(self):
+        return [name for name in os.listdir(os.path.join(self.host.work, "tasks")) if name.startswith(".new-")]
+
+    def assert_swept(self, outcome):
+        """All of it is gone, or it was said who takes the rest."""
+        if self.leftovers():
+            self.assertIn("`sweep` takes what is left", outcome.said)
+            self.assertEqual(self.aurora("sweep", timeout=120).code, 0)
+        self.assertEqual(self.leftovers(), [])
+
+    def test_the_end_does_not_wait_for_the_writable_layer(self):
+        task = self.start("/d")
+        began = time.monotonic()
+        stopped = self.aurora("stop", task.id, timeout=60)
+        self.assertEqual(stopped.code, 0, stopped)
+        self.assertIn("TASK_KILLED", stopped.out)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(task.result["state"], "TASK_KILLED")
+        self.assertNotIn("notes", task.result)
+        self.assertFalse(os.path.exists(task.directory + "/rootfs"))
+        outcome = task.wait(30)
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertEqual(outcome.code, 3, outcome)
+        self.assert_swept(outcome)
+
+    def test_nor_for_a_sandbox_that_goes(self):
+        task = self.start("$PWD/d", "--rm")
+        began = time.monotonic()
+        task.signal(signal.SIGTERM)
+        outcome = task.wait(60)
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertEqual(outcome.code, 3, outcome)
+        self.assertFalse(os.path.exists(task.directory))
+        self.assert_swept(outcome)
+
+    def test_a_killed_executor_leaves_what_sweep_knows(self):
+        task = self.start("/d")
+        task.signal(signal.SIGTERM)
+        wait_until(lambda: os.path.exists(task.result_path), "its result")
+        task.kill()
+        self.assertEqual(self.aurora("sweep", timeout=120).code, 0)
+        self.assertEqual(self.leftovers(), [])
+        self.assertEqual(self.aurora("recover", task.id).code, 73)

@@ -105,7 +105,7 @@ protocol Container: AnyObject {
   /// Asks its init to end, without waiting for it.
   func beginEnd()
   /// Ends and removes it, or only ends it where the run is to keep it. Returns what could not be ended or removed, and
-  /// what was kept.
+  /// what was kept. What may take long to remove is only put aside, for `TaskDirectory.removeAside`.
   func destroy() -> [String]
 }
 

@@ -84,6 +84,6 @@ final class NativeContainer: Container {
   func destroy() -> [String] {
     boundCPU(false)
     beginEnd()
-    return launcher.destroy(paths.taskID, initProcess: process) + paths.removeRootfs(keeping: keeps)
+    return launcher.destroy(paths.taskID, initProcess: process) + paths.putRootfsAside(keeping: keeps)
   }
 }

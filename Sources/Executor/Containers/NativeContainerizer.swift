@@ -261,7 +261,7 @@ struct NativeContainerizer: Containerizer {
     // started. The cgroup ends it as well, where there is one.
     if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
     try? removeFile(paths.controlSocket)
-    return launcher.destroy(paths.taskID, initProcess: nil) + paths.removeRootfs(keeping: keeping)
+    return launcher.destroy(paths.taskID, initProcess: nil) + paths.putRootfsAside(keeping: keeping)
   }
 }
 

@@ -54,6 +54,12 @@ final class ControlServer {
     }
   }
 
+  /// The task has ended: nobody is answered any more, and whoever waits for that sees it.
+  func close() {
+    while let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil { _ = consume socket }
+    for (token, connection) in connections { drop(connection, token) }
+  }
+
   /// Tells those who have asked for it.
   func publish(_ json: @autoclosure () -> JSON) {
     guard connections.values.contains(where: \.isSubscribed) else { return }

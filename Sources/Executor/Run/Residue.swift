@@ -5,8 +5,9 @@ enum Residue {
   /// Each thing by its path; empty when there is nothing.
   static func of(_ paths: TaskPaths) -> [String] {
     var found: [String] = []
-    if (try? status(of: paths.rootfs)) != nil { found.append(paths.rootfs) }
-    if (try? status(of: paths.run)) != nil { found.append(paths.run) }
+    for path in [paths.rootfs, TaskDirectory.aside(paths), paths.run] where (try? status(of: path)) != nil {
+      found.append(path)
+    }
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
     for mount in hierarchies.mounts {
       let cgroup = CgroupDirectory("\(mount)/aurora-executor/\(paths.taskID)")

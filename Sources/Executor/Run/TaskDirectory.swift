@@ -7,7 +7,8 @@ import StrictJSON
 ///
 /// It is made under a name that no task can have, held by its executor, and then renamed; and renamed before it is removed.
 /// So what an executor leaves that is killed on the way is no task: `ps` and `recover` do not see it, and `sweep` removes it when
-/// nobody holds it.
+/// nobody holds it. The writable layer goes the same way: what a task has put there can take long to remove, and its end does
+/// not wait for that.
 enum TaskDirectory {
   private static let prefix = ".new-"
 
@@ -69,12 +70,48 @@ enum TaskDirectory {
     }
   }
 
+  /// Takes no longer than `removalTime`: `sweep` goes on.
   /// - Parameter lock: for nobody else to remove it meanwhile.
   static func remove(_ paths: TaskPaths, _ lock: TaskLock?) throws(Errno) {
     let rest = hidden(paths)
     try rename(paths.task, to: rest.task)
-    try removeTree(rest.task)
-    withExtendedLifetime(lock) {}
+    defer { withExtendedLifetime(lock) {} }
+    try removeTree(rest.task, until: Clock.now + removalTime)
+  }
+
+  private static let removalTime: UInt64 = 10_000_000_000
+
+  // MARK: The writable layer
+
+  /// Where the writable layer waits to be removed.
+  static func aside(_ paths: TaskPaths) -> String {
+    "\(TaskPaths.tasks(paths.workDirectory))/\(prefix)\(paths.taskID)-rootfs"
+  }
+
+  /// Takes the writable layer of a container that is down away from its task, in one step.
+  static func putRootfsAside(_ paths: TaskPaths) throws(Errno) {
+    do throws(Errno) { try rename(paths.rootfs, to: aside(paths)) } catch {
+      switch error.code {
+      case ENOENT: return
+      // Something waits there already, of a launch before this one.
+      case ENOTEMPTY, EEXIST: try rename(paths.rootfs, to: hidden(paths).task)
+      default: throw error
+      }
+    }
+  }
+
+  /// Removes what was put aside. Returns what went wrong.
+  static func removeAside(_ paths: TaskPaths) -> [String] {
+    let path = aside(paths)
+    do throws(Errno) {
+      // There is none, or whoever sweeps is at it.
+      guard let lock = try TaskLock.hold(path) else { return [] }
+      defer { withExtendedLifetime(lock) {} }
+      try removeTree(path, until: Clock.now + removalTime)
+      return []
+    } catch {
+      return ["cannot remove all of \(path), `sweep` takes what is left: \(error)"]
+    }
   }
 
   private static func hidden(_ paths: TaskPaths) -> TaskPaths {

@@ -193,7 +193,7 @@ struct TaskRun {
     }
     guard record != nil else {
       // No process of the task was ever started: the launch is void and is done anew.
-      _ = containerizer.removeRemains(keeping: false)
+      _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
       try paths.renewSandbox()
       let started: Started
       do throws(CommandFailure) {
@@ -353,7 +353,10 @@ struct TaskRun {
       remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
     }
     try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
-    if assertsClean { remarks += Residue.of(paths).map { "left behind: \($0)" } }
+    if assertsClean {
+      remarks += TaskDirectory.removeAside(paths)
+      remarks += Residue.of(paths).map { "left behind: \($0)" }
+    }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     if !remarks.isEmpty {
@@ -385,6 +388,9 @@ struct TaskRun {
       let hasResult = (try? status(of: paths.result)) != nil
       publisher.note((hasResult ? "result \(paths.result)\n" : "") + "logs   \(paths.logs)")
     }
+    // The end is written and told: whoever waits for it waits no longer, however much there is to remove.
+    context.control?.close()
+    for remark in TaskDirectory.removeAside(paths) { publisher.warning(remark) }
     if isUnclean { return .residue }
     return switch verdict.state {
     case .finished: .finished

@@ -1,0 +1,38 @@
+import Glibc
+import Testing
+
+@testable import LinuxKernel
+
+@Suite struct RemoveTreeTests {
+  private let path = "/tmp/aurora-remove-\(UInt64.random(in: 0 ... .max))"
+
+  /// A tree as deep as that, with a file at each level.
+  private func make(depth: Int) throws {
+    try makeDirectory(path, mode: 0o700)
+    var directory = try openFile(path, O_RDONLY | O_DIRECTORY)
+    for _ in 0..<depth {
+      try makeDirectory("d", mode: 0o700, at: directory.rawValue)
+      _ = try openFile("f", O_WRONLY | O_CREAT, mode: 0o600, at: directory.rawValue)
+      directory = try openFile("d", O_RDONLY | O_DIRECTORY, at: directory.rawValue)
+    }
+  }
+
+  @Test func aDeepTreeGoes() throws {
+    try make(depth: 5000)
+    try removeTree(path)
+    #expect((try? status(of: path)) == nil)
+  }
+
+  @Test func whatIsNotRemovedInTimeStaysForTheNext() throws {
+    try make(depth: 5000)
+    #expect(throws: Errno("unlink", code: ETIMEDOUT)) { try removeTree(path, until: Clock.now) }
+    var rounds = 0
+    while (try? removeTree(path, until: Clock.now + 20_000_000)) == nil {
+      rounds += 1
+      try #require(rounds < 2000)
+    }
+    #expect((try? status(of: path)) == nil)
+  }
+
+  @Test func whatIsNotThereIsGone() throws { try removeTree(path, until: 0) }
+}
