@@ -79,6 +79,12 @@ def config(checker=None, interval=0.1, initial=0, **fields):
     return made
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class HealthTestCase(ExecutorTestCase):
     def server(self, answer=lambda line: response(), **options):
         made = Server(answer, **options)
@@ -163,6 +169,25 @@ class Checks(HealthTestCase):
             server = self.server(lambda line, start=start: flood(line, start))
             outcome = self.start(server=server, health=config(timeout_secs=5)).wait()
             self.assert_failed(outcome, "Failed health check!")
+
+    def test_an_answer_in_tiny_pieces_costs_the_executor_little(self):
+        """What reading it takes is charged to nobody."""
+        for chunk in (b"1;" + b"x" * 240 + b"\nz\n", b"1\nz\n"):
+            def flood(line, piece=chunk * (65536 // len(chunk))):
+                yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                while True:
+                    yield piece
+            with self.subTest(chunk[:3]):
+                server = self.server(flood)
+                checked = [process(f"p{number}", "sleep 100", health_check_config=config(
+                    {"http": {"expected_response": "never"}}, initial=1000, timeout_secs=5)) for number in range(10)]
+                task = self.start(process("main", FOREVER), *checked, server=server, finalization_wait=1)
+                wait_until(lambda: len(server.lines) > 20, "checks")
+                before, began = cpu_seconds(task.process.pid), time.monotonic()
+                time.sleep(3)
+                used, passed = cpu_seconds(task.process.pid) - before, time.monotonic() - began
+                self.assertLess(used / passed, 0.5)
+                self.stop(task)
 
     def test_any_answer_will_do_when_nothing_is_compared(self):
         server = self.server(lambda line: response(b"anything", "500 No"))

@@ -3,7 +3,10 @@ import Glibc
 import LinuxKernel
 
 /// One connection to a port of the container's own loopback interface, and over it one request and its response when
-/// there is a request. Never waits: `advance` goes on as far as it can, whenever the socket is ready.
+/// there is a request. Never waits: `advance` goes on a little whenever the socket is ready.
+///
+/// What a server answers costs the executor time, which nobody charges to the task: so bytes and pieces are bounded, beside
+/// the body.
 final class LoopbackExchange {
   enum Outcome {
     case connected
@@ -36,9 +39,19 @@ final class LoopbackExchange {
   private var parser: HTTPResponseParser
   private var status: Int?
   private var body: [UInt8] = []
+  /// What was read of the response, as it came.
+  private(set) var received = 0
+  private var pieces = 0
 
+  private static let largestHead = 16 << 10
   /// What is read of a body; no health check has more to say.
   private static let largestBody = 65536
+  /// What is read of a response: head and body, with as much as a head for how the body is cut into chunks.
+  static let largestResponse = largestHead + largestBody + (16 << 10)
+  /// Pieces of a body that are read: each takes time, however short it is.
+  static let mostPieces = 4096
+  /// What is read before others have their turn.
+  static let turn = 16384
 
   init(_ socket: SharedDescriptor, isIPv6: Bool, port: Int, request: Request?) {
     self.socket = socket
@@ -46,7 +59,7 @@ final class LoopbackExchange {
     self.port = port
     self.request = request
     var limits = HTTPResponseParser.Limits()
-    limits.headBytes = 16 << 10
+    limits.headBytes = Self.largestHead
     parser = HTTPResponseParser(method: request?.method ?? "GET", takesOldServers: true, limits: limits)
   }
 
@@ -117,23 +130,33 @@ final class LoopbackExchange {
   }
 
   private func receive() throws(Errno) -> Outcome? {
-    while true {
-      guard let bytes = try socket.descriptor.read(upTo: 16384) else { return nil }
-      if bytes.isEmpty { parser.finish() } else { parser.feed(bytes) }
-      do throws(HTTPViolation) {
-        while let event = try parser.next() {
-          switch event {
-          case .head(let head): status = head.status
-          case .body(let piece): body += piece
-          case .end: return .response(status: status ?? 0, body: body)
-          case .interim, .upgraded: break
-          }
-          if let status, body.count >= Self.largestBody { return .response(status: status, body: body) }
-        }
-      } catch {
-        return outcomeSoFar ?? .failed("port \(port) does not answer in HTTP: \(error)")
-      }
-      if bytes.isEmpty { return outcomeSoFar ?? .failed("port \(port): the connection ended before an answer came") }
+    guard let bytes = try socket.descriptor.read(upTo: min(Self.turn, Self.largestResponse - received)) else {
+      return nil
     }
+    received += bytes.count
+    if bytes.isEmpty { parser.finish() } else { parser.feed(bytes) }
+    do throws(HTTPViolation) {
+      while let event = try parser.next() {
+        switch event {
+        case .head(let head): status = head.status
+        case .body(let piece):
+          body += piece
+          pieces += 1
+        case .end: return .response(status: status ?? 0, body: body)
+        case .interim, .upgraded: break
+        }
+        if let status, body.count >= Self.largestBody || pieces >= Self.mostPieces {
+          return .response(status: status, body: body)
+        }
+      }
+    } catch {
+      return outcomeSoFar ?? .failed("port \(port) does not answer in HTTP: \(error)")
+    }
+    if bytes.isEmpty { return outcomeSoFar ?? .failed("port \(port): the connection ended before an answer came") }
+    guard received >= Self.largestResponse else { return nil }
+    guard let status else {
+      return .failed("port \(port): no response within the first \(Self.largestResponse) bytes of what came")
+    }
+    return .response(status: status, body: body)
   }
 }
