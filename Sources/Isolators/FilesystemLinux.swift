@@ -18,6 +18,9 @@ package struct FilesystemLinux: Isolator {
   ]
   package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
+  /// Pseudo terminals of a container: the host has one number for all of them (`kernel.pty.max`).
+  private static let mostTerminals = 256
+
   /// The devices of a minimal `/dev`, open to everybody.
   package static let devices: [(name: String, major: UInt32, minor: UInt32)] = [
     ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
@@ -58,7 +61,8 @@ package struct FilesystemLinux: Isolator {
         attributes: MountAttributes([.noSetuid, .noExecute]).rawValue),
       .directory(target: "/dev/pts", mode: 0o755),
       .mount(
-        type: "devpts", target: "/dev/pts", options: ["newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        type: "devpts", target: "/dev/pts",
+        options: ["newinstance", "ptmxmode=0666", "mode=0620", "gid=5", "max=\(FilesystemLinux.mostTerminals)"],
         attributes: MountAttributes([.noSetuid, .noExecute]).rawValue),
     ]
     steps += FilesystemLinux.devices.map {

@@ -11,6 +11,7 @@ import subprocess
 
 from support import ExecutorTestCase, document, need, need_command, process
 from support.executor import binary
+from support.programs import program
 
 # Podman's, without what the host's network makes too much: NET_BIND_SERVICE.
 DEFAULT_CAPABILITIES = 0x800401FB
@@ -204,6 +205,16 @@ class FileSystems(ExecutorTestCase):
         self.assertEqual(set(outcome.out().split()), {
             "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom",
             "zero"})
+
+    def test_pseudo_terminals_are_the_containers_own_and_not_without_end(self):
+        with open(program("terminals"), "rb") as file:
+            binary = file.read()
+        image = self.with_busybox(extra=lambda tar: tar.file("bin/terminals", binary, mode=0o755))
+        tasks = [self.start_task(document("exec terminals 900", image=image, finalization_wait=1)) for _ in range(2)]
+        for task in tasks:
+            self.assertEqual(task.wait_log("terminals").out(), "256 terminals\n")
+        for task in tasks:
+            task.signal(signal.SIGTERM).wait()
 
     def test_the_devices_of_dev_work(self):
         outcome = self.assert_finished(self.run_task(document(
