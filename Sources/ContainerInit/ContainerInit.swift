@@ -67,6 +67,7 @@ package enum ContainerInit {
     guard (try? leaveStreams()) != nil else { Child.exit(70) }
     do {
       try prepare()
+      let score = OutOfMemoryScore()
       let inherited = InheritedLimits.read()
       let received = try Handover.receive(path)
       // Only now: the executor has raised them, and may lack the capability too.
@@ -87,7 +88,7 @@ package enum ContainerInit {
       restrictions.limits = InheritedLimits.completed(
         restrictions.limits, inherited, for: restrictions.identity.uid)
       let server = try InitServer(
-        starter: ProcessStarter(restrictions: restrictions, cgroupTasks: [], cgroup: nil),
+        starter: ProcessStarter(restrictions: restrictions, cgroupTasks: [], cgroup: nil, score: score),
         tree: ProcessTree(cgroup: nil, isNamespace: isNamespace), listener: files.listener, exits: files.exits)
       try server.run()
     } catch {

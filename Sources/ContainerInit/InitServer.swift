@@ -217,6 +217,7 @@ final class InitServer {
       (straysTold, toldStraysAt) = (nil, 0)
       countStrays()
     case .killAll:
+      starter.score?.restore()
       work?.killAll()
       owesAllGone = true
       goOnWithWork()

@@ -37,6 +37,8 @@ struct ProcessStarter {
   let cgroupTasks: [SharedDescriptor]
   /// The cgroup2 directory that every process is born in.
   let cgroup: SharedDescriptor?
+  /// Init's own, where the task may change it.
+  var score: OutOfMemoryScore?
 
   /// The numbers that a child's descriptors have, and nothing else is open in it.
   private enum Number {
@@ -48,6 +50,8 @@ struct ProcessStarter {
 
   /// Forks a child for `spec` that holds before it executes anything.
   func fork(_ spec: ProcessSpec, output: SharedDescriptor, errors: SharedDescriptor) throws(Errno) -> HeldChild {
+    // A child has what init has.
+    score?.restore()
     let go = try makePipe()
     let failure = try makePipe()
     // The child uses their numbers: the objects must not be released before it is done.

@@ -16,7 +16,10 @@ package struct FilesystemLinux: Isolator {
     "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
     "/sys/devices/virtual/powercap",
   ]
-  package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+  /// What of init root of the container may write to by a file's mode alone: `/proc/1/oom_score_adj` makes it the first that
+  /// the kernel kills when memory runs out.
+  private static let initsOwn = "/proc/1"
+  package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", initsOwn]
 
   /// Pseudo terminals of a container: the host has one number for all of them (`kernel.pty.max`).
   private static let mostTerminals = 256

@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 
-from support import ExecutorTestCase, document, need, need_command, process
+from support import DockerTestCase, ExecutorTestCase, document, need, need_command, process
 from support.executor import binary
 from support.programs import program
 
@@ -200,6 +200,23 @@ class FileSystems(ExecutorTestCase):
                 for line in outcome.out().splitlines():
                     self.assertRegex(line, r"^/proc/\w+ 0$")
 
+    def test_root_does_not_make_init_the_first_to_go(self):
+        """Natively nothing of init's is written to, by whichever name."""
+        script = """
+        for f in /proc/1/oom_score_adj /proc/1/oom_adj /proc/1/task/1/oom_score_adj /proc/1/autogroup /proc/1/clear_refs \
+                 /proc/1/coredump_filter /proc/self/../1/oom_score_adj; do
+          (echo 15 > $f) 2>/dev/null && echo "$f was written"
+        done
+        echo 500 > /proc/self/oom_score_adj; cat /proc/self/oom_score_adj; echo told; exec sleep 1000"""
+        for image in (None, self.with_busybox()):
+            with self.subTest(image=image):
+                task = self.start_task(document(script, image=image, finalization_wait=1), role="root")
+                self.assertEqual(task.wait_log("told").out(), "500\ntold\n")
+                with open(f"/proc/{task.launched()['pid']}/oom_score_adj", encoding="ascii") as file, \
+                        open("/proc/self/oom_score_adj", encoding="ascii") as own:
+                    self.assertEqual(file.read(), own.read())
+                task.signal(signal.SIGTERM).wait()
+
     def test_dev_is_minimal(self):
         outcome = self.assert_finished(self.run_task(document("ls /dev; ls /dev/pts", image=self.with_busybox())))
         self.assertEqual(set(outcome.out().split()), {
@@ -313,3 +330,24 @@ class FileSystems(ExecutorTestCase):
             "for f in /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/*/tasks; do (echo $$ > $f) 2>/dev/null && echo left $f; done; true"),
             role="www-data")
         self.assertEqual(outcome.out(), "")
+
+
+class InAnEnginesContainer(DockerTestCase):
+    def test_what_root_makes_of_inits_standing_is_undone(self):
+        """With the next process, or when all are killed."""
+        def standing():
+            with open(f"/proc/{task.launched()['pid']}/oom_score_adj", encoding="ascii") as file:
+                return int(file.read())
+        task = self.start_docker(
+            process("first", "cat /proc/1/oom_score_adj; echo 1000 > /proc/1/oom_score_adj; cat /proc/1/oom_score_adj; echo told; "
+                    "while ! test -e go; do sleep 0.05; done"),
+            process("next", "cat /proc/self/oom_score_adj; echo told; exec sleep 1000"), order=["first", "next"], finalization_wait=1,
+            role="root")
+        task.wait_log("told", process="first")
+        before, after = map(int, task.out("first").split()[:2])
+        self.assertEqual((after, standing()), (1000, 1000))
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+        task.wait_log("told", process="next")
+        self.assertEqual((int(task.out("next").split()[0]), standing()), (before, before))
+        task.signal(signal.SIGTERM).wait()
