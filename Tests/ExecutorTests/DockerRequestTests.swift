@@ -215,6 +215,7 @@ struct DockerRequestTests {
     #expect(DockerCreation.hint(404, "No such image: sha256:0")?.contains("removed meanwhile") == true)
     let platform = "image with reference x was found but does not match the specified platform: wanted linux/arm64"
     #expect(DockerCreation.hint(404, platform)?.contains("another platform") == true)
+    #expect(DockerCreation.hint(400, "bind source path does not exist: /x")?.contains("make it before") == true)
     for (status, text) in [(404, "No such container: x"), (404, "network x not found"), (409, "No such image")] {
       #expect(DockerCreation.hint(status, text) == nil)
     }

@@ -120,11 +120,11 @@ struct PolicyVerdictTests {
     guard case .mesos(let container) = leave.applied(to: task).container else { return }
     #expect(container.volumes.first?.hostPath == "/etc")
     var config = HostConfig()
-    config.binds = ["/srv/link:/x:ro", "name:/srv/link"].compactMap(Bind.init)
+    config.binds = ["name:/srv/link"].compactMap(Bind.init)
     config.mounts = [MountSpec(.bind, source: "/srv/link", target: "/y")]
     leave.ceilings[.shm] = 4096
     config.govern(leave)
-    #expect(config.binds.map(\.text) == ["/etc:/x:ro", "name:/srv/link"] && config.mounts[0].source == "/etc")
+    #expect(config.binds.map(\.text) == ["name:/srv/link"] && config.mounts[0].source == "/etc")
     #expect(config.shmSize == 4096)
   }
 
@@ -188,10 +188,12 @@ struct PolicyVerdictTests {
 
   @Test func theJournalKeepsWhatAPolicyMadeOfARun() throws {
     var policy = try policy(
-      #"{"ceilings": {"shm": 4096}, "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0}}}"#)
+      #"{"host_paths": [{"path": "/s", "mode": "RO"}, {"path": "/w", "mode": "RW"}],"#
+        + #" "ceilings": {"shm": 4096}, "defaults": {"resources": {"cpu": 2, "ram": 1048576, "disk": 0}}}"#)
     (policy.file, policy.digest) = ("/p", "sha256:0")
     var settings = RunSettings(role: "svc", hostname: "h", isolation: [])
     settings.policy = PolicyLeave(policy, paths: [.init(written: "/a", resolved: "/b")])
+    #expect(settings.policy?.writablePaths == ["/w"])
     settings.logBytes = 77
     #expect(RunSettings(json: try JSON(parsing: settings.json.compactBytes)) == settings)
     let broken = JSON(.object((settings.json.members ?? []).map { $0.key == "policy" ? .init("policy", 1) : $0 }))

@@ -224,13 +224,14 @@ class Parameters(DockerTestCase):
         text = self.aurora("plan", *options)
         self.assertEqual(text.code, 0, text)
         for words in ("busybox:test", "aurora-planned-1", "HostConfig.NetworkMode = none", "HostConfig.Memory = 67108864",
-                      "/tmp:/shared:ro", '"Target":"/mnt/mesos/sandbox"', "/.aurora-executor.<random>", "nofile 64:128"):
+                      '"Source":"/tmp"', '"Target":"/mnt/mesos/sandbox"', "/.aurora-executor.<random>", "nofile 64:128"):
             self.assertIn(words, text.out)
         self.assertNotIn("namespaces none", text.out)
         shown = json.loads(self.aurora("plan", *options, "--output", "json").out)["docker"]
         self.assertEqual((shown["name"], shown["image"]), ("aurora-planned-1", "busybox:test"))
         host = shown["create"]["HostConfig"]
-        self.assertEqual((host["NetworkMode"], host["Memory"], host["Binds"]), ("none", 64 << 20, ["/tmp:/shared:ro"]))
+        self.assertEqual((host["NetworkMode"], host["Memory"], host["Mounts"][0]), (
+            "none", 64 << 20, {"Type": "bind", "Source": "/tmp", "Target": "/shared", "ReadOnly": True}))
         self.assertEqual(shown["create"]["Labels"]["a"], "b")
 
     def test_a_parameter_of_the_role_is_no_contradiction(self):

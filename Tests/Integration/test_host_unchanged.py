@@ -363,7 +363,7 @@ class InDocker(DockerTestCase):
         self.assert_untouched("volume=H:/a", "device=/dev/null:/a/null", words=would)
         self.assert_untouched("volume=H:/etc", words=(*would, "/etc/hosts"), options=("--no-create-user",))
         self.assert_untouched("volume=H:/etc", "read-only=true", words=(*would, "/etc/"))
-        self.assert_untouched("volume=H/absent:/a", words=("/bound/absent", "cannot be looked at"))
+        self.assert_untouched("volume=H/absent:/a", words=("/bound/absent", "bind source path does not exist", "nothing is made on the host"))
         # What is there is mounted on, and what is the launch's own may be made in.
         self.assert_untouched("volume=H:/a", "volume=X:/a/there", "volume=X/file:/a/file")
         self.assert_untouched("volume=H:/a", "tmpfs=/a/there/deep")

@@ -1,6 +1,5 @@
 """The operator's policy: what it refuses, what it lets through, and who may write it."""
 
-import ctypes
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ import threading
 import time
 
 from support import DockerTestCase, ExecutorTestCase, document, in_docker, job, process
+from support.exchange import exchange
 
 
 def volume(host_path, mode="RO", container_path="/data"):
@@ -26,10 +26,8 @@ class Swapping:
         self.thread = threading.Thread(target=self.swap)
 
     def swap(self):
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-        exchange = 2
         while not self.over.is_set():
-            rename(-100, self.one.encode(), -100, self.other.encode(), exchange)
+            exchange(self.one, self.other)
             time.sleep(0.0005)
 
     def __enter__(self):

@@ -42,9 +42,12 @@ final class DockerCreation {
     throw CommandFailure(.killed, "stopped while the Docker engine was asked to create container \(name)")
   }
 
-  /// What may help, by the engine's words: what it has not found may be the image, one for a platform, a network, another
-  /// container.
+  /// What may help, by the engine's words: what it has not found may be a path of the host, the image, one for a platform, a
+  /// network, another container.
   static func hint(_ status: Int?, _ message: String) -> String? {
+    if status == 400, message.utf8.holds("bind source path does not exist".utf8) {
+      return "nothing is made on the host for a task: make it before"
+    }
     guard status == 404 else { return nil }
     let words = message.lowercased().utf8
     if words.holds("no such image".utf8) { return "the image may have been removed meanwhile; run again" }

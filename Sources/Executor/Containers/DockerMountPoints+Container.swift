@@ -14,8 +14,10 @@ extension DockerMountPoints {
   ///   - create: what it was asked for.
   ///   - own: what is the executor's.
   ///   - sandbox: the target of the one among these in which the task may make things.
+  ///   - writablePaths: where tasks may write on the host, by a policy.
   init(
-    _ found: [ContainerDetails.Mount], _ create: ContainerCreateRequest, own: [MountSpec], sandbox: String
+    _ found: [ContainerDetails.Mount], _ create: ContainerCreateRequest, own: [MountSpec], sandbox: String,
+    writablePaths: [String]
   ) throws(CommandFailure) {
     let config = create.hostConfig
     var points: [Point] = []
@@ -28,6 +30,9 @@ extension DockerMountPoints {
         content = isSandbox ? .sandbox(mount.source) : .unseen("what is the executor's own")
       } else {
         content = config.content(of: mount, target)
+        if mount.type == "bind", !config.mounts.contains(where: { DockerRequest.cleaned($0.target) == target }) {
+          try Self.checkForeign(mount, writablePaths)
+        }
       }
       points.append(
         Point(mount.destination, mount.type == "bind" ? try Self.kind(mount.source) : .directory, content))
@@ -60,17 +65,7 @@ extension DockerMountPoints {
         return Point(device.containerPath, isDirectory ? .nodes : .node)
       }
     }
-    self.init(points)
-  }
-
-  /// A source that is not there the engine would make as well.
-  private static func kind(_ source: String) throws(CommandFailure) -> Kind {
-    do throws(Errno) { return try status(of: source, followLinks: true).isDirectory ? .directory : .file } catch {
-      throw CommandFailure(
-        .failed,
-        "the host's \(printable(source.utf8)), which is to be mounted, cannot be looked at: \(error.explanation)",
-        hint: "nothing is made on the host for a task: make it before")
-    }
+    self.init(points, writablePaths: writablePaths)
   }
 
   /// Only what is the host's can be a /dev instead of the engine's.

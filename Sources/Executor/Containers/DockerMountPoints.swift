@@ -1,5 +1,4 @@
 import DockerEngineClient
-import Glibc
 import LinuxKernel
 
 /// Where the engine mounts things in a container, and makes what they are mounted on.
@@ -54,12 +53,17 @@ struct DockerMountPoints {
   typealias Links = (String) throws(CommandFailure) -> [UInt8]?
 
   private let points: [Point]
+  /// Where tasks may write on the host, by a policy.
+  let writablePaths: [String]
   /// As many as the kernel follows.
   private static let mostLinks = 40
 
-  /// - Parameter points: in any order but for the engine's; it mounts those first, the others by the number of components, and
-  ///   makes device nodes last.
-  init(_ points: [Point]) {
+  /// - Parameters:
+  ///   - points: in any order but for the engine's; it mounts those first, the others by the number of components, and makes
+  ///     device nodes last.
+  ///   - writablePaths: where tasks may write on the host, by a policy.
+  init(_ points: [Point], writablePaths: [String] = []) {
+    self.writablePaths = writablePaths
     let others = points.filter { !$0.isEngines && !$0.isNode }
     self.points =
       points.filter(\.isEngines) + others.sorted { $0.target.count < $1.target.count } + points.filter(\.isNode)
@@ -150,9 +154,9 @@ struct DockerMountPoints {
     case .empty, .copied: return
     case .unseen: throw refusal(point, holder, "what is in it is not known")
     case .sandbox(let path):
-      if let reason = Self.obstacle(point.kind, path, rest, mayBeAbsent: true) { throw refusal(point, holder, reason) }
+      if let reason = obstacle(point.kind, path, rest, mayBeAbsent: true) { throw refusal(point, holder, reason) }
     case .host(let path):
-      if let reason = Self.obstacle(point.kind, path, rest) { throw refusal(point, holder, reason) }
+      if let reason = obstacle(point.kind, path, rest) { throw refusal(point, holder, reason) }
     }
   }
 
@@ -178,35 +182,6 @@ struct DockerMountPoints {
 
   static let wayOut =
     "nothing is made on the host, or in a volume, for something to be mounted on: make it there before, or mount it elsewhere"
-
-  /// Why something of the host cannot be a mount point as it is; `nil` when it can.
-  private static func obstacle(
-    _ kind: Kind, _ source: String, _ rest: [[UInt8]], mayBeAbsent: Bool = false
-  ) -> String? {
-    let name = shown(rest).dropFirst()
-    do throws(Errno) {
-      let top = try openFile(source, O_PATH)
-      let entry = try openBelow(
-        top.rawValue, Array(path(rest).utf8.dropFirst()), O_PATH, resolve: [.beneath, .noSymlinks])
-      let about = try status(of: entry.rawValue)
-      switch kind {
-      case .directory where !about.isDirectory: return "\(name) in it is no directory"
-      case .file where about.isDirectory, .node where about.isDirectory, .nodes:
-        return "\(name) in it is a directory"
-      default: break
-      }
-      guard !mayBeAbsent else { return nil }
-      // What is there now must be what is there when the engine mounts.
-      if case .unclear(let reason) = HostPathResolver.resolve(source + path(rest)) { return reason }
-      return nil
-    } catch {
-      switch error.code {
-      case ENOENT: return mayBeAbsent ? nil : "it has no \(name)"
-      case ELOOP: return "there is a link on the way to \(name) in it"
-      default: return "\(name) in it cannot be looked at: \(error.explanation)"
-      }
-    }
-  }
 
   static func path(_ components: [[UInt8]]) -> String {
     "/" + components.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")

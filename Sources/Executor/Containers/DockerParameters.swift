@@ -141,6 +141,12 @@ enum DockerParameters {
           "a group is needed by its number here", hint: "a name may mean another number in the image than on the host")
       case "label" where DockerRunOptions.labelName(parameter.value).map(DockerLabels.isOwn) == true:
         throw refusal("labels that begin with \(DockerLabels.prefix) say whose container it is")
+      case "mount", "volume":
+        if let finding = DockerHostPaths.finding(parameter.name, parameter.value) {
+          guard finding.isHarmless else { throw refusal(finding.reason, hint: finding.hint) }
+          warnings.append("\(name): \(finding.reason)")
+        }
+        fallthrough
       default:
         kept.append((parameter.name, parameter.value))
         indices.append(index)

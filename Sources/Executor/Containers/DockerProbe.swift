@@ -34,7 +34,8 @@ struct DockerProbe {
     let config = create.hostConfig
     let found = try atEngine { () throws(DockerEngineError) in try engine.inspectContainer(id).mounts }
     let points = try DockerMountPoints(
-      found, create, own: own, sandbox: request.settings.sandboxMountPoint)
+      found, create, own: own, sandbox: request.settings.sandboxMountPoint,
+      writablePaths: request.settings.policy?.writablePaths ?? [])
     func check(_ container: ContainerID) throws(CommandFailure) {
       let links = DockerImageLinks(engine, container)
       try points.check { (path) throws(CommandFailure) in try links.link(path) }

@@ -84,6 +84,7 @@ struct DockerRequest {
     }
     try checkPlaces()
     settle()
+    create.hostConfig.makeNoSources()
     if let leave = settings.policy { create.hostConfig.govern(leave) }
   }
 
@@ -164,9 +165,7 @@ struct DockerRequest {
   /// What of the host a policy has given leave for.
   var judgedMounts: [MountSpec] {
     guard settings.policy != nil else { return [] }
-    let binds = create.hostConfig.binds.filter(\.isHostPath)
-    return binds.map { MountSpec(.bind, source: $0.source, target: $0.target) }
-      + create.hostConfig.mounts.filter { $0.kind == .bind }
+    return create.hostConfig.mounts.filter { $0.kind == .bind }
   }
 
   /// The components of a path as the engine takes it.

@@ -6,11 +6,6 @@ extension HostConfig {
   /// What a policy makes of a request that it has given leave to: paths are those that were judged, and what was not asked
   /// for is at most its ceiling.
   mutating func govern(_ leave: PolicyLeave) {
-    binds = binds.map { bind in
-      var bind = bind
-      if bind.isHostPath { bind.source = leave.resolved(bind.source) }
-      return bind
-    }
     mounts = mounts.map { mount in
       var mount = mount
       if mount.kind == .bind { mount.source = leave.resolved(mount.source) }

@@ -13,6 +13,8 @@ struct PolicyLeave: Equatable {
   var file: String
   var digest: String
   var paths: [Path] = []
+  /// Where tasks may write on the host: what is below it may become something else at any time.
+  var writablePaths: [String] = []
   var ceilings: [Ceiling: Int64] = [:]
   var defaultResources: Resources?
 
@@ -20,6 +22,7 @@ struct PolicyLeave: Equatable {
     file = policy.file
     digest = policy.digest
     self.paths = paths
+    writablePaths = policy.hostPaths.filter(\.isWritable).map(\.path)
     ceilings = policy.ceilings.mapValues(\.most)
     defaultResources = policy.defaultResources
   }
@@ -34,7 +37,8 @@ struct PolicyLeave: Equatable {
     return JSON(object: [
       ("file", JSON(file)), ("digest", JSON(digest)),
       ("paths", JSON(paths.map { JSON([JSON($0.written), JSON($0.resolved)]) })),
-      ("ceilings", JSON(object: limits)), ("default_resources", defaultResources?.policyJSON),
+      ("writable_paths", JSON(writablePaths.map { JSON($0) })), ("ceilings", JSON(object: limits)),
+      ("default_resources", defaultResources?.policyJSON),
     ])
   }
 
@@ -47,6 +51,7 @@ struct PolicyLeave: Equatable {
       else { return nil }
       paths.append(Path(written: written, resolved: resolved))
     }
+    writablePaths = (json["writable_paths"]?.array ?? []).compactMap(\.string)
     for ceiling in Ceiling.allCases { ceilings[ceiling] = json["ceilings"]?[ceiling.rawValue]?.integer }
     defaultResources = json["default_resources"].flatMap { Resources(policy: $0) }
   }
