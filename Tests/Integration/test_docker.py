@@ -106,6 +106,31 @@ class HostileImages(DockerTestCase):
         self.assert_failed(outcome, "/dev of the container is not the engine's own")
         self.assertFalse(outcome.has_record("forked"), outcome)
 
+    def test_account_files_that_are_no_files_are_not_opened_by_the_engine(self):
+        for name in ("passwd", "group"):
+            place = "etc/" + name
+            for number, (plant, words) in enumerate((
+                    (lambda tar, place=place: tar.fifo(place), "not a regular file"),
+                    (lambda tar, place=place: tar.character_device(place, 1, 5), "not a regular file"),
+                    (lambda tar, place=place: tar.directory(place), "not a regular file"),
+                    (lambda tar, place=place: tar.fifo("pipe").symlink("hop", "pipe").symlink(place, "../hop"),
+                     "not a regular file"),
+                    (lambda tar, place=place: tar.file(place, "#" * ((1 << 20) + 1)), "more than 1048576 bytes"))):
+                image = self.with_engine_image(
+                    name=f"{name}{number}:test", accounts=False, extra=lambda tar, plant=plant: plant(tar.directory("etc")))
+                for options, parameters in (((), ()), (("--no-create-user",), ("tmpfs=/t",))):
+                    with self.subTest(file=name, number=number, options=options):
+                        began = time.monotonic()
+                        outcome = self.run_docker("true", image=image, options=options, parameters=parameters)
+                        self.assert_failed(outcome, f"/{place} of the image cannot be used", words)
+                        self.assertLess(time.monotonic() - began, 20)
+                        self.assertEqual(self.engine.containers(), [])
+        # Links that lead to ordinary files, and nowhere, are none.
+        image = self.with_engine_image(
+            name="linked:test", accounts=False, extra=lambda tar: tar.directory("etc").file(
+                "real", "root:x:0:0:root:/root:/bin/sh\n").symlink("etc/passwd", "/real").symlink("etc/group", "/none"))
+        self.assert_finished(self.run_docker("true", image=image, options=("--no-create-user",)))
+
     def test_variables_of_the_image_reach_its_processes_and_not_init(self):
         # Both runtimes below init would obey the first two, as root.
         variables = ["SWIFT_BACKTRACE=enable=yes,swift-backtrace=/evil", "GLIBC_TUNABLES=glibc.malloc.mmap_max=20",

@@ -114,6 +114,19 @@ class Hung(ProxyTestCase):
         self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
 
 
+    def test_sweep_waits_only_so_long_for_all_containers_together(self):
+        kept = [self.assert_finished(self.run_docker("true", options=("--keep",))) for _ in range(4)]
+        proxy = self.proxy(before=lambda request: "hang" if request.method == "DELETE" else None)
+        began = time.monotonic()
+        done = self.aurora("sweep", "--docker-socket", proxy.socket)
+        self.assertEqual(done.code, 79, done)
+        self.assertLess(time.monotonic() - began, 25)
+        self.assertIn("did not answer for others, and was not asked", done.err)
+        self.assertEqual(len(proxy.seen("DELETE")), 3)
+        self.assertEqual(self.aurora("sweep", "--docker-socket", self.engine.socket).code, 0)
+        self.assertEqual((len(kept), self.engine.containers()), (4, []))
+
+
 class SlowCreation(ProxyTestCase):
     """The engine is asked for a container, and makes it when nobody waits for it any more."""
 

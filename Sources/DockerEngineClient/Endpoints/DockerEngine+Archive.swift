@@ -18,6 +18,8 @@ public struct ContainerPathStatus: Sendable, Equatable {
 
   /// Whether it is a link.
   public var isLink: Bool { mode & 1 << 27 != 0 }
+  /// Whether it is a file with content: no directory, link, device, pipe, socket, character device or anything irregular.
+  public var isRegularFile: Bool { mode & (1 << 31 | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19) == 0 }
 }
 
 extension DockerEngine {

@@ -90,10 +90,17 @@ private struct Sweep {
     }
   }
 
+  /// How long an engine is waited for in vain, for all of its containers together.
+  private static let patience: UInt64 = 15_000_000_000
+  /// Of that for one: an engine can hang at one container and go on with others.
+  private static let patienceForOne: UInt64 = 5_000_000_000
+
   /// Containers of ended tasks of this work directory.
   mutating func docker(_ engine: DockerEngine) {
+    var left = Sweep.patience
     do throws(DockerEngineError) {
-      for container in try engine.listContainers(filters: ["label": [DockerLabels.workDirectory]]) {
+      let listed = try engine.beginList(filters: ["label": [DockerLabels.workDirectory]])
+      for container in try listed.finish(within: .nanoseconds(Int64(left))) {
         // The label may have a spelling that was this directory's at the time.
         guard let id = DockerOwnership.task(container.labels, container.names),
           let work = container.labels[DockerLabels.workDirectory],
@@ -101,10 +108,14 @@ private struct Sweep {
           isOwn(container, id)
         else { continue }
         remove("container \(container.id.short) of \(id)") {
+          guard left > 0 else { return ["the engine did not answer for others, and was not asked"] }
+          let start = Clock.now
           do throws(DockerEngineError) {
-            try engine.removeContainer(container.id, force: true, volumes: true)
+            let limit = min(left, Sweep.patienceForOne)
+            try engine.beginRemove(container.id, force: true, volumes: true).finish(within: .nanoseconds(Int64(limit)))
             return []
           } catch {
+            if case .timeout = error.kind { left -= min(left, Clock.now - start) }
             return error.status == 404 ? [] : [error.description]
           }
         }

@@ -37,52 +37,9 @@ struct DockerAccounts {
     return mounts
   }
 
-  private static let limit = 1 << 20
-
-  /// The content of a file; `nil` when there is none. A link is followed by the engine, inside the image.
+  /// The content of a file; `nil` when there is none.
   private func content(of path: String, in probe: ContainerID) throws(CommandFailure) -> [UInt8]? {
-    do {
-      var about = try engine.pathStatus(in: probe, path: path)
-      var target = path
-      if about.mode & FileMode.link != 0 {
-        target = about.linkTarget
-        about = try engine.pathStatus(in: probe, path: target)
-      }
-      guard about.mode & FileMode.kinds == 0 else { throw unusable(path, "it is not a regular file") }
-      guard about.size <= DockerAccounts.limit else {
-        throw unusable(path, "it has more than \(DockerAccounts.limit) bytes")
-      }
-      let archive = try engine.getArchive(of: target, in: probe)
-      var bytes: [UInt8] = []
-      while let piece = try archive.next() {
-        bytes += piece
-        // The file, its header and those of its attributes.
-        guard bytes.count <= DockerAccounts.limit * 2 else { throw unusable(path, "its archive is too large") }
-      }
-      guard let content = SingleFileArchive.content(bytes) else { throw unusable(path, "its archive cannot be read") }
-      if content.contains(0) { throw unusable(path, "it contains a NUL byte") }
-      return content
-    } catch let error as DockerEngineError {
-      if error.status == 404 { return nil }
-      throw CommandFailure(error)
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(.internalError, "cannot read \(path) of the image: \(error)")
-    }
-  }
-
-  private func unusable(_ path: String, _ why: String) -> CommandFailure {
-    CommandFailure(
-      .failed, "cannot provide the role user: \(path) of the image cannot be used: \(why)",
-      hint: "rebuild the image with an ordinary \(path), or without one")
-  }
-
-  /// Bits of Go's `os.FileMode`, which is what the engine tells.
-  private enum FileMode {
-    static let link: Int64 = 1 << 27
-    /// Directory, link, device, pipe, socket, character device, irregular.
-    static let kinds: Int64 = 1 << 31 | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+    try DockerImageFile(path, in: probe, at: engine)?.content(in: probe, at: engine)
   }
 }
 

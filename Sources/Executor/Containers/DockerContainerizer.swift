@@ -168,7 +168,7 @@ struct DockerContainerizer: Containerizer {
     if request.needsAccountFiles { hostPaths.accounts = try probe.accountFiles(for: identity, in: paths.accounts) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce, signals)
-    try probe.checkMountPoints(of: id, create, own: request.ownMounts(nonce, hostPaths))
+    try probe.checkStart(of: id, create, own: request.ownMounts(nonce, hostPaths))
     let start = try DockerStart(id, at: engine, reception, until: signals)
     try start.begin()
     // While the engine is at it.

@@ -22,13 +22,14 @@ struct DockerProbe {
     }
   }
 
-  /// Nothing is made in what a container has of the host. What is mounted where the engine itself says best, when it has made
-  /// the container and before it starts it.
+  /// What the engine does itself when it starts a container reaches nothing of the host: it makes nothing in what the container
+  /// has of it, and opens ordinary files only. What is mounted where it says best, when it has made the container and before it
+  /// starts it.
   ///
   /// - Parameters:
   ///   - create: what the engine was asked for.
   ///   - own: what of that is the executor's.
-  func checkMountPoints(
+  func checkStart(
     of id: ContainerID, _ create: ContainerCreateRequest, own: [MountSpec]
   ) throws(CommandFailure) {
     let config = create.hostConfig
@@ -39,6 +40,7 @@ struct DockerProbe {
     func check(_ container: ContainerID) throws(CommandFailure) {
       let links = DockerImageLinks(engine, container)
       try points.check { (path) throws(CommandFailure) in try links.link(path) }
+      for path in DockerImageFile.readAtStart { _ = try DockerImageFile(path, in: container, at: engine) }
     }
     // To look into a container the engine mounts in it what it will have. With nothing but what is ours it can be this one.
     if found.count <= own.count, config.tmpfs.isEmpty, config.devices.isEmpty {
