@@ -127,6 +127,37 @@ class Hung(ProxyTestCase):
         self.assertEqual((len(kept), self.engine.containers()), (4, []))
 
 
+class Pulls(ProxyTestCase):
+    """An engine that is asked to pull, and what it is given and says."""
+
+    def pulling(self, image, answer, *options):
+        """Runs a task of an image that the engine lacks; its answer to the pull is one piece of bytes."""
+        proxy = self.proxy()
+        forward = proxy._forward
+
+        def answering(connection, request):
+            if request.is_("POST", "/images/create"):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                                   b"Content-Length: %d\r\n\r\n" % len(answer) + answer)
+            else:
+                forward(connection, request)
+        proxy._forward = answering
+        return proxy, self.through(proxy, "true", image=image, options=options)
+
+    def test_credentials_go_to_the_registry_that_they_are_for(self):
+        answer = json.dumps({"error": "no such image"}).encode() + b"\r\n"
+        auths = {"https://index.docker.io/v1/": {"auth": "aHViOnMzY3IzdA=="}}
+        config = self.host.write("hub.json", json.dumps({"auths": auths}))
+        for image, is_hub in (("team/none:1", True), ("docker.io/none:1", True), ("EVIL/none:1", False),
+                              ("LOCALHOST/none:1", False), ("localhost/none:1", False), ("Hub.docker.io/none:1", False)):
+            with self.subTest(image=image):
+                proxy, outcome = self.pulling(image, answer, "--docker-config", config)
+                self.assert_failed(outcome, "no such image")
+                sent = [line for request in proxy.seen("POST", "/images/create") for line in request.lines
+                        if line.lower().startswith(b"x-registry-auth:")]
+                self.assertEqual(len(sent), 1 if is_hub else 0)
+
+
 class SlowCreation(ProxyTestCase):
     """The engine is asked for a container, and makes it when nobody waits for it any more."""
 

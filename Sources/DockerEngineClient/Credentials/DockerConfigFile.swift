@@ -96,17 +96,17 @@ public struct DockerConfigFile: Sendable {
     return RegistryAuthorization(server: server, secret: .password(user: user, password: password))
   }
 
-  /// The credentials for the registry of an image: from the helper for this registry, else from the general helper,
+  /// The credentials for a registry: from the helper for this registry, else from the general helper,
   /// else from the file itself. `nil` when there are none: the pull is anonymous then.
   /// - Parameters:
-  ///   - reference: `[host[:port]/]name[:tag][@digest]`.
+  ///   - registry: `host[:port]`; `docker.io` for Docker's own.
   ///   - environment: what a helper gets; its `PATH` says where helpers are looked for.
   ///   - limit: how long a helper may take.
   ///   - interrupt: a descriptor; once something can be read from it, a helper is not waited for.
   public func authorization(
-    for reference: String, environment: [String: String], limit: Duration = .seconds(30), interrupt: Int32? = nil
+    for registry: String, environment: [String: String], limit: Duration = .seconds(30), interrupt: Int32? = nil
   ) throws(DockerEngineError) -> RegistryAuthorization? {
-    let server = RegistryName.server(of: reference)
+    let server = RegistryName.server(registry)
     if let helper = helper(for: server) {
       return try CredentialHelper(name: helper, environment: environment).get(
         server, limit: limit, interrupt: interrupt)

@@ -1,20 +1,13 @@
-/// Which registry a reference to an image means, and how credentials for it are filed.
+/// How credentials for a registry are filed.
 public enum RegistryName {
   /// What Docker files the credentials of its own registry under.
   public static let dockerHub = "https://index.docker.io/v1/"
 
-  /// The registry of a reference, as credentials are filed: the first component when it is a host (it has a point or a
-  /// colon, or is `localhost`), Docker's own otherwise.
-  public static func server(of reference: String) -> String {
-    let bytes = Array(reference.utf8)
-    guard let slash = bytes.firstIndex(of: UInt8(ascii: "/")) else { return dockerHub }
-    let host = bytes[..<slash]
-    let isHost =
-      host.contains(UInt8(ascii: ".")) || host.contains(UInt8(ascii: ":")) || host.elementsEqual("localhost".utf8)
-    guard isHost, !host.elementsEqual("docker.io".utf8), !host.elementsEqual("index.docker.io".utf8) else {
-      return dockerHub
-    }
-    return String(decoding: host, as: UTF8.self)
+  /// What credentials are filed under.
+  /// - Parameter registry: `docker.io`, `localhost:5000`; which one a reference to an image means is for its reader to say, so that
+  ///   there is one grammar of references and no other.
+  public static func server(_ registry: String) -> String {
+    registry.utf8.elementsEqual("docker.io".utf8) ? dockerHub : registry
   }
 
   /// Only the host of a server that may be filed as a URL: `https://index.docker.io/v1/` is `index.docker.io`.

@@ -121,6 +121,6 @@ struct DockerImage {
     let path = configFile ?? DockerConfigFile.defaultPath(environment: environment)
     guard let path else { return nil }
     let file = try DockerConfigFile(path: path, mustExist: configFile != nil)
-    return try file.authorization(for: name, environment: environment, interrupt: engine.interrupt)
+    return try file.authorization(for: reference.registry, environment: environment, interrupt: engine.interrupt)
   }
 }
