@@ -255,6 +255,30 @@ func failure(
   }
 }
 
+extension TransportTests {
+  @Test func whatBreaksAtOnceGivesItsErrorToAnEventLoop() throws {
+    let lines = #"{"status":"Pulling","id":"1"}"# + "\r\n" + #"{"error":"manifest unknown"}"# + "\r\n"
+    let engine = try ScriptedEngine.speaking { connection, _ in connection.reply("200 OK", lines) }
+    let pull = try client(engine).pullImage("x")
+    let poller = try Poller()
+    try poller.add(pull.descriptor, token: 1, read: true, write: true)
+    var seen: [String] = []
+    let error = failure { () throws(DockerEngineError) in
+      while !pull.isFinished {
+        pause(milliseconds: 5)
+        // As long as it gives something: after that there is a descriptor, or an end.
+        while case let news = try pull.advance(), !news.isEmpty {
+          seen += news.map(\.status)
+          if pull.descriptor < 0, !pull.isFinished { #expect(pull.deadline == 0, "an error that waits is due") }
+        }
+        #expect(pull.isFinished || pull.descriptor >= 0)
+      }
+    }
+    #expect(seen == ["Pulling"] && error?.engineMessage == "manifest unknown")
+    #expect(pull.isFinished && pull.deadline == nil)
+  }
+}
+
 /// Lets time pass.
 func pause(milliseconds: Int32) {
   _ = try? waitUntilReady(-1, read: true, write: false, timeoutMilliseconds: milliseconds)

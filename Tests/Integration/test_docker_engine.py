@@ -144,6 +144,12 @@ class Pulls(ProxyTestCase):
         proxy._forward = answering
         return proxy, self.through(proxy, "true", image=image, options=options)
 
+    def test_an_error_that_comes_with_what_was_before_it_is_said(self):
+        lines = ({"status": "Pulling", "id": "a"}, {"status": "Downloading", "id": "a"}, {"error": "no space, says the engine"})
+        answer = b"".join(json.dumps(line).encode() + b"\r\n" for line in lines)
+        _, outcome = self.pulling("example.com/none:1", answer)
+        self.assert_failed(outcome, "cannot pull the image example.com/none:1", "no space, says the engine")
+
     def test_credentials_go_to_the_registry_that_they_are_for(self):
         answer = json.dumps({"error": "no such image"}).encode() + b"\r\n"
         auths = {"https://index.docker.io/v1/": {"auth": "aHViOnMzY3IzdA=="}}

@@ -3,7 +3,7 @@ import LinuxKernel
 /// A response that goes on: logs, events, progress, the output of an attached container.
 ///
 /// Blocking: `while let element = try stream.next() { … }`. In an event loop: register `descriptor` for `interest`,
-/// call `advance()` when it is ready or `deadline` has passed, until `isFinished`.
+/// call `advance()` when it is ready or `deadline` has passed, and again as long as it gives something, until `isFinished`.
 public final class EngineStream<Element> {
   private enum State { case opening, open, finished }
 
@@ -30,7 +30,11 @@ public final class EngineStream<Element> {
   /// What to poll it for; may change with each `advance()`.
   public var interest: Readiness { exchange.interest }
   /// When to call `advance()` at the latest, in nanoseconds of CLOCK_BOOTTIME; `nil` when nothing is due.
-  public var deadline: UInt64? { state == .finished ? nil : exchange.deadline }
+  public var deadline: UInt64? {
+    // No descriptor tells of an error that waits.
+    if failure != nil { return 0 }
+    return state == .finished ? nil : exchange.deadline
+  }
   /// The engine has accepted the request: what it does from now on is seen.
   public var isOpen: Bool { state == .open }
   /// The engine has ended the stream in order, and everything that came was given out.

@@ -95,7 +95,11 @@ struct DockerImage {
           stream.cancel()
           throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
         }
-        for progress in try stream.advance() { shown.take(progress) }
+        var news: [EngineProgress]
+        repeat {
+          news = try stream.advance()
+          for progress in news { shown.take(progress) }
+        } while !news.isEmpty
         if !stream.isFinished {
           try poller.modify(stream.descriptor, token: 2, read: true, write: stream.interest.contains(.write))
         }
