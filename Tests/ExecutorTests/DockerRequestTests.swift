@@ -344,18 +344,21 @@ struct DockerPartsTests {
     #expect(cgroups("4:cpu:/\n3:pids:/docker/other\n0::/x/../\(id.text)\n") == [nil, nil])
   }
 
-  @Test func theEnginesFilesAreFoundByTheirDirectory() {
+  @Test func whatAnEngineGivesAContainerIsFoundByItsDirectory() {
     let id = String(repeating: "0f", count: 32)
     let text = """
       10 1 8:1 /var/lib/docker/containers/\(id)/hosts /etc/hosts rw - ext4 x rw
       11 1 8:1 /containers/\(id)/resolv.conf /a\\040b/resolv.conf rw - ext4 x rw
       12 1 8:1 /etc/hostname /etc/hostname rw - ext4 x rw
       13 1 8:1 /containers/\(id)/config.json /x rw - ext4 x rw
+      14 1 8:1 /docker/volumes/\(id)/_data /vol rw - ext4 x rw
+      15 1 8:1 /docker/volumes/name/_data /named rw - ext4 x rw
+      16 1 8:1 /docker/volumes/\(id)/_data/_data /deeper rw - ext4 x rw
 
       """
     let found = EngineFiles.places(mountinfo: Array(text.utf8))
-    #expect(found.map(\.id) == [10, 11])
-    #expect(found.map { String(decoding: $0.place, as: UTF8.self) } == ["/etc/hosts", "/a b/resolv.conf"])
+    #expect(found.map(\.id) == [10, 11, 14])
+    #expect(found.map { String(decoding: $0.place, as: UTF8.self) } == ["/etc/hosts", "/a b/resolv.conf", "/vol"])
   }
 
   @Test func cgroupsOfAProcessAreFoundInBothVersions() throws {

@@ -148,6 +148,33 @@ class DockerDisk(DockerTestCase):
                 self.assert_failed(self.run_docker(
                     write("/etc/" + name, 12) + FOREVER, disk=8 * MIB, role="root"), f"/etc/{name} 12 MiB", reason=REASON)
 
+    def image_with_volume(self):
+        return self.with_engine_image(
+            name="volume:test", config={"Volumes": {"/vol": {}}}, extra=lambda tar: tar.directory("vol", mode=0o777))
+
+    def test_a_volume_of_the_image_counts(self):
+        self.assert_failed(self.run_docker(
+            write("/vol/file", 12) + FOREVER, image=self.image_with_volume(), disk=8 * MIB), "/vol/file 12 MiB", reason=REASON)
+        self.assert_failed(self.run_docker(
+            write("/made/file", 12) + FOREVER, parameters=("volume=/made",), role="root", disk=8 * MIB),
+            "/made/file 12 MiB", reason=REASON)
+
+    def test_a_volume_of_the_image_counts_after_a_takeover(self):
+        task = self.start_docker(
+            "echo up; while [ ! -e go ]; do sleep 0.05; done; " + write("/vol/file", 12) + FOREVER, disk=8 * MIB,
+            image=self.image_with_volume()).wait_log("up")
+        task.kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        task = self.host.start("recover", task.id, task_id=task.id)
+        self.assert_failed(task.wait(), "/vol/file 12 MiB", reason=REASON)
+
+    def test_a_volume_with_a_name_does_not_count(self):
+        self.engine.docker("volume", "create", "named")
+        self.addCleanup(self.engine.docker, "volume", "rm", "named")
+        self.assert_finished(self.run_docker(
+            write("/vol/file", 12) + "sleep 2", parameters=("volume=named:/vol",), role="root", disk=8 * MIB))
+
     def test_the_engines_files_count_after_a_takeover(self):
         task = self.start_docker(
             "echo up; while [ ! -e go ]; do sleep 0.05; done; " + write("/etc/hosts", 12) + FOREVER, disk=8 * MIB,
