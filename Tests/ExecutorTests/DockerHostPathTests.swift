@@ -51,6 +51,27 @@ struct DockerHostPathTests {
     }
   }
 
+  @Test func nothingIsKnownOfADirectoryOfAVolume() throws {
+    func refusal(_ subpath: String) throws -> String? {
+      let text = #"{"Type":"volume","Name":"n","Source":"/usr","Destination":"/v"}"#
+      let found = try ContainerDetails.Mount(JSONFields(parsing: Array(text.utf8)))
+      var create = ContainerCreateRequest(image: "x")
+      var volume = MountSpec(.volume, source: "n", target: "/v")
+      volume.subpath = subpath
+      create.hostConfig.mounts = [volume]
+      create.hostConfig.tmpfs = ["/v/lib": ""]
+      do throws(CommandFailure) {
+        try DockerMountPoints([found], create, own: [], sandbox: "/mnt", writablePaths: [])
+          .check { (_) throws(CommandFailure) in nil }
+        return nil
+      } catch {
+        return error.message
+      }
+    }
+    #expect(try refusal("") == nil)
+    #expect(try refusal("share")?.contains("a directory of the volume n") == true)
+  }
+
   @Test func noMountPointIsWhereTasksMayWriteByAPolicy() throws {
     func refusal(_ source: String, _ target: String, _ writable: [String]) throws -> String? {
       do throws(CommandFailure) {

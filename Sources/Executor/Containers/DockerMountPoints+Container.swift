@@ -89,6 +89,9 @@ extension HostConfig {
     // What is seen from here may be in a mount that it does not have.
     case "bind" where mounts.contains { $0.nonRecursive && DockerRequest.cleaned($0.target) == target }:
       return .unseen("\(mount.source) without what is mounted in it")
+    // The engine says where the volume is, and not which directory of it is mounted.
+    case "volume" where mounts.contains { !$0.subpath.isEmpty && DockerRequest.cleaned($0.target) == target }:
+      return .unseen("a directory of the volume \(mount.name)")
     // One without a name is made for the container. Whose those of another container are is not looked at.
     case "volume" where volumesFrom.isEmpty && !namesVolume(mount.name):
       let hasDriver = mounts.contains {
