@@ -33,7 +33,12 @@ package struct ProcessIdentity: Sendable, Equatable {
     guard bootID == (try ProcessIdentity.currentBootID()) else { return nil }
     let handle: FileDescriptor
     do throws(Errno) { handle = try openProcess(pid) } catch  where error.code == ESRCH { return nil }
-    guard let now = try? ProcessIdentity(pid: pid, pidfd: handle.rawValue), now == self else { return nil }
+    // What cannot be read for want of descriptors or memory says nothing about the process.
+    do throws(Errno) {
+      guard try ProcessIdentity(pid: pid, pidfd: handle.rawValue) == self else { return nil }
+    } catch  where error.code == ENOENT || error.code == ESRCH {
+      return nil
+    }
     return handle
   }
 

@@ -1,15 +1,28 @@
 """Sweeping takes what ended tasks have left, and never anything that a task may still need."""
 
+import glob
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 
-from support import DockerTestCase, ExecutorTestCase, document
-from support.executor import binary
+from support import DockerTestCase, ExecutorTestCase, document, process
+from support.executor import binary, wait_until
 
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
+
+
+def crc32c(data):
+    """As each line of a journal has it."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
 
 
 # Root without the capabilities that pass over permissions.
@@ -97,6 +110,107 @@ class LiveTasks(SweepTestCase):
             pass
         self.assert_failed(self.host.recover(task.id), "exit status 5")
         self.assertFalse(os.path.exists(self.run_path(task)))
+
+
+class DeadTasks(SweepTestCase):
+    """Neither an executor nor an init, and no result."""
+
+    def left_of(self, task):
+        cgroups = [os.path.join(top, "aurora-executor", task.id) for top in glob.glob("/sys/fs/cgroup/*")]
+        return [path for path in (*cgroups, os.path.join(task.directory, "rootfs"), self.run_path(task)) if os.path.exists(path)]
+
+    def start_dead(self, made, *options):
+        task = self.start_task(made, *options).wait_log("up").kill()
+        wait_until(lambda: task.has_record("running"), "it runs")
+        self.die(task)
+        return task
+
+    def die(self, task):
+        pid = task.launched()["pid"]
+        task.kill_init()
+        # Its parent was the executor: whoever is it now takes it from the table.
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}") or open(f"/proc/{pid}/stat").read().split(") ")[1][0] == "Z",
+                   "container-init has ended")
+
+    def test_a_task_whose_init_is_dead_is_lost_and_nothing_of_it_stays(self):
+        task = self.start_dead(document("echo up; exec sleep 1000", image=self.with_busybox()))
+        self.assertNotEqual(self.left_of(task), [])
+        shown = json.loads(self.aurora("ps", "--output", "json").out)
+        self.assertEqual((shown["executor"], shown["container"]), (False, False))
+        for command in (["ps"], ["status", task.id], ["explain", task.id]):
+            self.assertIn("`sweep`", self.aurora(*command).out)
+        only_said = self.sweep("--dry-run")
+        self.assertEqual((only_said[0], only_said[1]), (0, f"{task.id}, whose container-init is dead\n"), only_said)
+        self.assertIn("1 would be removed", only_said[2])
+        self.assertFalse(os.path.exists(task.result_path))
+        done = self.sweep()
+        self.assertEqual((done[0], done[1]), (0, f"{task.id}, whose container-init is dead: TASK_LOST\n"), done)
+        self.assertEqual(task.result["state"], "TASK_LOST")
+        self.assertEqual(self.left_of(task), [])
+        self.assert_nothing_to_sweep()
+        self.assertIn("TASK_LOST", self.aurora("ps").out)
+
+    def test_what_init_wrote_down_counts(self):
+        task = self.start_task(document(process("a", "echo up; exit 3"), process("b", "exec sleep 1000"), max_failures=2))
+        task.wait_log("up", "a").wait_for("ended", process="a").kill()
+        self.die(task)
+        self.assertEqual(self.sweep()[0], 0)
+        self.assertEqual(task.result["state"], "TASK_LOST")
+        self.assert_runs_of(task.result, "a", 3)
+
+    def assert_runs_of(self, result, name, code):
+        self.assertEqual([run.get("exit_code") for run in result["processes"][name]["runs"]], [code])
+
+    def test_one_of_before_a_reboot_is_dead(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up").kill()
+        self.die(task)
+        # As if the number had come to mean another process of another boot.
+        with open("/proc/self/stat", encoding="ascii") as file:
+            start = int(file.read().split(") ")[1].split()[19])
+        self.rewrite(task, boot_id="00000000-0000-0000-0000-000000000000", pid=os.getpid(), start_time=start)
+        self.assertEqual(self.sweep()[0], 0)
+        self.assertEqual(task.result["state"], "TASK_LOST")
+
+    def test_another_process_with_its_number_is_left_alone(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up").kill()
+        self.die(task)
+        bystander = subprocess.Popen(["sleep", "1000"])
+        try:
+            self.rewrite(task, pid=bystander.pid)
+            self.assertEqual(self.sweep()[0], 0)
+            self.assertEqual(task.result["state"], "TASK_LOST")
+            self.assertIsNone(bystander.poll())
+        finally:
+            bystander.kill()
+            bystander.wait()
+
+    def rewrite(self, task, **members):
+        """The record of the launch with other members, and its checksum with them."""
+        lines = []
+        with open(task.journal_path, encoding="utf-8") as file:
+            for line in file:
+                record = json.loads(line)
+                if record["type"] == "launched":
+                    record.update(members)
+                    del record["crc"]
+                    body = json.dumps(record, separators=(",", ":"))[:-1]
+                    line = f'{body},"crc":"{crc32c(body.encode()):08x}"}}\n'
+                lines.append(line)
+        with open(task.journal_path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+
+    def test_what_must_wait_is_named_with_its_remedy(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up").kill()
+        done = self.sweep()
+        self.assertEqual((done[0], done[1]), (0, ""), done)
+        self.assertIn(f"{task.id}: its executor is gone, its processes run; `aurora-executor recover {task.id}`", done[2])
+        self.assert_recovers(task)
+
+    def test_a_kept_one_is_not_kept(self):
+        task = self.start_dead(document("echo up; exec sleep 1000", image=self.with_busybox()), "--keep")
+        done = self.sweep()
+        self.assertEqual(done[0], 0, done)
+        self.assertEqual(self.left_of(task), [])
 
 
 class OneRunDirectory(SweepTestCase):
@@ -266,6 +380,31 @@ class DockerSweeping(DockerTestCase, SweepTestCase):
     def setUp(self):
         super().setUp()
         self.socket = ("--docker-socket", self.engine.socket)
+
+    def test_a_task_whose_init_is_dead_is_lost_and_its_container_goes(self):
+        task = self.start_docker("echo up; exec sleep 1000").wait_log("up").kill()
+        task.kill_init()
+        wait_until(lambda: not self.engine.docker("ps", "--quiet"), "the container has ended")
+        # The engine is the task's own, whether or not this command names one.
+        done = self.sweep()
+        self.assertEqual((done[0], done[1]), (0, f"{task.id}, whose container-init is dead: TASK_LOST\n"), done)
+        self.assertEqual(task.result["state"], "TASK_LOST")
+        self.assertEqual(self.engine.containers(), [])
+        self.assertFalse(os.path.exists(self.run_path(task)))
+
+    def test_what_an_engine_that_is_away_keeps_is_named(self):
+        engine = self.own_engine()
+        self.socket = ("--docker-socket", engine.socket)
+        task = self.start_docker("echo up; exec sleep 1000").wait_log("up").kill()
+        task.kill_init()
+        engine.signal(signal.SIGKILL).wait()
+        done = self.sweep()
+        self.assertEqual(done[0], 79, done)
+        self.assertIn("may be left at the Docker engine", done[2])
+        self.assertEqual(task.result["state"], "TASK_LOST")
+        engine.start()
+        self.assertEqual(self.sweep(*self.socket)[0], 0)
+        self.assertEqual(engine.containers(), [])
 
     def test_containers_of_tasks_that_cannot_be_seen_stay(self):
         task = self.start_docker(UNTIL_GO).wait_log("up")

@@ -49,6 +49,8 @@ struct TaskSummary {
   let hasExecutor: Bool
   /// Whether the task has ended, and its executor could not write its result.
   let lacksResult: Bool
+  /// Of a task that has no executor: whether its container is there, where that can be told.
+  let hasContainer: Bool?
 
   init(_ paths: TaskPaths) {
     self.paths = paths
@@ -62,6 +64,7 @@ struct TaskSummary {
       hasEnded = true
       hasExecutor = false
       lacksResult = false
+      hasContainer = nil
       return
     }
     let journal = try? JournalContents(reading: paths.journal)
@@ -74,12 +77,17 @@ struct TaskSummary {
     hasEnded = false
     hasExecutor = TaskLock.isHeld(paths)
     lacksResult = journal?.finished != nil && !hasExecutor
+    hasContainer = hasExecutor ? nil : journal.flatMap { InitFate($0, paths).hasContainer }
   }
 
   /// What a person should know besides the state.
   var remark: String {
-    if lacksResult { return "its result could not be written; `recover` writes it" }
-    if !hasEnded, !hasExecutor { return "its executor is gone; `recover` goes on with it" }
+    if lacksResult { return "its result could not be written; `recover` or `sweep` writes it" }
+    if !hasEnded, !hasExecutor {
+      return hasContainer == false
+        ? "its executor and its container are gone; `recover` or `sweep` ends it"
+        : "its executor is gone; `recover` goes on with it"
+    }
     return printable(message.utf8.prefix { $0 != UInt8(ascii: "\n") })
   }
 
@@ -88,6 +96,7 @@ struct TaskSummary {
       ("task_id", JSON(paths.taskID)), ("state", JSON(state)), ("role", JSON(role)),
       ("created_at", startedAt.isEmpty ? nil : JSON(startedAt)), ("message", message.isEmpty ? nil : JSON(message)),
       ("ended", JSON(hasEnded)), ("executor", JSON(hasExecutor)),
+      ("container", hasContainer.map { JSON($0) }),
     ])
   }
 }

@@ -34,6 +34,8 @@ enum StatusCommand {
   /// The state of a task that has not ended, in the shape of a result.
   private static func live(_ history: TaskHistory) -> JSON {
     let (state, reason, message) = history.journal.lastUpdate
+    let hasExecutor = TaskLock.isHeld(history.paths)
+    let hasContainer = hasExecutor ? nil : InitFate(history.launched, history.paths).hasContainer
     let result = TaskResult(
       taskID: history.paths.taskID, verdict: Verdict(state: .running, message: ""), containerizer: "", containerID: nil,
       image: nil, plan: nil, role: nil, roleName: history.settings.role, createdAt: history.createdAt, finishedAt: 0,
@@ -42,7 +44,8 @@ enum StatusCommand {
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
       ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
-      ("container_id", history.launched?["container_id"]), ("executor", JSON(TaskLock.isHeld(history.paths))),
+      ("container_id", history.launched?["container_id"]), ("executor", JSON(hasExecutor)),
+      ("container", hasContainer.map { JSON($0) }),
       ("role", JSON(object: [("name", JSON(history.settings.role))])), ("ports", result.json["ports"]),
       ("policy", result.json["policy"]),
       ("created_at", JSON(Clock.timestamp(history.createdAt))), ("processes", result.json["processes"]),
@@ -67,7 +70,7 @@ enum StatusCommand {
         "image", json["image"].map { "\($0["reference"]?.string ?? "") (\($0["digest"]?.string ?? ""))" }),
       field("ports", ports.isEmpty ? nil : ports.joined(separator: ", ")),
       field("created", json["created_at"]?.string), field("finished", json["finished_at"]?.string),
-      json["executor"]?.bool == false ? field("executor", "gone; `recover` goes on with the task") : nil,
+      json["executor"]?.bool == false ? field("executor", abandoned(json["container"]?.bool)) : nil,
     ].compactMap { $0 }
     for note in json["notes"]?.array ?? [] { lines.append("note      \(note.string ?? "")") }
     var rows = [["PROCESS", "STATE", "RUNS", "LAST RUN"]]
@@ -81,6 +84,11 @@ enum StatusCommand {
     for subject in json["health"]?.array ?? [] { lines += ["", health(subject)] }
     lines += ["", "sandbox   \(paths.sandbox)", "logs      \(paths.logs)"]
     return lines.joined(separator: "\n")
+  }
+
+  private static func abandoned(_ hasContainer: Bool?) -> String {
+    hasContainer == false
+      ? "gone, and the container too; `recover` or `sweep` ends the task" : "gone; `recover` goes on with the task"
   }
 
   /// The last checks of a task or of one process, newest first.

@@ -7,7 +7,8 @@ import MesosContainerizer
 /// `sweep`: removes what ended tasks have left, and what they could not take away themselves: an engine was not there,
 /// or the executor was killed.
 ///
-/// A task that has ended has a result. One that has none may be live, or wait to be recovered: it is left alone, and so is
+/// A task that has ended has a result. One that has none and whose container-init is known to be dead is ended first
+/// (`AbandonedTask`). Any other may be live, or wait to be recovered: it is left alone, and so is
 /// whatever may be such a one's: what cannot be looked at, and what does not say that it is of this work directory.
 enum SweepCommand {
   static let command = Command(
@@ -16,8 +17,11 @@ enum SweepCommand {
       DockerOptions.socket,
       Option("--dry-run", "only say what would be removed"),
     ],
-    notes:
-      "Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.",
+    notes: """
+      A task whose executor and container-init are both dead is ended: TASK_LOST, unless what it had to do was done. One
+      that only lacks its executor is named and left to `recover`.
+      Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.
+      """,
     run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
@@ -28,6 +32,7 @@ enum SweepCommand {
       isDryRun: arguments.has("--dry-run"))
     let given = try DockerOptions.socket(arguments)
     let socket = given ?? DockerEngine.Configuration().socketPath
+    sweep.abandoned()
     sweep.native()
     // Nobody who uses no engine shall be told that there is none.
     if given != nil || (try? status(of: socket)) != nil {
@@ -35,6 +40,7 @@ enum SweepCommand {
     }
     sweep.directories()
     sweep.leftovers()
+    for waiting in sweep.waiting { Console.note(waiting) }
     for problem in sweep.problems { Console.warning(problem) }
     Console.note("\(sweep.removed) \(sweep.isDryRun ? "would be removed" : "removed")")
     return sweep.problems.isEmpty ? .finished : .residue
@@ -48,6 +54,8 @@ private struct Sweep {
   let isDryRun: Bool
   var removed = 0
   var problems: [String] = []
+  /// What is left alone, with what is to be done about it.
+  var waiting: [String] = []
 
   /// Whether nothing of this task may be in use any more.
   private func isOver(_ id: String) -> Bool {
@@ -72,6 +80,31 @@ private struct Sweep {
     let found = isDryRun ? [] : body()
     problems += found.map { "\(what): \($0)" }
     if found.isEmpty { removed += 1 }
+  }
+
+  /// Tasks that nobody runs.
+  mutating func abandoned() {
+    for task in AbandonedTask.find(workDirectory, runDirectory) {
+      let id = task.paths.taskID
+      let remedy = "`aurora-executor recover \(id)` goes on with it"
+      switch task.fate {
+      case .notLaunched: waiting.append("\(id): its executor is gone, and nothing of it ran yet; \(remedy)")
+      case .lives: waiting.append("\(id): its executor is gone, its processes run; \(remedy)")
+      case .unknown(let why): waiting.append("\(id): its executor is gone, and it is left alone: \(why)")
+      case .ended where isDryRun:
+        Console.output("\(id), whose container-init is dead")
+        removed += 1
+      case .ended:
+        do throws(CommandFailure) {
+          guard let end = try task.end() else { continue }
+          Console.output("\(id), whose container-init is dead: \(end.state)")
+          problems += end.problems.map { "\(id): \($0)" }
+          removed += 1
+        } catch {
+          problems.append("\(id): its container-init is dead, and it cannot be ended: \(error)")
+        }
+      }
+    }
   }
 
   /// Cgroups of ended tasks of this work directory, with whatever is in them. Those of other work directories are

@@ -153,7 +153,10 @@ enum Explainer {
     case false?: explanation.evidence.append("Its executor is gone, and so is its container")
     case nil: explanation.evidence.append("Its executor is gone")
     }
-    explanation.next = command(known, "recover").map { ["`\($0)` goes on with it"] } ?? []
+    let remedy =
+      known.hasContainer == false
+      ? "ends it, removes what it left and says how it ended; so does `sweep`" : "goes on with it"
+    explanation.next = command(known, "recover").map { ["`\($0)` \(remedy)"] } ?? []
   }
 
   // MARK: Small things

@@ -23,19 +23,7 @@ extension TaskEvidence {
       hasEnded = true
       lacksResult = true
     }
-    // By number and start time: the number alone may be another's by now.
-    if let identity = history.launched.flatMap(ProcessIdentity.init(json:)) {
-      do throws(Errno) {
-        // One that has ended and that nobody has waited for still has its number.
-        if let handle = try identity.open() {
-          hasContainer = !ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 1)
-        } else {
-          hasContainer = false
-        }
-      } catch {
-        hasContainer = nil
-      }
-    }
+    hasContainer = InitFate(history.launched, paths).hasContainer
     initLog = TaskEvidence.tail(paths.initLog)
     health = TaskEvidence.health(paths.health)
     searchPath = history.launched?["path"]?.string

@@ -10,6 +10,8 @@ struct StatusPublisher {
 
   let taskID: String
   let style: Style
+  /// Only warnings are shown: for whoever tells in words of its own.
+  var isSilent = false
   let output: ExecutorOutput
   private let starter: OutputQueue?
 
@@ -43,6 +45,7 @@ struct StatusPublisher {
   func update(_ state: TaskState, reason: String?, message: String?, wall: UInt64 = Clock.wall) {
     let line = Self.json(taskID: taskID, state, reason: reason, message: message, wall: wall).compact
     for status in output.statuses { status.update(line) }
+    if isSilent { return }
     switch style {
     case .json: output.output.update(line)
     case .plain:
@@ -60,7 +63,7 @@ struct StatusPublisher {
 
   /// Something a person wants to know that is no update.
   func note(_ text: String) {
-    if style == .plain { output.errors.note(text) }
+    if style == .plain, !isSilent { output.errors.note(text) }
   }
 
   /// Something that a person should know whatever the style.
