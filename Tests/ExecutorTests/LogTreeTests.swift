@@ -144,7 +144,7 @@ import Testing
     let host = try Host(planted)
     let before = try host.others()
     let output = try ExecutorOutput(statuses: [], updatesOnOutput: false)
-    let follower = try #require(try ConsoleFollower([process], paths: host.paths, output: output, showsAll: true))
+    let follower = try #require(ConsoleFollower([process], paths: host.paths, output: output, showsAll: true))
     let accepted = output.output.accepted
     follower.follow(process, run: 0)
     follower.drain(process: "main", run: 0)

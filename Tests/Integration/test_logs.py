@@ -1,13 +1,14 @@
 """Logs: files, rotation, who may write them, and showing them."""
 
+import ctypes
 import os
 import signal
 import struct
 import subprocess
 import time
 
-from support import ExecutorTestCase, document, process
-from support.executor import wait_until
+from support import ExecutorTestCase, document, need, process
+from support.executor import binary, wait_until
 from support.programs import program
 from support.silent_files import silent_file
 from test_policy import PolicyCase
@@ -653,6 +654,85 @@ class Shown(ExecutorTestCase):
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(numbers[-1], 300)
         self.assertGreater(len(numbers), 150)
+
+
+def inotify_of(pid):
+    """The inotify instances that a process holds."""
+    folder = f"/proc/{pid}/fd"
+    return [name for name in os.listdir(folder) if os.readlink(f"{folder}/{name}") == "anon_inode:inotify"]
+
+
+class WithoutInotify(ExecutorTestCase):
+    """The kernel gives each user some 128 instances, and others may have them all."""
+
+    def setUp(self):
+        super().setUp()
+        with open("/proc/sys/fs/inotify/max_user_instances", encoding="ascii") as file:
+            need(int(file.read()) < 500, "few inotify instances a user")
+        # nobody's: root's are others' as well.
+        self.uid = 65534
+        self.own = self.host.path("own")
+        os.mkdir(self.own)
+        os.chown(self.own, self.uid, self.uid)
+        self.words = [f"--work-dir={self.own}/work", f"--run-dir={self.own}/run"]
+
+    def without(self):
+        """Becomes a user all of whose instances are taken."""
+        os.setgroups([])
+        os.setresgid(self.uid, self.uid, self.uid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        libc = ctypes.CDLL(None)
+        # Not closed by exec: they live as long as the command.
+        while libc.inotify_init1(0) >= 0:
+            pass
+
+    def popen(self, *arguments):
+        return subprocess.Popen(
+            [binary(), *arguments, *self.words], preexec_fn=self.without, close_fds=False, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.host.environment())
+
+    def run_here(self, made, *options):
+        path = self.host.write("t.json", made)
+        done = self.popen("run", "--task", path, "--task-id", "x", *options)
+        out, err = done.communicate(timeout=30)
+        self.assertEqual(done.returncode, 0, err)
+        return out.decode(), err.decode()
+
+    def test_output_is_shown_all_the_same(self):
+        script = "echo first; sleep 0.4; seq 1 2000; sleep 1.5; printf last"
+        expected = ["first", *map(str, range(1, 2001)), "last"]
+        out, err = self.run_here(document(script), "--follow")
+        self.assertEqual(out.splitlines(), ["main | " + line for line in expected])
+        self.assertNotIn("inotify", err)
+        self.words[0] += "2"
+        out, err = self.run_here(document(console("main", script)))
+        self.assertEqual(out.splitlines(), expected)
+        self.assertNotIn("inotify", err)
+
+    def test_logs_are_followed_across_runs_and_rotations(self):
+        script = waiting("go") + "for i in 1 2 3 4 5 6; do seq $((i * 100 - 99)) $((i * 100)); sleep 0.2; done; test $AURORA_RUN = 1"
+        path = self.host.write("t.json", document(rotated("main", script, 4096, 3, max_failures=2)))
+        task = self.popen("run", "--task", path, "--task-id", "x")
+        sandbox = f"{self.own}/work/tasks/x/sandbox"
+        wait_until(lambda: os.path.exists(f"{sandbox}/../logs/main/0/stdout"), "it runs")
+        follower = self.popen("logs", "x", "-f", "--stdout")
+        open(sandbox + "/go", "w", encoding="ascii").close()
+        self.assertEqual(task.wait(30), 0, task.communicate())
+        task.communicate()
+        out, err = follower.communicate(timeout=10)
+        self.assertEqual(follower.returncode, 0, err)
+        self.assertEqual(err, b"")
+        self.assertEqual(out.decode().splitlines(), 2 * list(map(str, range(1, 601))))
+
+    def test_who_shows_nothing_takes_none(self):
+        task = self.start_task(document(waiting("go"))).wait_running()
+        self.assertEqual(inotify_of(task.process.pid), [])
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        self.assert_finished(task.wait())
+        task = self.start_task(document(waiting("go")), "--follow").wait_running()
+        self.assertEqual(len(inotify_of(task.process.pid)), 1)
+        open(task.sandbox + "/go", "w", encoding="ascii").close()
+        self.assert_finished(task.wait())
 
 
 class OnTheConsole(ExecutorTestCase):

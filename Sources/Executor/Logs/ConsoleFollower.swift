@@ -10,11 +10,16 @@ import TaskModel
 final class ConsoleFollower {
   private let paths: TaskPaths
   private let output: ExecutorOutput
-  private let watcher: FileWatcher
+  /// Absent where there is none to be had, and where nothing is shown.
+  private let watcher: FileWatcher?
   private let showsAll: Bool
   private let width: Int
   /// By the number of their watch.
   private var runs: [Int32: FollowedRun] = [:]
+  /// Those that the kernel does not watch: they are looked at now and then.
+  private var unwatched: [FollowedRun] = []
+  private var pause = LookPause()
+  private var nextLook: UInt64 = 0
   /// Runs that have ended, the rest of whose output is being shown, in the order of their ends.
   private var ending: [FollowedRun] = []
   /// Runs that there are no descriptors for. They are shown when there are, or when they end.
@@ -29,15 +34,16 @@ final class ConsoleFollower {
   private static let rest: UInt64 = 1 << 20
 
   /// Nil when nothing is to be shown.
-  init?(_ processes: [ProcessDefinition], paths: TaskPaths, output: ExecutorOutput, showsAll: Bool) throws(Errno) {
+  init?(_ processes: [ProcessDefinition], paths: TaskPaths, output: ExecutorOutput, showsAll: Bool) {
     guard showsAll || processes.contains(where: \.goesToConsole) else { return nil }
     (self.paths, self.output, self.showsAll) = (paths, output, showsAll)
-    watcher = try FileWatcher()
+    watcher = try? FileWatcher()
     // For prefixes of one width.
     width = min(24, processes.map { $0.name.unicodeScalars.count }.max() ?? 0)
   }
 
-  var descriptor: Int32 { watcher.descriptor.rawValue }
+  /// Readable when there is something for `takeEvents`; `nil` where nothing tells, and `timeout` alone says when to go on.
+  var descriptor: Int32? { watcher?.descriptor }
 
   /// Starts showing a run. Its directory exists.
   ///
@@ -54,18 +60,19 @@ final class ConsoleFollower {
   }
 
   /// When to go on with what waits, in milliseconds: at once with what waits for its turn, or when the time of a run that
-  /// has ended is over; nil when nothing waits, or what waits does so for who reads.
+  /// has ended is over, or what nobody watches is to be looked at; nil when nothing waits, or what waits does so for who reads.
   var timeout: Int32? {
     func waitsForItsTurn(_ run: FollowedRun) -> Bool { run.streams.contains { $0.isBehind && $0.queue.isEmpty } }
-    if ending.contains(where: waitsForItsTurn) || runs.values.contains(where: waitsForItsTurn) { return 0 }
-    guard let deadline = ending.compactMap(\.deadline).min() else { return nil }
+    if ending.contains(where: waitsForItsTurn) || live.contains(where: waitsForItsTurn) { return 0 }
+    let look = unwatched.isEmpty ? nil : nextLook
+    guard let deadline = (ending.map(\.deadline) + [look]).compactMap({ $0 }).min() else { return nil }
     let now = Clock.now
     return deadline > now ? Int32(clamping: (deadline - now) / 1_000_000 + 1) : 0
   }
 
   /// Shows what the watched files have got since.
   func takeEvents() {
-    for watch in watcher.takeEvents() { runs[watch]?.streams.forEach { $0.hasNews() } }
+    for watch in watcher?.takeEvents() ?? [] { runs[watch]?.streams.forEach { $0.hasNews() } }
     goOn()
   }
 
@@ -84,12 +91,19 @@ final class ConsoleFollower {
       close(run)
       return true
     }
-    for run in runs.values {
+    let looks = !unwatched.isEmpty && now >= nextLook
+    var foundNews = false
+    if looks { for run in unwatched { run.streams.forEach { $0.hasNews() } } }
+    for run in live {
       for stream in run.streams where stream.isBehind && !taken.contains(ObjectIdentifier(stream.queue)) {
-        stream.goOn()
+        if stream.goOn() { foundNews = true }
       }
       tellMissing(of: run)
       run.note()
+    }
+    if looks {
+      pause.looked(foundNews: foundNews)
+      nextLook = now + pause.nanoseconds
     }
     while let next = waiting.first, begin(next.process, next.run, next.resumes) { waiting.removeFirst() }
   }
@@ -104,9 +118,16 @@ final class ConsoleFollower {
       let (process, run, resumes) = waiting.remove(at: index)
       guard begin(process, run, resumes, isLast: true) else { return leaveOut(process, run) }
     }
-    guard let (watch, run) = runs.first(where: { isMeant($0.value) }) else { return }
-    watcher.unwatch(watch)
-    runs[watch] = nil
+    let run: FollowedRun
+    if let (watch, found) = runs.first(where: { isMeant($0.value) }) {
+      watcher?.unwatch(watch)
+      runs[watch] = nil
+      run = found
+    } else if let index = unwatched.firstIndex(where: isMeant) {
+      run = unwatched.remove(at: index)
+    } else {
+      return
+    }
     run.streams.forEach { $0.hasNews() }
     run.deadline = Clock.now + Self.patience
     ending.append(run)
@@ -117,7 +138,7 @@ final class ConsoleFollower {
 
   /// Shows what is left of everything, as long as its time is not over.
   func finish() {
-    for run in Array(runs.values) { drain(process: run.process.name, run: run.number) }
+    for run in live { drain(process: run.process.name, run: run.number) }
     for run in waiting { drain(process: run.process.name, run: run.run) }
     goOn()
     while !ending.isEmpty {
@@ -128,19 +149,27 @@ final class ConsoleFollower {
 
   // MARK: Runs
 
+  /// Those that have not ended.
+  private var live: [FollowedRun] { unwatched.isEmpty ? Array(runs.values) : runs.values + unwatched }
+
   /// False when it cannot be shown now. Half of the descriptors that the executor may have are left to what the task
   /// needs; runs that have ended, which are soon done with, may take half of those.
   private func begin(_ process: ProcessDefinition, _ run: Int, _ resumes: Bool, isLast: Bool = false) -> Bool {
     let limit = Int(clamping: DescriptorLimit.inherited.hard) / FollowedRun.descriptors
-    guard runs.count + ending.count < (isLast ? limit / 4 * 3 : limit / 2) else { return false }
+    guard runs.count + unwatched.count + ending.count < (isLast ? limit / 4 * 3 : limit / 2) else { return false }
     let name = printable(process.name.utf8)
     let padding = String(repeating: " ", count: max(0, width - name.unicodeScalars.count))
-    guard let directory = tree(process)?.run(process.name, run),
-      let watch = try? watcher.watch(open: directory.rawValue)
-    else { return false }
-    runs[watch] = FollowedRun(
+    guard let directory = tree(process)?.run(process.name, run) else { return false }
+    let watch = watcher.flatMap { try? $0.watch(open: directory.rawValue) }
+    let followed = FollowedRun(
       process, run: run, in: directory, paths: paths, output: output,
       prefix: showsAll ? Array((name + padding + " | ").utf8) : [], resumes: resumes)
+    if let watch {
+      runs[watch] = followed
+    } else {
+      unwatched.append(followed)
+      (pause, nextLook) = (LookPause(), Clock.now)
+    }
     return true
   }
 

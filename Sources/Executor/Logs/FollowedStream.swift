@@ -31,17 +31,20 @@ final class FollowedStream {
   func hasNews() { isBehind = true }
 
   /// Reads while all is taken. What lies in the log needs no memory.
-  func goOn() {
+  ///
+  /// - Returns: whether anything was read.
+  @discardableResult func goOn() -> Bool {
     var taken = 0
     defer { missing += log.takeMissing() }
     while queue.isEmpty, taken < Self.turn {
       guard let bytes = log.read(upTo: Self.piece) else {
         isBehind = false
-        return
+        break
       }
       taken += bytes.count
       show(bytes)
     }
+    return taken > 0
   }
 
   /// Shows a last line that has no end.

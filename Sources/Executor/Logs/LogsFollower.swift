@@ -7,8 +7,12 @@ final class LogsFollower {
   private let shown: ShownLogs
   private let merge: LogMerge
   private let printer: LogPrinter
-  private let watcher: FileWatcher
+  /// Absent where there is none to be had.
+  private let watcher: FileWatcher?
   private var watches: [Place: Int32] = [:]
+  /// Something happens that nobody is told of.
+  private var isBlind: Bool
+  private var pause = LookPause()
 
   /// A directory in which something can happen.
   private enum Place: Hashable {
@@ -22,15 +26,16 @@ final class LogsFollower {
     case files = 1, reader
   }
 
-  init(_ shown: ShownLogs, _ merge: LogMerge, _ printer: LogPrinter) throws(CommandFailure) {
+  init(_ shown: ShownLogs, _ merge: LogMerge, _ printer: LogPrinter) {
     (self.shown, self.merge, self.printer) = (shown, merge, printer)
-    do throws(Errno) { watcher = try FileWatcher() } catch { throw Self.failure(error) }
+    watcher = try? FileWatcher()
+    isBlind = watcher == nil
   }
 
   func run() throws(CommandFailure) -> ExitCode {
     do throws(Errno) {
       let poller = try Poller()
-      try poller.add(watcher.descriptor.rawValue, token: Source.files.rawValue)
+      if let watcher { try poller.add(watcher.descriptor, token: Source.files.rawValue) }
       // Tells when nobody reads any more; a file or /dev/null cannot be polled, and needs not.
       try? poller.add(1, token: Source.reader.rawValue, read: false, write: false)
       while true {
@@ -38,7 +43,7 @@ final class LogsFollower {
         let isOver = hasEnded() || (!merge.logs.isEmpty && merge.logs.allSatisfy(\.isOver))
         takeNewProcesses()
         watchRuns()
-        show()
+        pause.looked(foundNews: show())
         if isOver || printer.isClosed {
           for log in merge.logs { log.holdsPartial = false }
           show()
@@ -46,22 +51,24 @@ final class LogsFollower {
           return shown.exitCode
         }
         // The end of an executor makes no event here, so that is looked for now and then.
-        for event in try poller.wait(timeoutMilliseconds: 1000) where event.token == Source.reader.rawValue {
+        let milliseconds = isBlind ? pause.milliseconds : 1000
+        for event in try poller.wait(timeoutMilliseconds: milliseconds) where event.token == Source.reader.rawValue {
           if event.hangup { return shown.exitCode }
         }
-        _ = watcher.takeEvents()
+        _ = watcher?.takeEvents()
       }
     } catch {
-      throw Self.failure(error)
+      throw CommandFailure(.internalError, "cannot follow the logs: \(error)")
     }
   }
 
-  private static func failure(_ error: Errno) -> CommandFailure {
-    CommandFailure(.internalError, "cannot follow the logs: \(error)")
-  }
-
-  private func show() {
-    while !printer.isClosed, let (log, line) = merge.next() { printer.print(line, of: log) }
+  /// - Returns: whether there was anything to show.
+  @discardableResult private func show() -> Bool {
+    var foundNews = false
+    while !printer.isClosed, let (log, line) = merge.next() {
+      printer.print(line, of: log)
+      foundNews = true
+    }
     printer.flush()
     for log in merge.logs {
       let (isCut, missing) = (log.takeCut(), log.takeMissing())
@@ -73,6 +80,7 @@ final class LogsFollower {
         "\(log.process) \(log.stream): \(missing) bytes were \(isCut ? "cut off" : "rotated away") before they could be "
           + "shown")
     }
+    return foundNews
   }
 
   /// The result is there; or nobody runs the task, neither an executor nor its init.
@@ -101,19 +109,26 @@ final class LogsFollower {
       if let run = log.run { wanted.insert(.run(log.process, run)) }
     }
     for (place, watch) in watches where !wanted.contains(place) {
-      watcher.unwatch(watch)
+      watcher?.unwatch(watch)
       watches[place] = nil
     }
-    for place in wanted where watches[place] == nil { watches[place] = watch(place) }
+    guard let watcher else { return }
+    isBlind = false
+    for place in wanted where watches[place] == nil {
+      do throws(Errno) { watches[place] = try watch(place, watcher) } catch  where error.code == ENOENT {} catch {
+        isBlind = true
+      }
+    }
   }
 
-  private func watch(_ place: Place) -> Int32? {
+  /// `nil` when there is no such place yet.
+  private func watch(_ place: Place, _ watcher: FileWatcher) throws(Errno) -> Int32? {
     let directory: SharedDescriptor?
     switch place {
-    case .path(let path): return try? watcher.watch(path)
+    case .path(let path): return try watcher.watch(path)
     case .process(let name): directory = shown.tree?.process(name)
     case .run(let name, let run): directory = shown.tree?.run(name, run)
     }
-    return directory.flatMap { try? watcher.watch(open: $0.rawValue) }
+    return try directory.map { (found) throws(Errno) in try watcher.watch(open: found.rawValue) }
   }
 }

@@ -252,7 +252,11 @@ struct TaskRun {
       hasImage: containerizer.imageName != nil, outcome: outcome)
     let supervisor: TaskSupervisor
     do throws(Errno) {
-      let follower = follower(context.task.processes)
+      // A detached executor shows nothing: its standard error is `executor.log`, its own word, which nobody bounds.
+      let follower =
+        isDetached
+        ? nil
+        : ConsoleFollower(context.task.processes, paths: paths, output: publisher.output, showsAll: follows)
       supervisor = try TaskSupervisor(
         machine: machine, isTakeover: resuming, notes: context.notes, outOfMemoryKills: context.outOfMemoryKills,
         container: container,
@@ -279,19 +283,6 @@ struct TaskRun {
     }
     (context.machine, context.notes) = (supervisor.machine, supervisor.notes)
     return try conclude(context, verdict, container: container, containerizer: containerizer, problems: [])
-  }
-
-  /// What shows the processes' output. A task runs without it, too, where it cannot be had.
-  ///
-  /// A detached executor has none: its standard error is `executor.log`, which is its own word and which nobody bounds.
-  private func follower(_ processes: [ProcessDefinition]) -> ConsoleFollower? {
-    guard !isDetached else { return nil }
-    do throws(Errno) {
-      return try ConsoleFollower(processes, paths: paths, output: publisher.output, showsAll: follows)
-    } catch {
-      publisher.warning("the processes' output cannot be shown: \(error)")
-      return nil
-    }
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.

@@ -123,7 +123,7 @@ final class TaskSupervisor {
     try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
     try poller.add(logKeeper.descriptor, token: Source.logRoom.rawValue)
-    if let follower { try poller.add(follower.descriptor, token: Source.logs.rawValue) }
+    if let watched = follower?.descriptor { try poller.add(watched, token: Source.logs.rawValue) }
     try poller.add(publisher.output.descriptor, token: Source.output.rawValue)
     for (index, monitor) in self.monitors.enumerated() {
       try poller.add(monitor.descriptor, token: Source.monitors.rawValue + UInt64(index))
