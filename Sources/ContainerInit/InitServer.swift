@@ -7,7 +7,7 @@ import LinuxKernel
 /// One thread, one poller. It keeps on when the executor goes away, and tells the next one what it missed.
 final class InitServer {
   private enum Source {
-    case listener, signals, drainTimer, strayTimer, workTimer
+    case listener, entrance, signals, drainTimer, strayTimer, workTimer
     case connection(InitChannel)
     case failure(Run)
     case log(Run, LogPump)
@@ -17,7 +17,8 @@ final class InitServer {
   private let tree: ProcessTree
   private let exits: ExitFile
   private let poller: Poller
-  private let listener: SharedDescriptor
+  private var listener: (socket: SharedDescriptor, token: UInt64)
+  private let entrance: InitEntrance
   private let signals: FileDescriptor
   private let drainTimer: TimerDescriptor
   private let strayTimer: TimerDescriptor
@@ -60,7 +61,8 @@ final class InitServer {
     self.tree = tree
     self.exits = ExitFile(exits)
     CurrentProcess.ignoreFileSizeSignal()
-    self.listener = listener
+    self.listener = (listener, 0)
+    entrance = try InitEntrance()
     poller = try Poller()
     // In a pid namespace that others share, any of them would end it.
     SignalDispositions.ignoreOthers(than: [SIGTERM, SIGINT])
@@ -71,7 +73,8 @@ final class InitServer {
     null = SharedDescriptor(try Child.openNull(O_WRONLY))
     spare = SharedDescriptor(try null.descriptor.duplicate())
     try listener.descriptor.setNonBlocking(true)
-    _ = try watch(listener.rawValue, .listener)
+    self.listener.token = try watch(listener.rawValue, .listener)
+    _ = try watch(entrance.channel.socket.rawValue, .entrance)
     _ = try watch(signals.rawValue, .signals)
     _ = try watch(drainTimer.descriptor.rawValue, .drainTimer)
     _ = try watch(strayTimer.descriptor.rawValue, .strayTimer)
@@ -86,6 +89,7 @@ final class InitServer {
         guard let source = sources[event.token] else { continue }
         switch source {
         case .listener: try accept()
+        case .entrance: serveEntrance()
         case .signals: takeSignals()
         case .drainTimer:
           drainTimer.acknowledge()
@@ -135,14 +139,29 @@ final class InitServer {
   /// alone it would wake us for ever.
   private func nextConnection() throws(Errno) -> FileDescriptor? {
     do throws(Errno) {
-      return try UnixSocket.accept(listener.descriptor)
+      return try UnixSocket.accept(listener.socket.descriptor)
     } catch {
       guard [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error.code) else { throw error }
       spare = nil
-      _ = try? UnixSocket.accept(listener.descriptor)?.rawValue
+      _ = try? UnixSocket.accept(listener.socket.descriptor)?.rawValue
       spare = try? SharedDescriptor(null.descriptor.duplicate())
       return nil
     }
+  }
+
+  private func serveEntrance() {
+    while case .message(.listen, let descriptors)? = try? entrance.channel.receive(InitRequest.self) {
+      listen(on: descriptors)
+    }
+  }
+
+  /// Takes the connections of another socket from now on. Those that there are stay.
+  private func listen(on descriptors: [SharedDescriptor]) {
+    guard let socket = descriptors.first, (try? socket.descriptor.setNonBlocking(true)) != nil,
+      let token = try? watch(socket.rawValue, .listener)
+    else { return }
+    unwatch(listener.socket.rawValue, token: listener.token)
+    listener = (socket, token)
   }
 
   private func serve(_ channel: InitChannel, token: UInt64, writable: Bool) {
@@ -236,6 +255,7 @@ final class InitServer {
     case .killCommand(let id):
       let command = alive.values.first { $0.command?.id == id && $0.command?.channel === channel }
       if let command { Children.signalGroup(command.pid, SIGKILL) }
+    case .listen: listen(on: descriptors)
     case .unknown: break
     }
   }

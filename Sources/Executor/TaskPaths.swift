@@ -67,14 +67,15 @@ struct TaskPaths: Sendable {
   var console: String { run + "/console" }
   var shown: String { run + "/shown" }
 
-  /// With the run directory in which the task was launched, where that is written down and still there: a command line may
-  /// name another.
+  /// With the run directory in which the task was launched, where that is written down: a command line may name another. That
+  /// one is meant where it has been moved to, which is where the task has its directory.
   var launched: TaskPaths {
     guard let first = (try? JournalContents(reading: journal))?.records.first,
       let recorded = first.json["run_directory"]?.string
     else { return self }
     let found = TaskPaths(workDirectory: workDirectory, runDirectory: recorded, taskID: taskID)
-    return (try? status(of: found.run)) == nil ? self : found
+    func isThere(_ path: String) -> Bool { (try? status(of: path)) != nil }
+    return isThere(found.run) || (!isThere(run) && isThere(found.runDirectory)) ? found : self
   }
 
   static let outcomeName = ".outcome.json"

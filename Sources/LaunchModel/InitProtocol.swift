@@ -15,6 +15,7 @@
 //   killAll ----------------------------------> SIGKILL to everything else
 //   <------------------------------- allGone
 //   shutdown ---------------------------------> init exits
+//   listen + a listening socket --------------> in place of the one that nothing leads to any more
 //
 // and beside the task's processes, for health checks:
 //
@@ -90,6 +91,8 @@ package enum InitRequest: Sendable, Hashable, WireValue {
   /// `process` and `run` of the specification mean nothing.
   case execute(UInt32, ProcessSpec)
   case killCommand(UInt32)
+  /// The socket comes with it.
+  case listen
   /// Of a newer executor.
   case unknown(UInt8)
 
@@ -106,6 +109,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.bool())
     case 9: self = .execute(try reader.integer(), try reader.value())
     case 10: self = .killCommand(try reader.integer())
+    case 11: self = .listen
     case let other: self = .unknown(other)
     }
   }
@@ -143,6 +147,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case .killCommand(let id):
       writer.put(UInt8(10))
       writer.put(id)
+    case .listen: writer.put(UInt8(11))
     case .unknown(let number): writer.put(number)
     }
   }

@@ -80,6 +80,9 @@ package func status(of descriptor: Int32) throws(Errno) -> FileStatus {
   try status(of: [UInt8](), at: descriptor, followLinks: false, empty: true)
 }
 
+/// Whether nothing has the name of an open file or directory any more.
+package func isRemoved(_ descriptor: Int32) -> Bool { (try? status(of: descriptor))?.links == 0 }
+
 /// The status of a path relative to `directory`. Does not follow a link at its end unless asked.
 ///
 /// - Parameter asksOthers: whether a file system of another host may ask that one, and wait for it.

@@ -90,6 +90,11 @@ package enum ProcessHandle {
     return signaled == 0 ? .exited(status) : .signaled(status)
   }
 
+  /// A copy of a descriptor that the process has open (pidfd_getfd(2)), for who may trace it.
+  package static func copy(_ number: Int32, from pidfd: Int32) throws(Errno) -> FileDescriptor {
+    FileDescriptor(owning: try retrying("pidfd_getfd") { ax_pidfd_getfd(pidfd, number) })
+  }
+
   /// Reaps an ended child through its handle; a process that is not our child is left to its parent.
   package static func reap(_ pidfd: Int32) {
     var info = siginfo_t()

@@ -81,6 +81,19 @@ package enum UnixSocket {
     return DescriptorPair(numbers)
   }
 
+  /// Whether a socket, of whatever kind, is one of a pair for sequenced packets that the process has made for itself: it is its
+  /// own peer.
+  package static func isOwnPair(_ socket: borrowing FileDescriptor, of pid: Int32) -> Bool {
+    guard (try? peer(of: socket))?.pid == pid else { return false }
+    return option(SO_TYPE, of: socket) == Kind.sequencedPackets.rawValue && option(SO_ACCEPTCONN, of: socket) == 0
+  }
+
+  private static func option(_ name: Int32, of socket: borrowing FileDescriptor) -> Int32? {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(socket.rawValue, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+  }
+
   package static func peer(of socket: borrowing FileDescriptor) throws(Errno) -> Peer {
     var credentials = ucred()
     var length = socklen_t(MemoryLayout<ucred>.size)

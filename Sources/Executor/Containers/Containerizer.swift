@@ -33,10 +33,10 @@ protocol Containerizer {
   /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container
 
-  /// Finds the container that an executor before us launched, by what it wrote into the journal and of the launch. `nil`
-  /// when it is gone. One that lives and cannot be spoken with is an error: it is left as it is. The image is known
-  /// afterwards; `provision` need not have been called.
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> (any Container)?
+  /// Finds the container that an executor before us launched, by what it wrote into the journal and of the launch. One that
+  /// lives and cannot be spoken with is an error: it is left as it is. The image is known afterwards; `provision` need not
+  /// have been called.
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption
 
   /// After a provision or a launch that failed: removes what that made, and nothing else.
   func abandon() -> [String]
@@ -44,6 +44,13 @@ protocol Containerizer {
   /// Ends whatever of the container is still there, whether or not it was ever launched, and removes it unless it is to be
   /// kept.
   func removeRemains(keeping: Bool) -> [String]
+}
+
+/// What there is of a container that another executor launched.
+enum Adoption {
+  case container(any Container)
+  /// Nothing that could be gone on with: why.
+  case gone(String)
 }
 
 /// An image as a result names it.

@@ -246,22 +246,27 @@ struct DockerContainerizer: Containerizer {
 
   // MARK: Afterwards
 
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> (any Container)? {
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption {
     guard let identity = ProcessIdentity(json: launched),
       let id = launched["container_id"]?.string.flatMap(ContainerID.init), let image = record.image
     else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
     recorded = id
     self.image = image
-    guard let found = try LivingInit.find(identity, paths) else { return nil }
+    let found: LivingInit
+    switch try LivingInit.find(identity, paths) {
+    case .gone(let why): return .gone(why)
+    case .living(let living): found = living
+    }
     guard let nonce = knownNonce else {
       throw CommandFailure(
         .internalError, "\(paths.containerNonce) is gone: nothing says that the container \(id.short) is the task's",
         hint: "`docker inspect \(id.short)` shows whose it is; `docker rm -f -v \(id.short)` ends and removes it, and "
           + "`recover` then says how the task ended")
     }
-    return EngineContainer(
-      record.plan, found.client, found.process, identity, id, image, start: nil, engine: advisor,
-      removal: removal(nonce))
+    return .container(
+      EngineContainer(
+        record.plan, found.client, found.process, identity, id, image, start: nil, engine: advisor,
+        removal: removal(nonce)))
   }
 
   func abandon() -> [String] { removeRemains(keeping: keeps) }

@@ -242,15 +242,19 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> (any Container)? {
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption {
     guard let identity = ProcessIdentity(json: launched) else {
       throw CommandFailure(.internalError, "the journal does not say which process container-init was")
     }
     image = record.image
-    guard let found = try LivingInit.find(identity, paths) else { return nil }
-    return NativeContainer(
-      record.plan, found.process, identity, found.client, paths: paths, launcher: launcher,
-      keeps: settings.keepsContainer)
+    switch try LivingInit.find(identity, paths) {
+    case .gone(let why): return .gone(why)
+    case .living(let found):
+      return .container(
+        NativeContainer(
+          record.plan, found.process, identity, found.client, paths: paths, launcher: launcher,
+          keeps: settings.keepsContainer))
+    }
   }
 
   /// A launch undoes itself; what provisioning made is the writable layer.

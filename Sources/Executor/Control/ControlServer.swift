@@ -20,7 +20,7 @@ final class ControlServer {
   }
 
   private let path: String
-  private let listener: SharedDescriptor
+  private var listener: SharedDescriptor
   private let poller: Poller
   private var connections: [UInt64: Connection] = [:]
   private var nextToken: UInt64 = 1
@@ -32,11 +32,24 @@ final class ControlServer {
   /// Listens, in place of what an executor before this one has left.
   init(_ paths: TaskPaths) throws(Errno) {
     path = paths.executorSocket
-    do throws(Errno) { try removeFile(path) } catch  where error.code == ENOENT {}
-    listener = SharedDescriptor(try UnixSocket.listen(path, kind: .stream))
-    try listener.descriptor.setNonBlocking(true)
+    listener = try Self.makeListener(path)
     poller = try Poller()
     try poller.add(listener.rawValue, token: Self.listenerToken)
+  }
+
+  /// Listens anew, at the same path, when somebody has removed the socket. Connections that there are stay.
+  func listenAnew() throws(Errno) {
+    let made = try Self.makeListener(path)
+    try poller.remove(listener.rawValue)
+    listener = made
+    try poller.add(listener.rawValue, token: Self.listenerToken)
+  }
+
+  private static func makeListener(_ path: String) throws(Errno) -> SharedDescriptor {
+    do throws(Errno) { try removeFile(path) } catch  where error.code == ENOENT {}
+    let listener = SharedDescriptor(try UnixSocket.listen(path, kind: .stream))
+    try listener.descriptor.setNonBlocking(true)
+    return listener
   }
 
   /// Readable when somebody asks.

@@ -175,7 +175,7 @@ final class ConsoleFollower {
 
   private func tree(_ process: ProcessDefinition) -> LogTree? {
     let isConsole = process.logger?.destination == .console
-    if let opened = trees[isConsole] { return opened }
+    if let opened = trees[isConsole], !opened.isRemoved { return opened }
     let errors = output.errors
     trees[isConsole] = try? LogTree(of: process, paths) { errors.note("warning: \($0)") }
     return trees[isConsole]

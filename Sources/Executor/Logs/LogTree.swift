@@ -25,6 +25,9 @@ final class LogTree {
     root = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
   }
 
+  /// Whether it was removed since it was opened.
+  var isRemoved: Bool { LinuxKernel.isRemoved(root.rawValue) }
+
   /// A directory by its name in another: no link, and nothing that another name leads to.
   static func open(_ name: String, in directory: Int32) throws(Errno) -> FileDescriptor {
     guard !name.utf8.contains(UInt8(ascii: "/")), name != "..", name != "." else {

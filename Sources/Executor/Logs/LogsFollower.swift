@@ -1,6 +1,6 @@
 import Glibc
-import ContainerInit
 import LinuxKernel
+import StrictJSON
 
 /// `logs -f`: shows what the processes of a task write until it has ended, also of runs and processes that begin later.
 final class LogsFollower {
@@ -13,6 +13,8 @@ final class LogsFollower {
   /// Something happens that nobody is told of.
   private var isBlind: Bool
   private var pause = LookPause()
+  /// The journal's record of init.
+  private var launched: JSON?
 
   /// A directory in which something can happen.
   private enum Place: Hashable {
@@ -86,7 +88,11 @@ final class LogsFollower {
   /// The result is there; or nobody runs the task, neither an executor nor its init.
   private func hasEnded() -> Bool {
     if (try? status(of: shown.paths.result)) != nil { return true }
-    return !TaskLock.isHeld(shown.paths) && (try? InitClient(connectingTo: shown.paths.controlSocket)) == nil
+    guard !TaskLock.isHeld(shown.paths) else { return false }
+    if launched != nil, InitFate(launched, shown.paths) == .lives { return false }
+    // Another executor may have launched it since.
+    launched = (try? JournalContents(reading: shown.paths.journal))?.launched
+    return [.ended, .notLaunched].contains(InitFate(launched, shown.paths))
   }
 
   private func takeNewProcesses() {

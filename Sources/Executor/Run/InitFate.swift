@@ -37,7 +37,7 @@ enum InitFate: Equatable {
 
   /// By what a journal says that was read.
   init(_ journal: JournalContents, _ paths: TaskPaths) {
-    self.init(journal.records.last { $0.type == "launched" }?.json, paths)
+    self.init(journal.launched, paths)
   }
 
   /// Whether its container is there; `nil` when there was none, or it cannot be told.
@@ -53,4 +53,9 @@ enum InitFate: Equatable {
   private static func isListening(_ paths: TaskPaths) -> Bool {
     (try? UnixSocket.connect(paths.controlSocket, kind: .sequencedPackets)) != nil
   }
+}
+
+extension JournalContents {
+  /// The record of the last launch.
+  var launched: JSON? { records.last { $0.type == "launched" }?.json }
 }

@@ -21,7 +21,7 @@ final class LogRoots {
 
   /// The directory of all logs, or that of what waits to be shown.
   func directory(isConsole: Bool) throws(Errno) -> SharedDescriptor {
-    if let opened = isConsole ? console : logs { return opened }
+    if let opened = isConsole ? console : logs, !isConsole || !isRemoved(opened.rawValue) { return opened }
     let path = isConsole ? paths.console : paths.logs
     if isConsole { try makeDirectories(path, mode: 0o700) }
     let opened = SharedDescriptor(

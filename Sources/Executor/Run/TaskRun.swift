@@ -160,9 +160,9 @@ struct TaskRun {
     if let record { identity = record.plan.restrictions.identity } else { identity = try Role.identity(settings.role) }
     var containerizer = try makeContainerizer(history.task, identity, record)
     // Before anything is written: a container that this executor cannot speak with is left as it is.
-    var container: (any Container)?
+    var adoption: Adoption?
     if let launched = history.launched, let record {
-      do throws(CommandFailure) { container = try containerizer.adopt(launched, record) } catch {
+      do throws(CommandFailure) { adoption = try containerizer.adopt(launched, record) } catch {
         // Decided already: what is left is to take it down.
         guard history.verdict != nil else { throw error }
       }
@@ -188,10 +188,13 @@ struct TaskRun {
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if let verdict = history.verdict {
       context.machine = history.machine
+      var container: (any Container)?
+      if case .container(let found) = adoption { container = found }
       return try conclude(
         context, verdict, container: container, containerizer: containerizer, problems: [])
     }
-    guard record != nil else {
+    switch adoption {
+    case nil:
       // No process of the task was ever started: the launch is void and is done anew.
       _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
       try paths.renewSandbox()
@@ -204,19 +207,19 @@ struct TaskRun {
         return try concludeFailedLaunch(context, error)
       }
       return try supervise(context, newMachine(history.task), started, resuming: false)
+    case .gone(let why)?:
+      return try lost(context, history, containerizer, why)
+    case .container(let container)?:
+      publisher.tookOver()
+      let started = Started(container: container, containerizer: containerizer)
+      return try supervise(context, history.machine, started, resuming: true)
     }
-    guard let container else {
-      return try lost(context, history, containerizer)
-    }
-    publisher.tookOver()
-    let started = Started(container: container, containerizer: containerizer)
-    return try supervise(context, history.machine, started, resuming: true)
   }
 
   /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.
-  private func lost(_ context: Context, _ history: TaskHistory, _ containerizer: any Containerizer)
-    throws(CommandFailure) -> ExitCode
-  {
+  private func lost(
+    _ context: Context, _ history: TaskHistory, _ containerizer: any Containerizer, _ why: String
+  ) throws(CommandFailure) -> ExitCode {
     var machine = history.machine
     var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
       let outcome: RunOutcome =
@@ -224,7 +227,7 @@ struct TaskRun {
         ?? ExitStatus(waitStatus: exit.waitStatus).outcome
       return .ended(process: exit.key.process, run: Int(exit.key.run), outcome)
     }
-    events.append(.containerLost("container-init was gone when the task was recovered"))
+    events.append(.containerLost(why))
     var verdict: Verdict?
     for event in events {
       let (type, members) = event.journalForm
@@ -235,7 +238,7 @@ struct TaskRun {
     var context = context
     context.machine = machine
     return try conclude(
-      context, verdict ?? Verdict(state: .lost, message: "container-init was gone"), container: nil,
+      context, verdict ?? Verdict(state: .lost, message: why), container: nil,
       problems: problems)
   }
 
@@ -289,14 +292,15 @@ struct TaskRun {
   private func monitors(
     _ context: Context, _ machine: TaskMachine, _ container: any Container, isNew: Bool
   ) throws(Errno) -> [any TaskMonitor] {
+    let keeper = try RunDirectoryKeeper(paths, container.client, context.control, warn: publisher.warning)
     guard machine.verdict == nil else {
       // Final processes run, or are to.
       try? context.diskQuota?.loosen()
-      return []
+      return [keeper]
     }
     let disk = try DiskLimit.monitor(
       context.task, settings, context.diskQuota, paths, container, isNew: isNew, warn: publisher.note)
-    return [disk].compactMap { $0 }
+    return [keeper] + [disk].compactMap { $0 }
   }
 
   // MARK: The end

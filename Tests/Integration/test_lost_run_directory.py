@@ -1,0 +1,150 @@
+"""Somebody removes a task's run directory, as cleaners of temporary files do: the task goes on and can be taken over."""
+
+import os
+import shutil
+import subprocess
+import time
+
+from support import DockerTestCase, ExecutorTestCase, document, process
+from support.executor import binary, wait_until
+
+UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
+
+
+class LostRunDirectory:
+    def remove(self, task):
+        shutil.rmtree(self.run_path(task))
+
+    def run_path(self, task):
+        return os.path.join(self.host.run_directory, task.id)
+
+    def let_go(self, task):
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+
+    def begin(self, made):
+        raise NotImplementedError
+
+    def test_without_an_executor_the_task_is_taken_over_all_the_same(self):
+        task = self.begin(document(UNTIL_GO)).wait_log("up")
+        self.remove(task)
+        task.kill()
+        self.assertIn("recover", self.aurora("ps").out)
+        self.assertIn(f"recover {task.id}", self.host.aurora("sweep").err)
+        rest = self.host.start("recover", task.id, task_id=task.id)
+        rest.wait_for("resumed")
+        # And again: what it has made serves the next one too.
+        rest.kill()
+        self.let_go(task)
+        outcome = self.host.recover(task.id)
+        self.assert_failed(outcome, "exit status 5")
+        self.assertEqual(outcome.out(), "up\ndone\n")
+        self.assertFalse(os.path.exists(self.run_path(task)))
+
+    def test_it_is_made_anew_while_the_task_runs(self):
+        task = self.begin(document(UNTIL_GO)).wait_log("up")
+        self.remove(task)
+        wait_until(lambda: os.path.exists(self.run_path(task) + "/executor.sock"), "it is made anew", 40)
+        self.assertEqual(os.readlink(self.run_path(task) + "/work-dir"), self.host.work)
+        # Both sockets lead somewhere: `recover` connects to init, `stop` to the executor.
+        task.kill()
+        rest = self.host.start("recover", task.id, task_id=task.id)
+        rest.wait_for("resumed")
+        stopped = self.aurora("stop", task.id)
+        self.assertEqual(stopped.code, 0, stopped)
+        self.assertIn("TASK_KILLED", stopped.out)
+        self.assertIn("made anew", task.wait().said)
+        rest.wait()
+
+    def test_a_stale_socket_in_its_place_is_none(self):
+        task = self.begin(document(UNTIL_GO)).wait_log("up")
+        path = self.run_path(task) + "/control.sock"
+        os.unlink(path)
+        task.kill()
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.let_go(task)
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+
+class Native(LostRunDirectory, ExecutorTestCase):
+    def begin(self, made):
+        return self.start_task(made)
+
+    def test_a_console_process_starts_and_is_shown_all_the_same(self):
+        task = self.start_task(document(
+            process("a", "echo a; while ! test -e go; do sleep 0.05; done"),
+            process("b", "echo b; sleep 0.3; echo c", logger={"destination": "console"}),
+            process("c", "echo first", logger={"destination": "console"}), order=["c", "a", "b"]))
+        task.wait_log("a", "a")
+        self.remove(task)
+        self.let_go(task)
+        outcome = self.assert_finished(task.wait())
+        self.assertEqual(outcome.finished.out, "first\nb\nc\n")
+
+    def test_without_root_the_task_is_ended_and_lost(self):
+        own = self.host.path("own")
+        os.mkdir(own)
+        os.chown(own, 65534, 65534)
+        directories = [f"--work-dir={own}/work", f"--run-dir={own}/run"]
+        path = self.host.write("t.json", document("echo up; sh -c 'sleep 98761; true'; exit 5"))
+        task = subprocess.Popen(
+            [binary(), "run", "--task", path, "--task-id", "x", *directories], user=65534, group=65534, extra_groups=[],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.host.environment())
+        log = f"{own}/work/tasks/x/logs/main/0/stdout"
+        wait_until(lambda: os.path.exists(log) and os.path.getsize(log), "it runs")
+        shutil.rmtree(f"{own}/run/x")
+        task.kill()
+        task.wait()
+        done = subprocess.run(
+            [binary(), "recover", "x", *directories], user=65534, group=65534, extra_groups=[], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, env=self.host.environment(), check=False, timeout=20)
+        self.assertEqual(done.returncode, 4, done)
+        self.assertIn("could be reached by nobody any more", done.stderr)
+        self.assertNotEqual(subprocess.run(["pgrep", "-f", "sleep 98761"], check=False, capture_output=True).returncode, 0)
+
+    def test_who_may_not_reach_init_is_told_so(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        self.remove(task)
+        task.kill()
+        began = time.monotonic()
+        done = self.without_ptrace("recover", task.id)
+        self.assertEqual(done.returncode, 77, done)
+        self.assertIn("has lost its socket", done.stderr)
+        self.assertIn("CAP_SYS_PTRACE", done.stderr)
+        self.assertLess(time.monotonic() - began, 5)
+        self.let_go(task)
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+    def without_ptrace(self, *arguments):
+        return subprocess.run(
+            ["setpriv", "--bounding-set=-sys_ptrace", *self.host.words(arguments)], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, env=self.host.environment(), check=False, timeout=30)
+
+    def test_logs_are_followed_until_the_task_has_ended(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        self.remove(task)
+        task.kill()
+        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
+        time.sleep(1.5)
+        self.assertIsNone(follower.process.poll())
+        self.let_go(task)
+        self.host.recover(task.id)
+        self.assertEqual(follower.wait(10).finished.out, "up\ndone\n")
+
+    def test_recover_needs_no_run_directory_named(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        self.remove(task)
+        task.kill()
+        self.let_go(task)
+        launched, self.host.run_directory = self.host.run_directory, self.host.path("another")
+        outcome = self.host.recover(task.id)
+        self.host.run_directory = launched
+        self.assert_failed(outcome, "exit status 5")
+        self.assertEqual(os.listdir(launched), [])
+
+
+class Docker(LostRunDirectory, DockerTestCase):
+    def begin(self, made):
+        made["container"] = {"docker": {"image": self.with_engine_image()}}
+        return self.start_task(made, "--docker-socket", self.engine.socket)
