@@ -6,13 +6,13 @@ import LinuxKernel
 enum Main {
   static func main() {
     StandardStream.ensureOpen()
-    let words = Array(CommandLine.arguments.dropFirst())
+    let words = Array(CurrentProcess.arguments.dropFirst())
     // The hidden modes of the one binary, before anything else is set up.
     switch words.first {
     case ContainerInit.command: ContainerInit.main()
     case ContainerInit.handoverCommand: ContainerInit.main(handover: words.dropFirst().first ?? "")
     case DiskWorker.mode: DiskWorker.main(Array(words.dropFirst()))
-    case UnpackWorker.mode: UnpackWorker.main(CommandLine.arguments)
+    case UnpackWorker.mode: UnpackWorker.main(CurrentProcess.arguments)
     default: break
     }
     CurrentProcess.ignoreBrokenPipes()
@@ -27,6 +27,15 @@ enum Main {
       code = error.exitCode
     }
     Child.exit(code.rawValue)
+  }
+
+  /// Nearly everything that is asked of the kernel about processes, mounts and cgroups is asked there.
+  private static func requireProc() throws(CommandFailure) {
+    guard !CurrentProcess.hasProc else { return }
+    throw CommandFailure(
+      .configuration,
+      "/proc does not show this process: there is no proc file system, or that of another pid namespace",
+      hint: "`mount -t proc proc /proc` mounts one; for a chroot, at DIR/proc before it is entered")
   }
 
   /// Output that was lost is no success.
@@ -60,6 +69,7 @@ enum Main {
       return .finished
     }
     let parsed = try Arguments(arguments, options: command.options, command: command.name)
+    if command.needsProc { try requireProc() }
     return try command.run(parsed.withResolvedDirectories)
   }
 }

@@ -154,6 +154,14 @@ package enum CurrentProcess {
     (try? readSymbolicLink("/proc/self/exe")).flatMap { String(validating: $0, as: UTF8.self) }
   }
 
+  /// Whether there is a proc file system, and of this process's pid namespace.
+  package static var hasProc: Bool { (try? readSymbolicLink("/proc/self/exe")) != nil }
+
+  /// The command line, also where there is no `/proc`.
+  package static var arguments: [String] {
+    (0..<ax_argument_count()).compactMap { ax_argument($0).map { String(cString: $0) } }
+  }
+
   /// Adopts orphans even without being pid 1.
   package static func adoptOrphans() throws(Errno) {
     try check("prctl(PR_SET_CHILD_SUBREAPER)") { ax_set_child_subreaper() }

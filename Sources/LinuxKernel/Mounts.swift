@@ -120,9 +120,27 @@ package func mountClassic(source: String?, target: String, type: String?, flags:
   }
 }
 
-/// Stops mounts and unmounts from travelling out of this mount namespace.
+/// Stops mounts and unmounts from travelling out of this mount namespace, which must be this process's own, and makes the root
+/// that it sees the root of a mount, as pivot_root(2) wants it.
+///
+/// In a chroot(2) that may be any directory: then a copy of all that is mounted there goes over it. The mount that the
+/// directory is in is reached by way of the namespace's own root only.
 package func makeAllMountsPrivate(_ propagation: Propagation) throws(Errno) {
-  try mountClassic(source: nil, target: "/", type: nil, flags: UInt(propagation.rawValue) | UInt(MS_REC))
+  func change() throws(Errno) {
+    try mountClassic(source: nil, target: "/", type: nil, flags: UInt(propagation.rawValue) | UInt(MS_REC))
+  }
+  do throws(Errno) { return try change() } catch  where error.code == EINVAL {}
+  let root = try openFile("/", O_PATH | O_DIRECTORY)
+  let copy = try cloneMount("/", recursive: true)
+  let namespace = try openFile("/proc/self/ns/mnt", O_RDONLY)
+  let (here, number) = (namespace.rawValue, copy.rawValue)
+  // To the namespace that it is in already: this leads to its root.
+  try check("setns") { setns(here, CLONE_NEWNS) }
+  try change()
+  try setMountAttributes(number, propagation: propagation, recursive: true)
+  try attach(copy, onto: root)
+  try check("fchdir") { fchdir(number) }
+  try check("chroot") { chroot(".") }
 }
 
 /// Makes `root`, a mount, the root of this mount namespace and lets the old one go (pivot_root(2)).

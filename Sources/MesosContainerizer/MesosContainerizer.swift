@@ -115,7 +115,7 @@ package struct MesosContainerizer: Sendable {
     do {
       let cgroup = cgroup(config.id)
       let executable = try SealedExecutable.open(beside: files.directory)
-      let null = try openFile("/dev/null", O_RDWR)
+      let null = try MesosContainerizer.openNull()
       let log = try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let planFile = try sealedMemory("plan", plan.encoded)
@@ -165,6 +165,14 @@ package struct MesosContainerizer: Sendable {
       case let error as Errno: throw LaunchError("cannot start container-init", error)
       default: throw LaunchError("cannot start container-init: \(error)")
       }
+    }
+  }
+
+  private static func openNull() throws(LaunchError) -> FileDescriptor {
+    do throws(Errno) { return try openFile("/dev/null", O_RDWR) } catch {
+      throw LaunchError(
+        "cannot open /dev/null", error,
+        hint: error.code == ENOENT ? "for a chroot, `mount --rbind /dev DIR/dev` before it is entered" : nil)
     }
   }
 

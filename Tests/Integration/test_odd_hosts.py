@@ -1,6 +1,7 @@
 """Hosts that differ: an old system call filter around the executor, a program that is a mount of its own, no root."""
 
 import ctypes
+import json
 import os
 import shutil
 import struct
@@ -8,6 +9,7 @@ import subprocess
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import binary
+from support.images import busybox_image
 
 CLONE3 = 435
 
@@ -76,6 +78,76 @@ class MountedProgram(ExecutorTestCase):
                     stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self.host.environment(), check=False)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn("ran", done.stdout)
+
+
+class Chroot(ExecutorTestCase):
+    """The program in a directory that is no mount point, as a rescue system or a build has it."""
+
+    HOST = ("bin", "sbin", "etc", "usr", "lib", "lib64")
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.host.path("root")
+        for name in ("proc", "sys", "dev", "tmp"):
+            os.makedirs(os.path.join(self.root, name))
+        shutil.copy(binary(), self.root + "/ae")
+
+    def enter(self, *words, mounts=()):
+        """Runs the program in there, in a mount namespace of its own. Mounts as `proc`, `sys`, `dev`, `host`."""
+        script = {
+            "proc": f"mount -t proc p {self.root}/proc; ",
+            "sys": f"mount --rbind /sys {self.root}/sys; ",
+            "dev": f"mount --rbind /dev {self.root}/dev; ",
+            "host": f"for d in {' '.join(self.HOST)}; do [ -e /$d ] && mkdir -p {self.root}/$d && mount --bind /$d {self.root}/$d; done; ",
+        }
+        # Shared, as most hosts have their root, and nobody else's: what is mounted further in must not travel out of it.
+        text = ("mount --make-rshared /; " + "".join(script[name] for name in mounts) + "before=$(wc -l < /proc/self/mountinfo); "
+                f'chroot {self.root} /ae "$@"; code=$?; test $before = $(wc -l < /proc/self/mountinfo) || code=99; exit $code')
+        return subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", text, "sh", *words], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, env=self.host.environment(), check=False, timeout=60)
+
+    def test_without_proc_it_reads_its_command_line_and_says_what_it_needs(self):
+        for words, said in ((["--help"], "usage: aurora-executor"), (["version"], "0."), (["run", "--help"], "--task"),
+                            (["schema"], "$schema"), (["ps", "--work-dir=/w"], "")):
+            with self.subTest(words=words):
+                done = self.enter(*words)
+                self.assertEqual(done.returncode, 0, done)
+                self.assertIn(said, done.stdout)
+        shutil.copy(self.host.write("t.json", document("true")), self.root + "/t.json")
+        for words in (["run", "--task", "/t.json"], ["recover", "--all"], ["sweep"], ["stop", "x"],
+                      ["image", "ls"], ["plan", "--task", "/t.json"]):
+            with self.subTest(words=words):
+                done = self.enter(*words)
+                self.assertEqual(done.returncode, 78, done)
+                self.assertIn("/proc does not show this process", done.stderr)
+                self.assertIn("mount -t proc proc /proc", done.stderr)
+
+    def test_without_devices_it_says_so(self):
+        shutil.copy(self.host.write("t.json", document("true")), self.root + "/t.json")
+        done = self.enter("run", "--task", "/t.json", "--task-id", self.host.task_id(), "--role", "www-data", "--work-dir=/w",
+                          "--run-dir=/r", mounts=("proc", "sys", "host"))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("cannot open /dev/null: open: ENOENT", done.stderr)
+        self.assertIn("mount --rbind /dev DIR/dev", done.stderr)
+
+    def test_with_proc_tasks_run_with_an_image_and_without(self):
+        all_of_it = ("proc", "sys", "dev", "host")
+        image = busybox_image()
+        image.docker_archive(self.root + "/image.tar")
+        done = self.enter("image", "import", "-q", "/image.tar", "--work-dir=/w", mounts=all_of_it)
+        self.assertEqual(done.returncode, 0, done)
+        for name in (image.name, None):
+            with self.subTest(image=name):
+                task_id = self.host.task_id()
+                with open(self.root + "/t.json", "w", encoding="utf-8") as file:
+                    json.dump(document(process("main", "echo ran; id -u; pwd"), image=name), file)
+                done = self.enter("run", "--task", "/t.json", "--task-id", task_id, "--role", "www-data", "--work-dir=/w",
+                                  "--run-dir=/r", "--assert-clean", mounts=all_of_it)
+                self.assertEqual(done.returncode, 0, done)
+                with open(f"{self.root}/w/tasks/{task_id}/logs/main/0/stdout", encoding="utf-8") as file:
+                    lines = file.read().splitlines()
+                self.assertEqual(lines[:2], ["ran", "33"])
 
 
 class Workers(ExecutorTestCase):

@@ -71,6 +71,10 @@ int ax_open_tree(int dirfd, const char *path, unsigned flags);
 int ax_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
 int ax_mount_setattr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
 
+// The command line, also where there is no /proc.
+int ax_argument_count(void);
+const char *ax_argument(int index);
+
 // Processes.
 int ax_pidfd_open(pid_t pid);
 int ax_pidfd_send_signal(int pidfd, int signal);

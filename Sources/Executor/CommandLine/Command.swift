@@ -7,6 +7,8 @@ struct Command: Sendable {
   let options: [Option]
   /// More for `--help`, after the options.
   var notes: String = ""
+  /// Whether it needs more of this host than files that it can read.
+  var needsProc = false
   let run: @Sendable (Arguments) throws(CommandFailure) -> ExitCode
 
   var help: String {

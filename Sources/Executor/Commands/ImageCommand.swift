@@ -16,7 +16,7 @@ enum ImageCommand {
       ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed.
       IMAGE is a reference, an id or as much of its beginning as names one image.
       """,
-    run: run)
+    needsProc: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     guard let action = arguments.operands.first else {

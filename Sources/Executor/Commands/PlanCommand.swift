@@ -8,7 +8,8 @@ import TaskModel
 enum PlanCommand {
   static let command = Command(
     name: "plan", summary: "show exactly what a run would do, without doing it", synopsis: "--task FILE [options]",
-    options: TaskOptions.all + CommonOptions.directories + [PolicyGate.option, CommonOptions.output], run: run)
+    options: TaskOptions.all + CommonOptions.directories + [PolicyGate.option, CommonOptions.output],
+    needsProc: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()

@@ -23,7 +23,7 @@ enum RunCommand {
       exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run
       (77: root is needed, or this host's policy does not allow it).
       """,
-    run: run)
+    needsProc: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()

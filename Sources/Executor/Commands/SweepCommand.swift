@@ -22,7 +22,7 @@ enum SweepCommand {
       that only lacks its executor is named and left to `recover`.
       Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.
       """,
-    run: run)
+    needsProc: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     _ = try arguments.operands(0...0, "nothing")
