@@ -120,8 +120,7 @@ class DeadTasks(SweepTestCase):
         return [path for path in (*cgroups, os.path.join(task.directory, "rootfs"), self.run_path(task)) if os.path.exists(path)]
 
     def start_dead(self, made, *options):
-        task = self.start_task(made, *options).wait_log("up").kill()
-        wait_until(lambda: task.has_record("running"), "it runs")
+        task = self.start_task(made, *options).wait_log("up").wait_running().kill()
         self.die(task)
         return task
 
