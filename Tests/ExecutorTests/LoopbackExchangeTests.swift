@@ -10,12 +10,25 @@ import Testing
   private func ask(
     _ head: String, _ piece: String, wantsBody: Bool = true
   ) throws -> (LoopbackExchange, LoopbackExchange.Outcome) {
-    var pair: [Int32] = [-1, -1]
-    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
-    let server = SharedDescriptor(FileDescriptor(owning: pair[1]))
+    let listener = SharedDescriptor(FileDescriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)))
+    // The kernel chooses a port.
+    try #require(listen(listener.rawValue, 1) == 0)
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isNamed = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getsockname(listener.rawValue, .init(__sockaddr__: $0), &length) == 0
+      }
+    }
+    try #require(isNamed)
     let exchange = LoopbackExchange(
-      SharedDescriptor(FileDescriptor(owning: pair[0])), isIPv6: false, port: 80,
+      SharedDescriptor(try StreamSocket.makeTCP(isIPv6: false, owner: CurrentProcess.effectiveUser)), isIPv6: false,
+      port: Int(UInt16(bigEndian: address.sin_port)),
       request: .init(method: "GET", endpoint: "/", wantsBody: wantsBody))
+    _ = exchange.begin()
+    let server = SharedDescriptor(
+      FileDescriptor(owning: accept(listener.rawValue, .init(__sockaddr__: nil), nil)))
+    try server.descriptor.setNonBlocking(true)
     let flood = [UInt8]((0..<(65536 / piece.utf8.count)).flatMap { _ in Array(piece.utf8) })
     var unsent = Array(head.utf8)[...]
     var outcome: LoopbackExchange.Outcome?

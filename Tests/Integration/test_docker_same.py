@@ -273,7 +273,7 @@ class Examples(SameTestCase):
 
     def test_daemons_run_again_and_ephemeral_ones_are_not_waited_for(self):
         processes = (
-            process("daemon", "echo x >>log; test $(wc -l <log) -lt 3", daemon=True, min_duration=0, max_failures=1),
+            process("daemon", "echo x >>log; test $(wc -l <log) -lt 3 || { sleep 1; exit 1; }", daemon=True, min_duration=0, max_failures=1),
             process("logger", "sleep 1000", ephemeral=True),
             process("main", "while [ ! -e log ] || [ $(wc -l <log) -lt 3 ]; do sleep 0.02; done; echo seen"),
         )

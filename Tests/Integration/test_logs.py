@@ -299,6 +299,7 @@ class Leases(ExecutorTestCase):
                 self.assertIn("lease", shown.err)
                 self.assertEqual(shown.err.count(f"{task.log_path()}: "), 1, shown)
         followed = self.host.start("logs", task.id, "-f", task_id=task.id)
+        self.assertIn(b"cannot read", followed.process.stderr.readline())
         task.signal(signal.SIGTERM).wait()
         self.assertEqual(followed.process.wait(10), 70)
         # With the task the leases are gone.
