@@ -66,9 +66,9 @@ extension Container {
   func wasInitKilledForMemory(_ words: LastWords) -> Bool {
     guard initSharesMemory else { return false }
     guard let kills = outOfMemoryKills() else { return words.isOutOfMemory }
-    let recently = Clock.now - 5_000_000_000
+    let now = Clock.now
     return kills.contains {
-      KernelLog.hasOwnPIDs ? $0.pid == initPID : words.isOutOfMemory && $0.time > recently
+      KernelLog.hasOwnPIDs ? $0.pid == initPID : words.isOutOfMemory && $0.time + 5_000_000_000 > now
     }
   }
 }
