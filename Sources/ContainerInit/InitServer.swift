@@ -219,12 +219,6 @@ final class InitServer {
       guard let run = runs[key], let go = run.go else { return }
       run.go = nil
       try? go.descriptor.writeAll([1])
-    case .abandon(let key):
-      // Closing the pipe ends the child before it has executed anything; the run has never been.
-      if let run = runs[key], run.go != nil {
-        run.go = nil
-        forget(run)
-      }
     case .signal(let key, let signal):
       guard let run = runs[key], run.isAlive else { return }
       Children.signalGroup(run.pid, signal)
@@ -306,15 +300,6 @@ final class InitServer {
     guard run.settleStart() else { return }
     unwatch(number, token: token)
     if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
-  }
-
-  private func forget(_ run: Run) {
-    runs[run.key] = nil
-    alive[run.pid] = nil
-    order.removeAll { $0 == run.key }
-    draining.removeAll { $0 === run }
-    if let failure = run.failure { unwatch(failure.rawValue, token: run.failureToken) }
-    for pump in run.pumps { unwatch(pump.pipe.rawValue, token: pump.token) }
   }
 
   private func takeSignals() {

@@ -78,8 +78,6 @@ package enum InitRequest: Sendable, Hashable, WireValue {
   case hello(ProtocolVersion)
   case spawn(ProcessSpec)
   case go(RunKey)
-  /// A child that has not been let go is not wanted any more.
-  case abandon(RunKey)
   /// To the process group of a run.
   case signal(RunKey, Int32)
   /// To whatever runs in the container and belongs to no run's process group.
@@ -101,7 +99,7 @@ package enum InitRequest: Sendable, Hashable, WireValue {
     case 0: self = .hello(try reader.value())
     case 1: self = .spawn(try reader.value())
     case 2: self = .go(try reader.value())
-    case 3: self = .abandon(try reader.value())
+    // 3 was a request of older executors.
     case 4: self = .signal(try reader.value(), try reader.integer())
     case 5: self = .signalStrays(try reader.integer())
     case 6: self = .killAll
@@ -123,9 +121,6 @@ package enum InitRequest: Sendable, Hashable, WireValue {
       writer.put(spec)
     case .go(let key):
       writer.put(UInt8(2))
-      writer.put(key)
-    case .abandon(let key):
-      writer.put(UInt8(3))
       writer.put(key)
     case .signal(let key, let signal):
       writer.put(UInt8(4))

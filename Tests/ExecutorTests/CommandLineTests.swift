@@ -17,8 +17,7 @@ import Testing
     #expect(arguments.last("--task") == "a=b")
     #expect(arguments.all("--port") == ["x:1", "y:2"])
     #expect(arguments.has("--rm"))
-    #expect(arguments.operands == ["op"])
-    #expect(arguments.rest == ["--rest"])
+    #expect(arguments.operands == ["op", "--rest"])
   }
 
   @Test(arguments: [

@@ -148,6 +148,10 @@ def main():
     if chosen.list:
         print("\n".join(test.id() for test in tests))
         return 0
+    # Ignored where this runs under nohup(1) or in the background of a script: the programs under test heed that.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     began = time.monotonic()
     queue, feed = os.pipe()
     for number in range(len(tests)):

@@ -42,7 +42,7 @@ import Testing
       process: "web", run: 1, command: .program(["x", ""]), environment: [], workingDirectory: "/",
       logMode: .files(maximumBytes: 9, backups: 2))
     let requests: [InitRequest] = [
-      .hello(.own), .spawn(spec), .go(key), .abandon(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
+      .hello(.own), .spawn(spec), .go(key), .signal(key, 15), .signalStrays(15), .killAll, .shutdown,
     ]
     for request in requests { #expect(try InitRequest(decoding: request.encoded) == request) }
     var record = ExitRecord(key: key, waitStatus: 256, bootTime: 1, wallTime: 2)

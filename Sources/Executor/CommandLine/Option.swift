@@ -27,10 +27,8 @@ struct Option: Sendable {
 /// The words of a command line, sorted by the options a command has.
 struct Arguments: Sendable {
   private(set) var values: [String: [String]] = [:]
-  /// Words that are no options.
+  /// Words that are no options, and all that follow `--`.
   private(set) var operands: [String] = []
-  /// What follows `--`.
-  private(set) var rest: [String] = []
 
   func has(_ option: String) -> Bool { values[option] != nil }
   func last(_ option: String) -> String? { values[option]?.last }
@@ -44,7 +42,7 @@ struct Arguments: Sendable {
       let word = words[index]
       index += 1
       if word == "--" {
-        rest = Array(words[index...])
+        operands += words[index...]
         return
       }
       guard word.utf8.first == UInt8(ascii: "-"), word.utf8.count > 1 else {
