@@ -136,6 +136,9 @@ package enum Child {
 package enum CurrentProcess {
   package static var pid: Int32 { getpid() }
   package static var effectiveUser: UInt32 { geteuid() }
+  package static var effectiveGroup: UInt32 { getegid() }
+  /// The inode that stands for its pid namespace (namespaces(7)): in another one a pid is somebody else's; 0 without /proc.
+  package static var pidNamespace: UInt64 { (try? status(of: "/proc/self/ns/pid", followLinks: true))?.inode ?? 0 }
   /// How many signals are queued for this process' uid, and at how many there is no room for more (proc(5)); `nil` where that cannot
   /// be read.
   package static var queuedSignals: (count: UInt64, limit: UInt64)? {

@@ -65,7 +65,7 @@ package enum KernelLog {
   /// Whether pids in the log are those that this process knows others by.
   package static var hasOwnPIDs: Bool {
     // PROC_PID_INIT_INO (include/linux/proc_ns.h).
-    (try? status(of: "/proc/self/ns/pid", followLinks: true))?.inode == 0xefff_fffc
+    CurrentProcess.pidNamespace == 0xefff_fffc
   }
 
   /// More than any log has.

@@ -162,8 +162,8 @@ class Asking(ControlTestCase):
         def answered():
             try:
                 return self.ask(task, {"request": "status"})[0]["ok"]
-            except BlockingIOError:
-                # So many at once that they wait for their turn.
+            except (BlockingIOError, ConnectionResetError):
+                # So many at once that they wait for their turn, or are turned away.
                 return False
         wait_until(answered, "an answer")
         self.aurora("kill", task.id)

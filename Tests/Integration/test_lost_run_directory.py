@@ -148,3 +148,57 @@ class Docker(LostRunDirectory, DockerTestCase):
     def begin(self, made):
         made["container"] = {"docker": {"image": self.with_engine_image()}}
         return self.start_task(made, "--docker-socket", self.engine.socket)
+
+
+class OthersRunDirectory(ExecutorTestCase):
+    """Somebody else makes what a cleaner has removed: nothing in it is believed."""
+
+    def take(self, path):
+        """A local user's directory in the place of ours."""
+        shutil.rmtree(self.host.run_directory, ignore_errors=True)
+        os.makedirs(path)
+        for directory in {self.host.run_directory, path}:
+            os.chown(directory, 65534, 65534)
+
+    def assert_refused(self, done):
+        self.assertEqual(done.code, 77, done)
+        self.assertIn("is of uid 65534", done.err)
+
+    def test_no_task_is_run_in_it(self):
+        self.take(self.host.run_directory)
+        task = self.host.task_id()
+        self.assert_refused(self.run_task(document("true"), task_id=task).finished)
+        self.assertIn("no tasks", self.aurora("ps").err)
+
+    def test_sweep_removes_nothing_by_a_link_in_it(self):
+        self.take(self.host.run_directory)
+        victim = self.host.write("victim/file", "kept")
+        os.symlink(os.path.dirname(victim), os.path.join(self.host.run_directory, ".init"))
+        self.assert_refused(self.aurora("sweep"))
+        self.assertTrue(os.path.exists(victim))
+        os.chown(self.host.run_directory, 0, 0)
+        self.assertEqual(self.aurora("sweep").code, 77)
+        self.assertTrue(os.path.exists(victim))
+
+    def test_who_answers_there_is_not_taken_for_init(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        self.take(os.path.join(self.host.run_directory, task.id))
+        self.assert_refused(self.host.recover(task.id).finished)
+        shutil.rmtree(self.host.run_directory)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+    def test_whoever_is_in_another_pid_namespace_knows_nothing_of_the_end(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        shutil.rmtree(self.host.run_directory)
+        done = subprocess.run(
+            ["unshare", "--pid", "--fork", "--mount-proc", *self.host.words(["sweep"])], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.host.environment(), timeout=30, check=False)
+        self.assertIn(b"another pid namespace", done.stderr)
+        self.assertFalse(os.path.exists(task.result_path))
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")

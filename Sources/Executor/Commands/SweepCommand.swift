@@ -27,6 +27,8 @@ enum SweepCommand {
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     _ = try arguments.operands(0...0, "nothing")
     try RunCommand.checkPaths(arguments)
+    // What is in it is removed.
+    for place in ["", "/.init"] { try TrustedDirectory.check(arguments.runDirectory + place) }
     var sweep = Sweep(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory,
       isDryRun: arguments.has("--dry-run"))

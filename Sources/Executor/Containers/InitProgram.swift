@@ -18,7 +18,13 @@ enum InitProgram {
           .configuration, "this build of aurora-executor needs shared libraries, which a container does not have",
           hint: "use the static build: scripts/build, or swift build --static-swift-stdlib -Xswiftc -static-executable")
       }
-      if isOwn { try copy(to: path) } else { try link(path, runDirectory) }
+      if isOwn {
+        try copy(to: path)
+      } else {
+        try? makeDirectories(runDirectory + "/.init", mode: 0o711)
+        try TrustedDirectory.check(runDirectory + "/.init")
+        try link(path, runDirectory)
+      }
     } catch let failure as CommandFailure {
       throw failure
     } catch {
@@ -34,7 +40,6 @@ enum InitProgram {
     // None is there, or it has as many names as a file can have.
     try copy(to: path)
     // For those who come next. One that came first is as good.
-    try? makeDirectories(runDirectory + "/.init", mode: 0o711)
     try? makeHardLink(path, at: AT_FDCWD, to: shared, at: AT_FDCWD)
   }
 

@@ -40,6 +40,8 @@ struct LivingInit {
     } catch {
       throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
     }
+    // Whoever answers there is believed.
+    try TrustedDirectory.check(paths.run)
     let client: InitClient
     let greeting: InitClient.Greeting
     do throws(Errno) {
@@ -114,7 +116,10 @@ struct LivingInit {
 
 extension ProcessIdentity {
   var journalMembers: [(String, JSON?)] {
-    [("boot_id", JSON(bootID)), ("pid", JSON(pid)), ("start_time", JSON(startTime)), ("pidfd_inode", JSON(inode))]
+    [
+      ("boot_id", JSON(bootID)), ("pid", JSON(pid)), ("start_time", JSON(startTime)), ("pidfd_inode", JSON(inode)),
+      ("pid_namespace", JSON(CurrentProcess.pidNamespace)),
+    ]
   }
 
   init?(json: JSON) {

@@ -12,6 +12,7 @@ final class ControlClient {
   /// Connects to the executor of a task that has one.
   init(_ paths: TaskPaths) throws(CommandFailure) {
     self.paths = paths
+    try TrustedDirectory.check(paths.run)
     do throws(Errno) {
       socket = SharedDescriptor(try UnixSocket.connect(paths.executorSocket, kind: .stream))
       try socket.descriptor.setNonBlocking(true)

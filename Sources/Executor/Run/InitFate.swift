@@ -25,6 +25,10 @@ enum InitFate: Equatable {
       // One that has ended and that nobody has waited for still has its number.
       if let handle = try identity.open(), !ProcessHandle.waitForEnd(handle.rawValue, milliseconds: 1) {
         self = .lives
+      } else if identity.bootID == (try ProcessIdentity.currentBootID()),
+        launched["pid_namespace"]?.integer.map({ UInt64(clamping: $0) }) != CurrentProcess.pidNamespace
+      {
+        self = .unknown("container-init was started in another pid namespace, and its process cannot be seen from here")
       } else {
         self =
           InitFate.isListening(paths.launched)

@@ -16,8 +16,11 @@ enum RunDirectory {
   static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) {
     do {
       try makeDirectories(paths.runDirectory, mode: 0o711)
+      try TrustedDirectory.check(paths.runDirectory)
       while true {
         try makeDirectories(paths.run, mode: 0o700)
+        // Whoever came first has made it: then it is not to be used, nor its lock to be waited for.
+        try TrustedDirectory.check(paths.run)
         guard let lock = try lock(paths, wait: true) else { continue }
         try claim(paths, isTakeover: isTakeover)
         return withExtendedLifetime(lock) {}
