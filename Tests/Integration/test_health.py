@@ -368,7 +368,7 @@ class Processes(HealthTestCase):
     def test_an_unhealthy_run_is_ended_and_tried_again(self):
         outcome = self.run_task(document(process(
             "web", "echo run $AURORA_RUN; if [ $AURORA_RUN = 1 ]; then exit 0; fi; exec sleep 1000", max_failures=2,
-            health_check_config=config(shell("echo no from $AURORA_PROCESS $AURORA_RUN; exit 1")))))
+            health_check_config=config(shell("test $AURORA_RUN = 1 || { echo no from $AURORA_PROCESS $AURORA_RUN; exit 1; }")))))
         self.assert_finished(outcome)
         self.assertEqual([run["state"] for run in outcome.runs("web")], ["FAILED", "SUCCESS"])
         self.assertEqual(outcome.runs("web")[0]["reason"], "unhealthy")
