@@ -28,7 +28,7 @@ enum SweepCommand {
     _ = try arguments.operands(0...0, "nothing")
     try RunCommand.checkPaths(arguments)
     // What is in it is removed.
-    for place in ["", "/.init"] { try TrustedDirectory.check(arguments.runDirectory + place) }
+    try TrustedDirectory.check(arguments.runDirectory + "/.init")
     var sweep = Sweep(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory,
       isDryRun: arguments.has("--dry-run"))
@@ -173,7 +173,7 @@ private struct Sweep {
     for entry in (try? entries(of: runDirectory)) ?? [] where entry.isDirectory {
       guard let id = String(validating: entry.name, as: UTF8.self), TaskPaths.isValidID(id) else { continue }
       let paths = paths(id)
-      guard let owner = RunDirectory.owner(paths), owner.utf8.elementsEqual(workDirectory.utf8),
+      guard (try? TrustedDirectory.check(paths.run)) != nil, let owner = RunDirectory.owner(paths), owner.utf8.elementsEqual(workDirectory.utf8),
         let lock = try? RunDirectory.lock(paths, wait: false)
       else { continue }
       // Asked under the lock: a task may have come meanwhile that had its directory here before.

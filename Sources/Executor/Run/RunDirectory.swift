@@ -16,7 +16,6 @@ enum RunDirectory {
   static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) {
     do {
       try makeDirectories(paths.runDirectory, mode: 0o711)
-      try TrustedDirectory.check(paths.runDirectory)
       while true {
         try makeDirectories(paths.run, mode: 0o700)
         // Whoever came first has made it: then it is not to be used, nor its lock to be waited for.
