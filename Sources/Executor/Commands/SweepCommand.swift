@@ -173,7 +173,8 @@ private struct Sweep {
     for entry in (try? entries(of: runDirectory)) ?? [] where entry.isDirectory {
       guard let id = String(validating: entry.name, as: UTF8.self), TaskPaths.isValidID(id) else { continue }
       let paths = paths(id)
-      guard (try? TrustedDirectory.check(paths.run)) != nil, let owner = RunDirectory.owner(paths), owner.utf8.elementsEqual(workDirectory.utf8),
+      guard (try? TrustedDirectory.check(paths.run)) != nil, let owner = RunDirectory.owner(paths),
+        owner.utf8.elementsEqual(workDirectory.utf8),
         let lock = try? RunDirectory.lock(paths, wait: false)
       else { continue }
       // Asked under the lock: a task may have come meanwhile that had its directory here before.
