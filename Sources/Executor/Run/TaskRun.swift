@@ -72,7 +72,7 @@ struct TaskRun {
   }
 
   /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
-  private func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
+  func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
     let message = error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
     let isStopped = error.exitCode == .killed
     let verdict = Verdict(
@@ -82,12 +82,12 @@ struct TaskRun {
   }
 
   /// A container that has been launched, and what launched it.
-  private struct Started {
+  struct Started {
     let container: any Container
     let containerizer: any Containerizer
   }
 
-  private func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+  func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
     // Of a launch before this one, which did not come to its end.
     try? context.diskQuota?.lift()
     context.diskQuota = try chargeDisk(context, containerizer)
@@ -132,7 +132,7 @@ struct TaskRun {
     return quota
   }
 
-  private func newMachine(_ task: TaskSpecification) -> TaskMachine {
+  func newMachine(_ task: TaskSpecification) -> TaskMachine {
     TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
   }
 
@@ -151,98 +151,7 @@ struct TaskRun {
     }
   }
 
-  /// Goes on with a task whose executor is gone.
-  func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
-    let history = takeover.history
-    // Who and what was launched is read, not looked up: accounts, images and isolators may have changed meanwhile.
-    let record = try history.launched.map { (_) throws(CommandFailure) in try LaunchRecord.load(paths) }
-    let identity: Identity
-    if let record { identity = record.plan.restrictions.identity } else { identity = try Role.identity(settings.role) }
-    var containerizer = try makeContainerizer(history.task, identity, record)
-    // Before anything is written: a container that this executor cannot speak with is left as it is.
-    var adoption: Adoption?
-    if let launched = history.launched, let record {
-      do throws(CommandFailure) { adoption = try containerizer.adopt(launched, record) } catch {
-        // Decided already: what is left is to take it down.
-        guard history.verdict != nil else { throw error }
-      }
-    }
-    try RunDirectory.make(paths, isTakeover: true)
-    let journal: Journal
-    do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
-      throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
-    }
-    journal.append("recovered", [], at: Clock.now)
-    var context = Context(
-      task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock,
-      result: try? TaskDirectory.result(paths, processes: history.task.processes.count, durable: !removesRecord))
-    context.control = makeControl()
-    context.identity = identity
-    context.image = containerizer.image
-    context.outOfMemoryKills = history.outOfMemoryKills
-    (context.notes, context.removedLogs) = (history.notes, history.removedLogs)
-    context.containerID = history.launched?["container_id"]?.string
-    if let project = history.diskProject, let limit = DiskLimit.bytes(history.task, settings) {
-      context.diskQuota = DiskQuota.adopt(project, limit: limit, sandbox: paths.sandbox)
-    }
-    // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
-    if let verdict = history.verdict {
-      context.machine = history.machine
-      var container: (any Container)?
-      if case .container(let found) = adoption { container = found }
-      return try conclude(
-        context, verdict, container: container, containerizer: containerizer, problems: [])
-    }
-    switch adoption {
-    case nil:
-      // No process of the task was ever started: the launch is void and is done anew.
-      _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
-      try paths.renewSandbox()
-      let started: Started
-      do throws(CommandFailure) {
-        if containerizer.imageName != nil { try containerizer.provision(until: signals) }
-        context.image = containerizer.image
-        started = try launch(&context, containerizer)
-      } catch {
-        return try concludeFailedLaunch(context, error)
-      }
-      return try supervise(context, newMachine(history.task), started, resuming: false)
-    case .gone(let why)?:
-      return try lost(context, history, containerizer, why)
-    case .container(let container)?:
-      publisher.tookOver()
-      let started = Started(container: container, containerizer: containerizer)
-      return try supervise(context, history.machine, started, resuming: true)
-    }
-  }
-
-  /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.
-  private func lost(
-    _ context: Context, _ history: TaskHistory, _ containerizer: any Containerizer, _ why: String
-  ) throws(CommandFailure) -> ExitCode {
-    var machine = history.machine
-    var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
-      let outcome: RunOutcome =
-        exit.startFailure.map { .cannotStart(reason: $0, hint: exit.startHint) }
-        ?? ExitStatus(waitStatus: exit.waitStatus).outcome
-      return .ended(process: exit.key.process, run: Int(exit.key.run), outcome)
-    }
-    events.append(.containerLost(why))
-    var verdict: Verdict?
-    for event in events {
-      let (type, members) = event.journalForm
-      context.journal.append(type, members, at: Clock.now)
-      for effect in machine.handle(event, at: Clock.now) { if case .finish(let found) = effect { verdict = found } }
-    }
-    let problems = containerizer.removeRemains(keeping: settings.keepsContainer)
-    var context = context
-    context.machine = machine
-    return try conclude(
-      context, verdict ?? Verdict(state: .lost, message: why), container: nil,
-      problems: problems)
-  }
-
-  private func supervise(_ context: Context, _ machine: TaskMachine, _ started: Started, resuming: Bool)
+  func supervise(_ context: Context, _ machine: TaskMachine, _ started: Started, resuming: Bool)
     throws(CommandFailure) -> ExitCode
   {
     let (container, containerizer) = (started.container, started.containerizer)
@@ -303,109 +212,17 @@ struct TaskRun {
     return [keeper] + [disk].compactMap { $0 }
   }
 
-  // MARK: The end
-
-  /// Takes the container down, writes the result, and only then says that the task has ended.
-  private func conclude(
-    _ context: Context, _ verdict: Verdict, container: (any Container)?,
-    containerizer: (any Containerizer)? = nil, problems: [String]
-  ) throws(CommandFailure) -> ExitCode {
-    let usage = container?.usage() ?? ContainerUsage()
-    container?.beginEnd()
-    let disk =
-      (try? DiskTree.measure(
-        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
-        beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500)
-      ))
-      .flatMap { $0 }
-    // Less than there is would be no figure.
-    let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
-    var verdict = verdict
-    if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
-      verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
-    }
-    verdict.notes += context.notes + problems
-    let machine = context.machine ?? TaskMachine(context.task)
-    let finishedAt = Clock.wall
-    func text(_ verdict: Verdict) -> [UInt8] {
-      let result = TaskResult(
-        taskID: paths.taskID, verdict: verdict, containerizer: ContainerizerChoice.name(context.task),
-        containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
-        role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
-        ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
-        diskBytes: diskBytes, policy: settings.policy)
-      return Array(result.json.pretty.utf8)
-    }
-    // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
-    var isPrepared = container.map { _ in (try? context.result?.fill(text(verdict))) != nil } ?? false
-    var remarks: [String] = []
-    if let container {
-      remarks = container.destroy()
-    } else if let containerizer {
-      remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
-    }
-    do throws(Errno) { try context.diskQuota?.lift() } catch {
-      remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
-    }
-    try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
-    if assertsClean {
-      remarks += TaskDirectory.removeAside(paths)
-      remarks += Residue.of(paths).map { "left behind: \($0)" }
-    }
-    let isUnclean = assertsClean && !(problems + remarks).isEmpty
-    if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
-    if !remarks.isEmpty {
-      verdict.notes += remarks
-      isPrepared = false
-    }
-    // Each by itself: where one cannot be written, the others can be.
-    var unwritten: [String] = []
-    func write(_ what: String, _ body: () throws(Errno) -> Void) {
-      do throws(Errno) { try body() } catch { unwritten.append("\(what): \(error)") }
-    }
-    write(paths.journal) { () throws(Errno) in try context.journal.finish(verdict, at: Clock.now) }
-    // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
-    write(paths.result) { () throws(Errno) in
-      let file =
-        if let reserved = context.result { reserved } else {
-          try TaskDirectory.result(paths, processes: 0, durable: !removesRecord)
-        }
-      if !isPrepared { try file.fill(text(verdict)) }
-      try file.takePlace()
-      // Nobody goes on with it any more.
-      try? removeFile(paths.launchRecord)
-    }
-    if let resultFile { write(resultFile) { () throws(Errno) in try self.write(text(verdict), to: resultFile) } }
-    publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
-    for note in verdict.notes { publisher.note("note: \(note)") }
-    for what in unwritten { publisher.warning("cannot write \(what)") }
-    if !removesRecord {
-      let hasResult = (try? status(of: paths.result)) != nil
-      publisher.note((hasResult ? "result \(paths.result)\n" : "") + "logs   \(paths.logs)")
-    }
-    // The end is written and told: whoever waits for it waits no longer, however much there is to remove.
-    context.control?.close()
-    for remark in TaskDirectory.removeAside(paths) { publisher.warning(remark) }
-    if isUnclean { return .residue }
-    return switch verdict.state {
-    case .finished: .finished
-    case .killed: .killed
-    case .lost: .lost
-    default: .failed
-    }
-  }
-
   // MARK: Parts
 
   /// A task runs without it, too, where it cannot be had.
-  private func makeControl() -> ControlServer? {
+  func makeControl() -> ControlServer? {
     do throws(Errno) { return try ControlServer(paths) } catch {
       publisher.warning("`stop` and `kill` cannot reach this executor: \(paths.executorSocket): \(error)")
       return nil
     }
   }
 
-  private struct Context {
+  struct Context {
     let task: TaskSpecification
     let journal: Journal
     let createdAt: UInt64
@@ -465,7 +282,7 @@ struct TaskRun {
   }
 
   /// - Parameter record: what was launched, where it was: with the isolators that were used, whatever is asked for by now.
-  private func makeContainerizer(_ task: TaskSpecification, _ identity: Identity, _ record: LaunchRecord?)
+  func makeContainerizer(_ task: TaskSpecification, _ identity: Identity, _ record: LaunchRecord?)
     throws(CommandFailure) -> any Containerizer
   {
     var settings = settings
@@ -477,12 +294,6 @@ struct TaskRun {
     context.journal.append(
       "update", [("state", JSON(state.rawValue)), ("message", message.map { JSON($0) })], at: Clock.now)
     publisher.update(state, reason: nil, message: message)
-  }
-
-  /// `--result`: nobody else's to read, unless the operator has put a file there whose mode says so.
-  private func write(_ result: [UInt8], to path: String) throws(Errno) {
-    let mode = (try? status(of: path))?.permissions ?? 0o600
-    try writeFileAtomically(path, result, mode: mode & 0o666, durable: true)
   }
 
   private func writePlan(_ plan: LaunchPlan) {
