@@ -50,17 +50,14 @@ final class TaskSupervisor {
   private let statusSignal: FileDescriptor
   private let control: ControlServer?
   private let timer: TimerDescriptor
+  private let initProcess: InitConversation
   private let silence: InitSilence
-  /// What of the task could not be written down, for the result.
-  private var noted: [String]
+  private let noted: TaskNotes
   /// All that the result is to say beside the verdict.
-  var notes: [String] { noted + logKeeper.notes }
+  var notes: [String] { noted.texts + logKeeper.notes }
   /// Whether a process has had more than one run.
   private var hasRunAgain: Bool
   private var lastStrays: (count: Int, at: UInt64)?
-  private var waitsForWriting = false
-  /// Whether init is still there to be spoken to.
-  private var isConnected = true
 
   /// - Parameters:
   ///   - machine: fresh, or as a replay of the journal left it.
@@ -106,7 +103,7 @@ final class TaskSupervisor {
     self.isTakeover = isTakeover
     // Another executor may have lifted it.
     isCPUBound = !isTakeover
-    noted = notes
+    noted = TaskNotes(notes, journal, publisher, paths)
     hasRunAgain = isTakeover
     judge = OutcomeJudge(task.processes, knownKills: outOfMemoryKills)
     definitions = Dictionary(task.processes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -120,7 +117,7 @@ final class TaskSupervisor {
     try poller.add(statusSignal.rawValue, token: Source.statusSignal.rawValue)
     if let control { try poller.add(control.descriptor, token: Source.control.rawValue) }
     try poller.add(timer.descriptor.rawValue, token: Source.timer.rawValue)
-    try poller.add(container.client.descriptor, token: Source.initProcess.rawValue)
+    initProcess = try InitConversation(container.client, in: poller, token: Source.initProcess.rawValue)
     try poller.add(container.endDescriptor, token: Source.containerEnd.rawValue)
     try poller.add(logKeeper.descriptor, token: Source.logRoom.rawValue)
     if let watched = follower?.descriptor { try poller.add(watched, token: Source.logs.rawValue) }
@@ -139,10 +136,9 @@ final class TaskSupervisor {
         // Output that waits for its turn, or for a second at most for who reads it, is gone on with in between.
         publisher.output.watch()
         let timeout = follower?.timeout
-        let events = try poller.wait(
-          timeoutMilliseconds: journal.obstacle == nil ? timeout : min(timeout ?? .max, Self.writingPause))
+        let events = try poller.wait(timeoutMilliseconds: [timeout, noted.timeout].compactMap { $0 }.min())
         if timeout != nil { follower?.goOn() }
-        keepJournal()
+        noted.keepJournal()
         // Signals are the first of the sources, however busy the others are.
         for event in events.sorted(by: { $0.token < $1.token }) where verdict == nil {
           switch Source(rawValue: min(event.token, Source.monitors.rawValue)) {
@@ -154,7 +150,7 @@ final class TaskSupervisor {
             timer.acknowledge()
             pending.append(.timer)
           case .initProcess:
-            if event.writable { try flush() }
+            if event.writable { try initProcess.flush() }
             try takeInitEvents()
           case .containerEnd:
             // What init said before it ended comes first.
@@ -176,7 +172,8 @@ final class TaskSupervisor {
           }
           try settle()
         }
-        try watchForWriting()
+        // Others have spoken to it as well.
+        try initProcess.watch(in: poller)
       }
     } catch let failure as CommandFailure {
       throw failure
@@ -206,7 +203,7 @@ final class TaskSupervisor {
         for monitor in monitors { monitor.follow(machine.phase) }
       }
       pending += probes?.takePending() ?? []
-      if case .forked(let process, let run) = event { try send(.go(RunKey(process, UInt32(run)))) }
+      if case .forked(let process, let run) = event { try initProcess.send(.go(RunKey(process, UInt32(run)))) }
     }
   }
 
@@ -215,10 +212,10 @@ final class TaskSupervisor {
   private func perform(_ effect: TaskEffect) throws {
     switch effect {
     case .start(let process, let run): try start(process, run)
-    case .terminate(let process, let run, let signal): try send(.signal(RunKey(process, UInt32(run)), signal))
+    case .terminate(let process, let run, let signal): try initProcess.send(.signal(RunKey(process, UInt32(run)), signal))
     case .terminateStrays:
       lastStrays = nil
-      try send(.signalStrays(SIGTERM))
+      try initProcess.send(.signalStrays(SIGTERM))
     case .killAll: try killAll()
     case .lifecycle(let endpoint): callLifecycle(endpoint)
     case .setTimer(let instant): try timer.set(instant)
@@ -238,8 +235,8 @@ final class TaskSupervisor {
   private func killAll() throws {
     container.boundCPU(false)
     isCPUBound = false
-    try send(.killAll)
-    try send(.hello(.own))
+    try initProcess.send(.killAll)
+    try initProcess.send(.hello(.own))
     try silence.begin()
   }
 
@@ -248,43 +245,18 @@ final class TaskSupervisor {
     case .none: break
     case .killForIt:
       // One that is taken over and says nothing may have been told to by the executor before; where it was not, it is waited for.
-      guard machine.isKilling else { return note("container-init does not answer") }
+      guard machine.isKilling else { return noted.add("container-init does not answer") }
       guard container.canKillTask else {
-        return note("container-init did not answer when the task was to be killed")
+        return noted.add("container-init did not answer when the task was to be killed")
       }
       container.thaw()
       container.killTask()
-      note("container-init did not answer, and the task's processes were killed over its head")
+      noted.add("container-init did not answer, and the task's processes were killed over its head")
     case .giveUp where !machine.isKilling: break
     case .giveUp(let seconds): try lose("container-init has not answered for \(seconds) s")
     }
   }
 
-  /// A disk that takes nothing is tried again every second, and people are told once, and when it is over.
-  private func keepJournal() {
-    if journal.obstacle != nil { journal.catchUp() }
-    guard (journal.obstacle != nil) != isBehind else { return }
-    isBehind.toggle()
-    if let obstacle = journal.obstacle {
-      let what = "the journal could not be written (\(obstacle)): what happened was kept in memory"
-      note(what)
-      publisher.warning("\(paths.journal) cannot be written: \(obstacle); what happens is kept in memory until it can")
-    } else {
-      publisher.note("the journal is written again")
-    }
-  }
-
-  private static let writingPause: Int32 = 1000
-  private var isBehind = false
-
-  /// Writes something down that belongs into the result.
-  private func note(_ text: String) {
-    guard noted.count < Self.mostNotes, !noted.contains(where: { $0.utf8.elementsEqual(text.utf8) }) else { return }
-    noted.append(text)
-    journal.append("note", [("text", JSON(text))], at: Clock.now)
-  }
-
-  private static let mostNotes = 32
   /// Not while everything is being killed.
   private var isCPUBound: Bool
 
@@ -314,7 +286,7 @@ final class TaskSupervisor {
       // What it does is wanted more than what it says.
       let what = "\(process.name)/\(run): its output is not kept: \(error)"
       publisher.note("warning: \(what)")
-      note(what)
+      noted.add(what)
       logs = .none
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
@@ -336,7 +308,7 @@ final class TaskSupervisor {
         image: plan.environment, run: RunReference(process: name, run: run), ending: ending),
       workingDirectory: process.command == nil ? plan.imageWorkingDirectory ?? plan.sandbox : plan.sandbox,
       logMode: logs.mode)
-    try send(.spawn(spec), logs.descriptors)
+    try initProcess.send(.spawn(spec), logs.descriptors)
   }
 
   /// A POST that asks the task to end. Only an answer that takes the request gives it time; 404 and 501 say that there is
@@ -356,33 +328,6 @@ final class TaskSupervisor {
   /// How long a server may take to answer, as Aurora's executor has it.
   private static let lifecycleSeconds = 1.0
 
-  private func send(_ request: InitRequest, _ descriptors: [SharedDescriptor] = []) throws {
-    guard isConnected else { return }
-    do throws(Errno) {
-      try container.client.send(request, descriptors: descriptors)
-      try watchForWriting()
-    } catch {
-      // The end of the connection is seen by reading it, and judged there.
-      if error.code != EPIPE && error.code != ECONNRESET { throw error }
-    }
-  }
-
-  private func flush() throws {
-    do throws(Errno) {
-      try container.client.flush()
-      try watchForWriting()
-    } catch {
-      if error.code != EPIPE && error.code != ECONNRESET { throw error }
-    }
-  }
-
-  private func watchForWriting() throws(Errno) {
-    guard isConnected, container.client.hasUnsent != waitsForWriting else { return }
-    waitsForWriting = container.client.hasUnsent
-    try poller.modify(
-      container.client.descriptor, token: Source.initProcess.rawValue, read: true, write: waitsForWriting)
-  }
-
   // MARK: What happens
 
   /// A bounded number of them: what is asked in answer to one may be answered before the last is read, and signals and
@@ -391,10 +336,9 @@ final class TaskSupervisor {
   /// - Returns: whether there may be more.
   @discardableResult private func takeInitEvents() throws -> Bool {
     for _ in 0..<Self.initTurn where verdict == nil {
-      switch container.client.nextEvent() {
+      switch initProcess.next() {
       case .nothing: return false
       case .closed(let why):
-        try? poller.remove(container.client.descriptor)
         try lose(why)
         return false
       case .event(let event, let descriptors):
@@ -409,7 +353,7 @@ final class TaskSupervisor {
 
   /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
   private func lose(_ why: String) throws {
-    isConnected = false
+    initProcess.close(in: poller)
     try settle()
     for record in UnreportedEnds.of(paths, machine) { ended(record) }
     releaseEnds()
@@ -463,7 +407,7 @@ final class TaskSupervisor {
       pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): \(message)")
-      note("\(key): \(message)")
+      noted.add("\(key): \(message)")
     case .socket, .noSocket, .executed: break  // taken before
     case .unknown: break
     }
@@ -509,7 +453,7 @@ final class TaskSupervisor {
       switch report.state {
       case .held:
         // Its `forked` is recorded already, and the executor ended before it could say go.
-        if run.state != .waiting { try send(.go(report.key)) }
+        if run.state != .waiting { try initProcess.send(.go(report.key)) }
       case .running: if run.state != .running { pending.append(.running(process: process, run: number)) }
       case .ended(let record): ended(record)
       }
@@ -554,7 +498,7 @@ final class TaskSupervisor {
       pending.append(.restart(process: process, by: by))
       return .done([])
     case .status:
-      return .done(TaskSupervisor.status(machine))
+      return .done(machine.statusMembers)
     case .subscribe: return .done([])
     }
   }
@@ -562,24 +506,6 @@ final class TaskSupervisor {
   /// For whoever has sent SIGUSR1.
   private func sayStatus() {
     publisher.note("status: \(machine.summary)")
-  }
-
-  private static func status(_ machine: TaskMachine) -> [(String, JSON?)] {
-    [
-      ("state", JSON(machine.state.rawValue)), ("phase", JSON(machine.phase.rawValue)),
-      (
-        "processes",
-        JSON(
-          object: machine.processes.map { record in
-            (
-              record.name,
-              JSON(object: [
-                ("runs", JSON(record.runs.count)), ("state", record.runs.last.map { JSON($0.state.rawValue) }),
-              ])
-            )
-          })
-      ),
-    ]
   }
 
   /// What init wrote before it ended, and what others know of the end, for the message.
