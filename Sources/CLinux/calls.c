@@ -227,6 +227,6 @@ ssize_t ax_receive_descriptors(
       else close(fd);  // more than the caller has room for: nothing may stay open unseen
     }
   }
-  *truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  *truncated = (message.msg_flags & MSG_TRUNC) != 0;
   return received;
 }

@@ -28,7 +28,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// Whether it says something of the host and nothing of what was asked for: no room, no descriptors, no memory, a disk that
   /// takes nothing. What is refused so may be taken later.
-  package var isShortage: Bool { [ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM].contains(code) }
+  package var isShortage: Bool { [ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(code) }
 
   package static func == (left: Errno, right: Errno) -> Bool { left.code == right.code }
   package func hash(into hasher: inout Hasher) { hasher.combine(code) }
@@ -44,7 +44,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     EOPNOTSUPP: "EOPNOTSUPP", EADDRINUSE: "EADDRINUSE", ECONNRESET: "ECONNRESET", ENOTCONN: "ENOTCONN",
     ETIMEDOUT: "ETIMEDOUT", ECONNREFUSED: "ECONNREFUSED", ESTALE: "ESTALE", EDQUOT: "EDQUOT", ELIBBAD: "ELIBBAD",
     EMSGSIZE: "EMSGSIZE", EUSERS: "EUSERS", EADDRNOTAVAIL: "EADDRNOTAVAIL", ENETUNREACH: "ENETUNREACH",
-    EAFNOSUPPORT: "EAFNOSUPPORT", EHOSTUNREACH: "EHOSTUNREACH", ENETDOWN: "ENETDOWN",
+    EAFNOSUPPORT: "EAFNOSUPPORT", EHOSTUNREACH: "EHOSTUNREACH", ENETDOWN: "ENETDOWN", ENOBUFS: "ENOBUFS",
   ]
 }
 

@@ -56,6 +56,17 @@ package struct PreparedFile: Sendable {
     if isDurable { try file.descriptor.synchronize() }
   }
 
+  /// The same where the host has room for it.
+  ///
+  /// - Returns: Whether it had.
+  package func takes(_ bytes: [UInt8]) throws(Errno) -> Bool {
+    do throws(Errno) { try fill(bytes) } catch {
+      guard error.isShortage else { throw error }
+      return false
+    }
+    return true
+  }
+
   /// Gives it its name, durably where its content is.
   package func takePlace() throws(Errno) {
     let place = directory?.rawValue ?? currentDirectory

@@ -112,7 +112,8 @@ package enum UnixSocket {
         ax_send_descriptors(number, bytes, bytes.count, descriptors, Int32(descriptors.count), 0)
       }
       return true
-    } catch  where error.code == EAGAIN {
+    } catch  where [EAGAIN, ENOMEM, ENOBUFS].contains(error.code) {
+      // The kernel has no room for it now.
       return false
     }
   }
@@ -120,8 +121,9 @@ package enum UnixSocket {
   /// One message as it arrived.
   package struct Message: Sendable {
     package let bytes: [UInt8]
+    /// Fewer than were sent, where this process has no room for them (EMFILE).
     package let descriptors: [SharedDescriptor]
-    /// Something of it did not fit and is lost.
+    /// Bytes of it did not fit and are lost.
     package let truncated: Bool
 
     /// What a peer that is gone leaves.

@@ -11,8 +11,8 @@ import Testing
       probe: .http(port: 1, endpoint: "/health", expectedResponse: expected, expectedResponseCode: code))
   }
 
-  private func answer(_ body: String, _ check: HealthCheck, status: Int = 200) -> HealthCounter.Outcome {
-    HealthVerdict.of(.response(status: status, body: Array(body.utf8)), check).outcome
+  private func answer(_ body: String, _ check: HealthCheck, status: Int = 200) -> HealthCounter.Outcome? {
+    HealthVerdict.of(.response(status: status, body: Array(body.utf8)), check)?.outcome
   }
 
   @Test func blanksAndCaseDoNotMatter() {
@@ -26,12 +26,16 @@ import Testing
   }
 
   @Test func theBodyIsComparedBeforeTheStatus() {
-    guard case .failure(let why) = answer("no", http(code: 200), status: 201) else { return #expect(Bool(false)) }
+    guard case .failure(let why)? = answer("no", http(code: 200), status: 201) else { return #expect(Bool(false)) }
     #expect(why == "Response differs from expected response (expected \"ok\", got \"no\")")
   }
 
+  @Test func whoCouldNotBeAskedHasNotFailed() {
+    #expect(HealthVerdict.of(.notAsked, http()) == nil)
+  }
+
   @Test func whatIsShownCannotForgeALine() {
-    guard case .failure(let why) = answer("a\u{1b}[2J\nb", http()) else { return #expect(Bool(false)) }
+    guard case .failure(let why)? = answer("a\u{1b}[2J\nb", http()) else { return #expect(Bool(false)) }
     #expect(!why.utf8.contains(0x1b) && !why.utf8.contains(0x0a))
   }
 
@@ -40,11 +44,11 @@ import Testing
     let check = HealthCheck(probe: .shell(command: "check"))
     let output = Array(repeating: UInt8(ascii: "x"), count: 4000) + Array("the reason\n".utf8)
     let finding = HealthVerdict.of(.ended(record, output: output), check)
-    guard case .failure(let why) = finding.outcome else { return #expect(Bool(false)) }
+    guard case .failure(let why)? = finding?.outcome else { return #expect(Bool(false)) }
     #expect(why.hasPrefix("Command 'check' returned non-zero exit status 1 with output '…x"))
     #expect(why.hasSuffix("the reason'"))
     record.waitStatus = 9
-    guard case .failure(let killed) = HealthVerdict.of(.ended(record, output: []), check).outcome else {
+    guard case .failure(let killed)? = HealthVerdict.of(.ended(record, output: []), check)?.outcome else {
       return #expect(Bool(false))
     }
     #expect(killed == "Command 'check' was killed by SIGKILL with output ''")

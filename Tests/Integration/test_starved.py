@@ -41,9 +41,10 @@ class Starved(ExecutorTestCase):
             process("web", f"while :; do : > {self.alive}/web; sleep 0.1; done"), *beats,
             process("last", f": > {self.alive}/last; {final}", final=True), disk=0)
 
-    def start_and_starve(self, *options):
+    def start_and_starve(self, *options, runs=0):
         """Until nothing more can be written."""
         task = self.start_task(self.service(), *options).wait_running()
+        wait_until(lambda: os.path.exists(task.log_path("beat0", runs)), f"{runs} runs of each daemon", 60)
         self.fill()
         sizes = [-1]
 
@@ -91,6 +92,13 @@ class Starved(ExecutorTestCase):
         self.assertGreater(end["unwritten"], 0)
         self.assertIn("TASK_KILLED", self.aurora("ps").out)
         self.assertIn("TASK_KILLED", self.aurora("status", task.id).out)
+
+    def test_the_last_runs_are_told_of_where_there_is_no_room_for_all(self):
+        outcome = self.start_and_starve(runs=12).signal(signal.SIGTERM).wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertIn("no room for the runs before the last of each process", " ".join(outcome.result["notes"]))
+        self.assertEqual({len(process["runs"]) for process in outcome.result["processes"].values()}, {1})
+        self.assertEqual(outcome.runs("last")[0]["exit_code"], 0)
 
     def test_a_killed_executor_is_followed_by_another_all_the_same(self):
         task = self.start_and_starve()
@@ -140,17 +148,32 @@ class Starved(ExecutorTestCase):
         self.assertIn("TASK_KILLED", self.aurora("ps").out)
         self.assertIn("recover", self.aurora("ps").out)
         self.assertIn("TASK_KILLED", self.aurora("status", task.id).out)
+        ended = task.journal()[-1]
+        self.assertEqual(ended["type"], "finished")
         os.rmdir(task.result_path)
+        time.sleep(1)
         self.assertEqual(self.host.recover(task.id).code, 3)
         self.assertEqual(task.result["state"], "TASK_KILLED")
+        self.assertEqual(task.result["finished_at"][:19], ended["time"][:19])
+
+    def test_what_recover_cannot_know_it_says(self):
+        task = self.start_and_starve()
+        os.mkdir(task.result_path)
+        self.assertEqual(task.signal(signal.SIGTERM).wait().code, 3)
+        os.rmdir(task.result_path)
+        self.make_room()
+        self.assertEqual(self.host.recover(task.id).code, 3)
+        self.assertRegex(" ".join(task.result["notes"]), r"could not be written down \(\d+ records\)")
 
 
 class WithoutDescriptors(ExecutorTestCase):
     def test_a_task_goes_on_when_the_executor_can_open_nothing(self):
+        health = {"health_checker": {"shell": {"shell_command": "true"}}, "initial_interval_secs": 0.1,
+                  "interval_secs": 0.2}
         task = self.start_task(document(
             process("web", "echo up; while :; do sleep 0.1; done"),
             process("beat", "true", daemon=True, min_duration=1, max_failures=0),
-            process("last", "echo last", final=True))).wait_log("up", "web")
+            process("last", "echo last", final=True), health_check_config=health)).wait_log("up", "web")
         pid = task.process.pid
         used = {int(number) for number in os.listdir(f"/proc/{pid}/fd")}
         free = next(number for number in range(4096) if number not in used)

@@ -130,7 +130,8 @@ int ax_bind_tcp(uint16_t port);
 
 /// Sends `length` bytes with `count` descriptors attached (SCM_RIGHTS). Returns as sendmsg(2).
 ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, int count, int flags);
-/// Receives up to `length` bytes and up to `capacity` descriptors, close-on-exec. Sets `*count` and `*truncated`.
+/// Receives up to `length` bytes and up to `capacity` descriptors, close-on-exec. Sets `*count`, and `*truncated` where
+/// bytes are lost. Descriptors that this process has no room for are missing.
 ssize_t ax_receive_descriptors(
     int socket, void *bytes, size_t length, int *descriptors, int capacity, int *count, int *truncated, int flags);
 

@@ -16,6 +16,8 @@ final class ContainerProbes: TaskMonitor {
     /// For people.
     case failed(String)
     case timedOut
+    /// The host has run short of something: that says nothing about who was to be asked.
+    case notAsked
   }
 
   /// Names a question that is under way.
@@ -136,7 +138,7 @@ final class ContainerProbes: TaskMonitor {
         self.end(token, record.bootTime > probe.deadline ? .timedOut : .ended(record, output: probe.output))
       }
     } catch {
-      end(token, .failed("cannot run a command: \(error)"))
+      end(token, error.isShortage ? .notAsked : .failed("cannot run a command: \(error)"))
     }
     return token
   }
@@ -164,6 +166,7 @@ final class ContainerProbes: TaskMonitor {
         try self.poller.add(exchange.socket.rawValue, token: token, read: false, write: true)
         self.goOn(token, exchange, exchange.begin())
       } catch {
+        guard !error.isShortage else { return self.end(token, .notAsked) }
         // A kernel without IPv6 has nobody who listens there.
         self.end(token, isIPv6 ? self.refusal(probe) : .failed("cannot make a socket: \(error)"))
       }

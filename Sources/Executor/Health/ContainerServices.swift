@@ -40,7 +40,8 @@ final class ContainerServices {
     switch event {
     case .socket(let id):
       let answer = descriptors.first.map { Result<SharedDescriptor, Errno>.success($0) }
-      sockets.removeValue(forKey: id)?(answer ?? .failure(Errno("recvmsg", code: EBADMSG)))
+      // The kernel leaves out what there is no room for here.
+      sockets.removeValue(forKey: id)?(answer ?? .failure(Errno("recvmsg", code: EMFILE)))
     case .noSocket(let id, let code): sockets.removeValue(forKey: id)?(.failure(Errno("socket", code: code)))
     case .executed(let id, let record): commands.removeValue(forKey: id)?(record)
     default: return false

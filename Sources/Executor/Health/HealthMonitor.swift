@@ -134,7 +134,9 @@ final class HealthMonitor {
     let then: (ContainerProbes.Answer) -> Void = { [weak self, weak subject] answer in
       guard let self, let subject, !subject.isOver else { return }
       subject.probe = nil
-      let finding = HealthVerdict.of(answer, subject.check)
+      guard let finding = HealthVerdict.of(answer, subject.check) else {
+        return self.plan(subject, at: Clock.now &+ self.nanoseconds(subject.check.interval))
+      }
       subject.add(.init(wall: wall, milliseconds: (Clock.now - began) / 1_000_000, finding: finding))
       self.take(finding.outcome, subject)
     }

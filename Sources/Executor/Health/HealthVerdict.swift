@@ -13,11 +13,13 @@ enum HealthVerdict {
     var reason: String?
   }
 
-  static func of(_ answer: ContainerProbes.Answer, _ check: HealthCheck) -> Finding {
+  /// - Returns: `nil` for what says nothing about who was to be asked.
+  static func of(_ answer: ContainerProbes.Answer, _ check: HealthCheck) -> Finding? {
     switch answer {
     case .timedOut:
       return failure("Health check timed out.")
     case .failed(let why): return failure(why)
+    case .notAsked: return nil
     case .connected: return Finding(outcome: .success, output: "connected")
     case .response(let status, let body): return judge(status: status, body: body, check)
     case .ended(let record, let output): return judge(record, output, check)

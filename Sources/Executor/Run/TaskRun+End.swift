@@ -26,13 +26,13 @@ extension TaskRun {
     }
     verdict.notes += context.notes + problems
     let machine = context.machine ?? TaskMachine(context.task)
-    let finishedAt = Clock.wall
-    func text(_ verdict: Verdict) -> [UInt8] {
+    let finishedAt = context.finishedAt ?? Clock.wall
+    func text(_ verdict: Verdict, _ processes: [ProcessRecord]? = nil) -> [UInt8] {
       let result = TaskResult(
         taskID: paths.taskID, verdict: verdict, containerizer: ContainerizerChoice.name(context.task),
         containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
         role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
-        ports: context.task.ports, processes: machine.processes, runTimes: context.times, usage: usage,
+        ports: context.task.ports, processes: processes ?? machine.processes, runTimes: context.times, usage: usage,
         diskBytes: diskBytes, policy: settings.policy)
       return Array(result.json.pretty.utf8)
     }
@@ -70,7 +70,12 @@ extension TaskRun {
         if let reserved = context.result { reserved } else {
           try TaskDirectory.result(paths, processes: 0, durable: !removesRecord)
         }
-      if !isPrepared { try file.fill(text(verdict)) }
+      let isWhole = try isPrepared ? true : file.takes(text(verdict))
+      if !isWhole {
+        // How the task ended is worth more than how often it tried.
+        verdict.notes.append("the disk had no room for the runs before the last of each process: they are left out")
+        try file.fill(text(verdict, machine.processes.map(\.withLastRunOnly)))
+      }
       try file.takePlace()
       // Nobody goes on with it any more.
       try? removeFile(paths.launchRecord)

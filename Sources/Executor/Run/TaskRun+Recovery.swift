@@ -41,6 +41,12 @@ extension TaskRun {
     // Decided, and perhaps already taken down when the executor ended: what is left is to clean up and to say so.
     if let verdict = history.verdict {
       context.machine = history.machine
+      if let finished = history.journal.finished {
+        context.finishedAt = history.times.wall(finished.boot)
+        if let count = finished.json["unwritten"]?.integer {
+          context.notes.append("what happened last could not be written down (\(count) records), and is not told of")
+        }
+      }
       var container: (any Container)?
       if case .container(let found) = adoption { container = found }
       return try conclude(

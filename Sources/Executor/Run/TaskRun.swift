@@ -181,9 +181,11 @@ struct TaskRun {
           paths, removed: context.removedLogs),
         signals: signals, control: context.control)
     } catch {
-      _ = container.destroy()
-      _ = containerizer.removeRemains(keeping: settings.keepsContainer)
-      throw CommandFailure(.internalError, "cannot watch the container: \(error)")
+      let why = "cannot watch the container: \(error)"
+      // It runs on, and another executor can take it over.
+      guard !resuming else { throw CommandFailure(.internalError, why, hint: "nothing was done about the task") }
+      context.problems += container.destroy() + containerizer.removeRemains(keeping: settings.keepsContainer)
+      return try concludeFailedLaunch(context, CommandFailure(.internalError, why))
     }
     if let ending { supervisor.request(ending) }
     let verdict: Verdict
@@ -237,6 +239,8 @@ struct TaskRun {
     var diskQuota: DiskQuota?
     /// Of a container that was there when another executor ran the task.
     var containerID: String?
+    /// When the task ended, in nanoseconds since 1970, where another executor has seen it.
+    var finishedAt: UInt64?
     /// What could not be written down of the task while it ran.
     var notes: [String] = []
     /// Runs whose logs another executor has removed.

@@ -212,7 +212,8 @@ final class TaskSupervisor {
   private func perform(_ effect: TaskEffect) throws {
     switch effect {
     case .start(let process, let run): try start(process, run)
-    case .terminate(let process, let run, let signal): try initProcess.send(.signal(RunKey(process, UInt32(run)), signal))
+    case .terminate(let process, let run, let signal):
+      try initProcess.send(.signal(RunKey(process, UInt32(run)), signal))
     case .terminateStrays:
       lastStrays = nil
       try initProcess.send(.signalStrays(SIGTERM))
@@ -308,7 +309,11 @@ final class TaskSupervisor {
         image: plan.environment, run: RunReference(process: name, run: run), ending: ending),
       workingDirectory: process.command == nil ? plan.imageWorkingDirectory ?? plan.sandbox : plan.sandbox,
       logMode: logs.mode)
-    try initProcess.send(.spawn(spec), logs.descriptors)
+    do throws(Errno) { try initProcess.send(.spawn(spec), logs.descriptors) } catch {
+      guard error.isShortage else { throw error }
+      let reason = "container-init cannot be asked for it: \(error)"
+      pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
+    }
   }
 
   /// A POST that asks the task to end. Only an answer that takes the request gives it time; 404 and 501 say that there is

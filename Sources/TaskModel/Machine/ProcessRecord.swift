@@ -10,6 +10,13 @@ package struct ProcessRecord: Sendable, Equatable {
   package var state: ProcessState { runs.last?.state ?? .waiting }
 
   init(name: String) { self.name = name }
+
+  /// The same without all runs but the last.
+  package var withLastRunOnly: ProcessRecord {
+    var record = self
+    record.runs = runs.suffix(1)
+    return record
+  }
 }
 
 /// One run of a process. Instants are nanoseconds of the clock that the machine is driven by.
