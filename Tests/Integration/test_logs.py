@@ -675,7 +675,7 @@ class WithoutInotify(ExecutorTestCase):
         self.own = self.host.path("own")
         os.mkdir(self.own)
         os.chown(self.own, self.uid, self.uid)
-        self.words = [f"--work-dir={self.own}/work", f"--run-dir={self.own}/run"]
+        self.words = [f"--work-dir={self.own}/state", f"--run-dir={self.own}/run"]
 
     def without(self):
         """Becomes a user all of whose instances are taken."""
@@ -714,7 +714,7 @@ class WithoutInotify(ExecutorTestCase):
         script = waiting("go") + "for i in 1 2 3 4 5 6; do seq $((i * 100 - 99)) $((i * 100)); sleep 0.2; done; test $AURORA_RUN = 1"
         path = self.host.write("t.json", document(rotated("main", script, 4096, 3, max_failures=2)))
         task = self.popen("run", "--task", path, "--task-id", "x")
-        sandbox = f"{self.own}/work/tasks/x/sandbox"
+        sandbox = f"{self.own}/state/tasks/x/sandbox"
         wait_until(lambda: os.path.exists(f"{sandbox}/../logs/main/0/stdout"), "it runs")
         follower = self.popen("logs", "x", "-f", "--stdout")
         open(sandbox + "/go", "w", encoding="ascii").close()

@@ -86,12 +86,12 @@ class Native(LostRunDirectory, ExecutorTestCase):
         own = self.host.path("own")
         os.mkdir(own)
         os.chown(own, 65534, 65534)
-        directories = [f"--work-dir={own}/work", f"--run-dir={own}/run"]
+        directories = [f"--work-dir={own}/state", f"--run-dir={own}/run"]
         path = self.host.write("t.json", document("echo up; sh -c 'sleep 98761; true'; exit 5"))
         task = subprocess.Popen(
             [binary(), "run", "--task", path, "--task-id", "x", *directories], user=65534, group=65534, extra_groups=[],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.host.environment())
-        log = f"{own}/work/tasks/x/logs/main/0/stdout"
+        log = f"{own}/state/tasks/x/logs/main/0/stdout"
         wait_until(lambda: os.path.exists(log) and os.path.getsize(log), "it runs")
         shutil.rmtree(f"{own}/run/x")
         task.kill()
@@ -189,6 +189,37 @@ class OthersRunDirectory(ExecutorTestCase):
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
             pass
         self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+    def test_places_on_the_way(self):
+        made = self.host.path("parent")
+        self.host.run_directory = os.path.join(made, "run")
+        # Mode and owner of the parent, owner of the run directory in it, the account that called sudo.
+        table = [
+            ((0o755, 0, 0, None), 0), ((0o777, 0, 0, None), 77), ((0o775, 65534, 0, None), 77), ((0o1777, 0, 0, None), 0),
+            ((0o1777, 0, 65534, None), 77), ((0o755, 65534, 0, None), 77), ((0o755, 65534, 0, 65534), 0),
+        ]
+        for (mode, owner, own, caller), code in table:
+            with self.subTest(mode=oct(mode), owner=owner, own=own, sudo=caller):
+                shutil.rmtree(made, ignore_errors=True)
+                os.makedirs(self.host.run_directory)
+                os.chown(self.host.run_directory, own, own)
+                os.chown(made, owner, owner)
+                os.chmod(made, mode)
+                env = {} if caller is None else {"SUDO_UID": str(caller), "SUDO_GID": str(caller)}
+                done = self.run_task(document("true"), env=env)
+                self.assertEqual(done.code, code, done)
+
+    def test_in_a_user_namespace_the_hosts_root_is_nobody(self):
+        own = self.host.path("own")
+        os.mkdir(own)
+        os.chown(own, 65534, 65534)
+        path = self.host.write("t.json", document("true"))
+        done = subprocess.run(
+            ["unshare", "--user", "--map-user=1000", binary(), "run", "--task", path, "--task-id", "x",
+             f"--work-dir={own}/state", f"--run-dir={own}/run"],
+            user=65534, group=65534, extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env=self.host.environment(), check=False, timeout=30)
+        self.assertEqual(done.returncode, 0, done)
 
     def test_whoever_is_in_another_pid_namespace_knows_nothing_of_the_end(self):
         task = self.start_task(document(UNTIL_GO)).wait_log("up")

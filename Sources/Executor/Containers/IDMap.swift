@@ -12,6 +12,11 @@ struct IDMap {
     }
   }
 
+  /// Whether the id is anybody inside.
+  func has(_ id: UInt32) -> Bool {
+    ranges.contains { UInt64(id) >= $0.inside && UInt64(id) - $0.inside < $0.count }
+  }
+
   /// Whether the id is the same inside and outside.
   func keeps(_ id: UInt32) -> Bool {
     ranges.contains { $0.inside == $0.outside && UInt64(id) >= $0.inside && UInt64(id) - $0.inside < $0.count }

@@ -7,7 +7,8 @@ import LinuxKernel
 /// may be made by anybody, once a cleaner of temporary files has removed ours.
 enum TrustedDirectory {
   /// Judges a path as far as it exists: every directory on the way may be written to by its owner alone, or is sticky; the
-  /// last one by its owner alone. The owner is this user or root; on the way also who has called sudo(8).
+  /// last one by its owner alone. The owner is this user or root; on the way also who has called sudo(8), and in a user
+  /// namespace whoever is nobody there: root of the host among them.
   static func check(_ path: String) throws(CommandFailure) {
     let names = Array(path.utf8).split(separator: UInt8(ascii: "/"))
     var place = ""
@@ -26,7 +27,8 @@ enum TrustedDirectory {
       throw CommandFailure(.cannotCreate, "cannot look at \(printable(place.utf8)): \(error)")
     }
     let own = CurrentProcess.effectiveUser
-    let isOwn = about.uid == own || about.uid == 0 || (!isLast && own == 0 && about.uid == invoker)
+    let isOwn =
+      about.uid == own || about.uid == 0 || (!isLast && (own == 0 && about.uid == invoker || isNobodyHere(about.uid)))
     let why: String
     if !about.isDirectory {
       why = "is no directory"
@@ -51,6 +53,13 @@ enum TrustedDirectory {
 
   /// Who has called sudo(8): the operator, by another name.
   private static var invoker: UInt32? { variable("SUDO_UID") }
+
+  /// Whether the kernel shows users that this namespace has no number for by this one (user_namespaces(7)).
+  private static func isNobodyHere(_ user: UInt32) -> Bool {
+    guard let shown = try? readFile("/proc/sys/kernel/overflowuid"), let map = try? readFile("/proc/self/uid_map")
+    else { return false }
+    return Array("\(user)\n".utf8) == shown && !IDMap(map).has(user)
+  }
 
   private static func variable(_ name: String) -> UInt32? { getenv(name).flatMap { UInt32(String(cString: $0)) } }
 }
