@@ -72,7 +72,7 @@ struct BindMounts {
   /// then meet the task's own files.
   private func refuseKernelFileSystem(_ place: borrowing FileDescriptor, _ target: String) throws {
     // proc, sysfs, devpts, cgroup, cgroup2
-    let kernel: Set<UInt64> = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]
+    let kernel: [UInt64] = [0x9fa0, 0x6265_6572, 0x1cd1, 0x27e0eb, 0x6367_7270]
     let root = try status(of: root.descriptor.rawValue)
     let about = try status(of: place.rawValue)
     guard try !kernel.contains(fileSystemMagic(of: place.rawValue)),

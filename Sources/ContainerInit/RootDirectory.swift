@@ -10,10 +10,10 @@ import LinuxKernel
 final class RootDirectory {
   let descriptor: FileDescriptor
   /// The mounts of file systems that this launch made.
-  private var ownMounts: Set<MountIdentity>
+  private var ownMounts: [MountIdentity]
 
   /// A mount by its number and its file system's, as statx(2) tells of anything in it.
-  private struct MountIdentity: Hashable {
+  private struct MountIdentity: Equatable {
     let mount: UInt64
     let device: UInt64
     init(_ about: FileStatus) {
@@ -37,7 +37,7 @@ final class RootDirectory {
 
   /// Notes that a mount, attached or about to be, is of a file system that this launch made.
   func addOwn(_ mount: borrowing FileDescriptor) throws(Errno) {
-    ownMounts.insert(MountIdentity(try status(of: mount.rawValue)))
+    ownMounts.append(MountIdentity(try status(of: mount.rawValue)))
   }
 
   /// Refuses to make anything in a directory that is not this launch's.

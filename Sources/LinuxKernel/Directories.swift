@@ -88,6 +88,32 @@ package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDi
   try removeDirectory(name, at: directory)
 }
 
+extension DirectoryEntry {
+  /// Removes it unless it is a directory that holds something. What is gone already counts as removed.
+  fileprivate func isRemoved(from directory: Int32) throws(Errno) -> Bool {
+    do throws(Errno) {
+      // What it is may not be said, or be true no more.
+      if !isDirectory, try isUnlinked(from: directory) { return true }
+      try removeDirectory(name, at: directory)
+    } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
+      return false
+    } catch  where error.code == EBUSY {
+      throw Errno("rmdir", code: EXDEV)
+    } catch  where error.code == ENOTDIR {
+      try removeFile(name, at: directory)
+    } catch  where error.code == ENOENT {}
+    return true
+  }
+
+  /// Removes it unless it is a directory.
+  private func isUnlinked(from directory: Int32) throws(Errno) -> Bool {
+    do throws(Errno) { try removeFile(name, at: directory) } catch  where error.code == EISDIR || error.code == EPERM {
+      return false
+    }
+    return true
+  }
+}
+
 /// Empties a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
 /// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short.
 private func emptyDirectory(_ root: Int32, mount: UInt64, until end: UInt64) throws(Errno) {
@@ -100,46 +126,25 @@ private func emptyDirectory(_ root: Int32, mount: UInt64, until end: UInt64) thr
     pending = false
     for entry in try entries(of: root) {
       try checkTime()
-      do throws(Errno) {
-        try removeFile(entry.name, at: root)
-        continue
-      } catch  where error.code == ENOENT {
-        continue
-      } catch  where error.code == EISDIR || error.code == EPERM {
-      }
-      do throws(Errno) {
-        try removeDirectory(entry.name, at: root)
-        continue
-      } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
-      } catch  where error.code == EBUSY {
-        throw Errno("rmdir", code: EXDEV)
-      }
+      if try entry.isRemoved(from: root) { continue }
       let child = try openBelow(
         root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
       if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
       for grandchild in try entries(of: child.rawValue) {
         try checkTime()
-        do throws(Errno) {
-          try removeFile(grandchild.name, at: child.rawValue)
-        } catch  where error.code == EISDIR || error.code == EPERM {
+        if try grandchild.isRemoved(from: child.rawValue) { continue }
+        // Not empty: lift it to the root, where the next round finds it one level down. What is removed may hold
+        // such a name itself, so a taken one is passed over.
+        var lifted = false
+        while !lifted {
+          serial += 1
           do throws(Errno) {
-            try removeDirectory(grandchild.name, at: child.rawValue)
-          } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
-            // Not empty: lift it to the root, where the next round finds it one level down. What is removed may hold
-            // such a name itself, so a taken one is passed over.
-            var lifted = false
-            while !lifted {
-              serial += 1
-              do throws(Errno) {
-                try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
-                lifted = true
-              } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
-              }
-            }
-            pending = true
+            try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
+            lifted = true
+          } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
           }
-        } catch  where error.code == ENOENT {
         }
+        pending = true
       }
       try removeDirectory(entry.name, at: root)
     }

@@ -50,8 +50,7 @@ package enum HostAccounts {
       let words = try ask(["initgroups", user.name]).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
       groups = words.dropFirst().compactMap { AccountFile.number(Array($0)) }
     }
-    var seen: Set<UInt32> = [user.gid]
-    return groups.filter { seen.insert($0).inserted }
+    return groups.indices.filter { groups[$0] != user.gid && !groups[..<$0].contains(groups[$0]) }.map { groups[$0] }
   }
 
   /// Whether nsswitch.conf(5) names nothing but files for groups. systemd's module adds no members to them.
@@ -64,7 +63,7 @@ package enum HostAccounts {
       sources = Array(words.dropFirst())
       if data == "initgroups" { break }
     }
-    return Set(sources).isSubset(of: ["files", "systemd", "compat"])
+    return sources.allSatisfy { ["files", "systemd", "compat"].contains($0) }
   }
 
   /// What getent prints; empty when it knows no such thing.

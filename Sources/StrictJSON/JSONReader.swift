@@ -113,7 +113,7 @@ private struct JSONReader {
   private mutating func members(depth: Int) throws(JSONError) -> [JSON.Member] {
     index += 1
     var members: [JSON.Member] = []
-    var seen: Set<[UInt8]> = []
+    var seen = SeenKeys()
     skipSpace()
     if index < bytes.count, bytes[index] == UInt8(ascii: "}") { index += 1; return [] }
     while true {
@@ -124,7 +124,7 @@ private struct JSONReader {
       let start = index
       let place = nextPosition(at: start)
       let key = try string()
-      if !seen.insert(Array(key.utf8)).inserted { throw failure("duplicate key \(key.quotedForMessage)", at: start) }
+      if !seen.insert(key, among: members) { throw failure("duplicate key \(key.quotedForMessage)", at: start) }
       skipSpace()
       guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else {
         throw failure("expected \":\" after the key \(key.quotedForMessage), found \(describeNext())")
@@ -254,5 +254,22 @@ private struct JSONReader {
       index += 1
     }
     return value
+  }
+}
+
+/// The keys of an object, compared byte by byte. Few are compared with each other: a set costs more than that until there
+/// are many.
+private struct SeenKeys {
+  private static let few = 16
+  private var many: Set<[UInt8]> = []
+
+  /// - Parameter members: what has been inserted before.
+  /// - Returns: false where it is there already.
+  mutating func insert(_ key: String, among members: [JSON.Member]) -> Bool {
+    guard members.count >= SeenKeys.few else {
+      return !members.contains { $0.key.utf8.elementsEqual(key.utf8) }
+    }
+    if many.isEmpty { many = Set(members.map { Array($0.key.utf8) }) }
+    return many.insert(Array(key.utf8)).inserted
   }
 }

@@ -26,14 +26,23 @@ struct Option: Sendable {
 
 /// The words of a command line, sorted by the options a command has.
 struct Arguments: Sendable {
-  private(set) var values: [String: [String]] = [:]
+  /// In the order of first use; a handful, for which a dictionary would cost more than it saves.
+  private(set) var given: [(option: String, values: [String])] = []
   /// Words that are no options, and all that follow `--`.
   private(set) var operands: [String] = []
 
-  func has(_ option: String) -> Bool { values[option] != nil }
-  func last(_ option: String) -> String? { values[option]?.last }
-  func all(_ option: String) -> [String] { values[option] ?? [] }
-  mutating func set(_ option: String, to value: String) { values[option] = [value] }
+  func has(_ option: String) -> Bool { index(of: option) != nil }
+  func last(_ option: String) -> String? { index(of: option).flatMap { given[$0].values.last } }
+  func all(_ option: String) -> [String] { index(of: option).map { given[$0].values } ?? [] }
+  mutating func set(_ option: String, to value: String) {
+    if let index = index(of: option) { given[index].values = [value] } else { given.append((option, [value])) }
+  }
+
+  private func index(of option: String) -> Int? { given.firstIndex { $0.option == option } }
+
+  private mutating func add(_ option: String, _ values: [String]) {
+    if let index = index(of: option) { given[index].values += values } else { given.append((option, values)) }
+  }
 
   /// Parses `--flag value`, `--flag=value`, `-P value` and operands in any order. Unknown options name the nearest.
   init(_ words: [String], options: [Option], command: String) throws(CommandFailure) {
@@ -57,19 +66,19 @@ struct Arguments: Sendable {
           .usage, "\(command) has no option \(name)",
           hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor \(command) --help` lists them")
       }
-      if !option.isRepeatable, values[option.name] != nil {
+      if !option.isRepeatable, has(option.name) {
         throw CommandFailure(.usage, "\(option.name) is given twice")
       }
       if option.value == nil {
         if equals != nil { throw CommandFailure(.usage, "\(option.name) takes no value") }
-        values[option.name] = []
+        add(option.name, [])
       } else if let equals {
-        values[option.name, default: []].append(String(word[word.index(after: equals)...]))
+        add(option.name, [String(word[word.index(after: equals)...])])
       } else {
         guard index < words.count else {
           throw CommandFailure(.usage, "\(option.name) needs a value: \(option.name) \(option.value ?? "")")
         }
-        values[option.name, default: []].append(words[index])
+        add(option.name, [words[index]])
         index += 1
       }
     }

@@ -17,7 +17,8 @@ struct NativeContainerizer: Containerizer {
   private let paths: TaskPaths
   private let launcher: MesosContainerizer
   private let isRoot: Bool
-  private var stored: StoredImage?
+  private var found: (store: ImageStore, image: StoredImage)?
+  private var stored: StoredImage? { found?.image }
   private var imageLock: SharedDescriptor?
   private(set) var image: ProvisionedImage?
 
@@ -72,7 +73,7 @@ struct NativeContainerizer: Containerizer {
     }
     try locate()
     do {
-      if let stored { imageLock = try NativeContainerizer.unwalkable(try store().lockForUse(stored)) }
+      if let found { imageLock = try NativeContainerizer.unwalkable(try found.store.lockForUse(found.image)) }
       if !paths.hasRootfs { try paths.createRootfs() }
     } catch let error as ImageError {
       throw CommandFailure(error)
@@ -94,14 +95,15 @@ struct NativeContainerizer: Containerizer {
       throw CommandFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
     }
     do {
-      guard let found = try store().find(try ImageReference(text)) else {
+      let store = try ImageStore(root: TaskPaths.images(paths.workDirectory))
+      guard let image = try store.find(try ImageReference(text)) else {
         throw CommandFailure(
           .failed, "the image \(text) is not in the image store of \(paths.workDirectory)",
           hint: "`aurora-executor image import ARCHIVE` puts it there; `aurora-executor image ls` shows what is")
       }
-      stored = found
-      image = ProvisionedImage(
-        reference: text, digest: (found.manifestDigest ?? found.id).description, id: found.id.description)
+      found = (store, image)
+      self.image = ProvisionedImage(
+        reference: text, digest: (image.manifestDigest ?? image.id).description, id: image.id.description)
     } catch let failure as CommandFailure {
       throw failure
     } catch let error as ImageError {
@@ -109,10 +111,6 @@ struct NativeContainerizer: Containerizer {
     } catch {
       throw CommandFailure(.failed, "\(error)")
     }
-  }
-
-  private func store() throws(ImageError) -> ImageStore {
-    try ImageStore(root: TaskPaths.images(paths.workDirectory))
   }
 
   /// What the task asks for, in the isolators' terms.
@@ -206,8 +204,9 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan {
-    let config = try config()
+  func plan() throws(CommandFailure) -> LaunchPlan { try plan(config()) }
+
+  private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
     var plan: LaunchPlan
     do throws(LaunchError) { plan = try launcher.plan(config) } catch { throw CommandFailure(error) }
     // Nobody has left them out by name.
@@ -230,7 +229,8 @@ struct NativeContainerizer: Containerizer {
   func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
     let files = ContainerFiles(
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
-    let (config, plan) = (try config(), try plan())
+    let config = try config()
+    let plan = try plan(config)
     let sandbox = try Sandbox(paths, identity).prepare(plan.sandboxEntries)
     if isRoot, !plan.steps.contains(where: \.isRoot) { try paths.openFor(identity) }
     do throws(LaunchError) {

@@ -50,7 +50,9 @@ final class Journal {
   func catchUp() { note { () throws(Errno) in try file.catchUp() } }
 
   /// The last record, for which room was kept. What waits still is left out; how many records, it says.
-  func finish(_ verdict: Verdict, at boot: UInt64) throws(Errno) {
+  ///
+  /// - Parameter freesRoom: whether the room that was kept for it, and was not needed, is the disk's again.
+  func finish(_ verdict: Verdict, at boot: UInt64, freesRoom: Bool = true) throws(Errno) {
     catchUp()
     let missing = file.missing
     // The result has all of the message; here it is to fit in the room that was kept.
@@ -61,7 +63,7 @@ final class Journal {
         ("state", JSON(verdict.state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
         ("message", JSON(message)), ("unwritten", missing > 0 ? JSON(missing) : nil),
       ], boot, Clock.wall)
-    try file.finish(line)
+    try file.finish(line, freesRoom: freesRoom)
   }
 
   private func note(_ body: () throws(Errno) -> Void) {

@@ -71,11 +71,12 @@ final class JournalFile {
     }
   }
 
-  /// Writes the last line, into the room that was kept for it. What waits is given up, and so is the room that is left.
-  func finish(_ line: [UInt8]) throws(Errno) {
+  /// Writes the last line, into the room that was kept for it. What waits is given up, and so is the room that is left, if
+  /// that is asked for.
+  func finish(_ line: [UInt8], freesRoom: Bool) throws(Errno) {
     waiting = []
     try write(line, keeping: 0)
-    try? cut()
+    if freesRoom { try? cut() }
   }
 
   /// Cuts off what is after the whole lines; with it goes the room that was promised.

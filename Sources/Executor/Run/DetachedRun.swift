@@ -171,7 +171,7 @@ extension DetachedRun {
       option.name,
     ]
     let paths: Set<String> = ["--result", "--policy", "--docker-config"]
-    return arguments.values.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }.flatMap { option, values in
+    return arguments.given.filter { !own.contains($0.option) }.flatMap { option, values in
       values.isEmpty ? [option] : values.flatMap { [option, paths.contains(option) ? DirectoryPath.absolute($0) : $0] }
     }
   }

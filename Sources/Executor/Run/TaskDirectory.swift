@@ -15,7 +15,7 @@ enum TaskDirectory {
   struct Made {
     let lock: TaskLock
     let journal: Journal
-    let result: PreparedFile
+    let result: PreparedFile?
   }
 
   /// Makes it, with the record that a journal begins with, and with room for what is to be written at the end. Fails where the
@@ -23,9 +23,9 @@ enum TaskDirectory {
   ///
   /// - Parameters:
   ///   - processes: how many the task has: each is told of.
-  ///   - durable: whether the result is to survive a power cut.
+  ///   - hasResult: whether there is to be a result in it.
   static func make(
-    _ paths: TaskPaths, document: [UInt8], created: [(String, JSON?)], processes: Int, durable: Bool
+    _ paths: TaskPaths, document: [UInt8], created: [(String, JSON?)], processes: Int, hasResult: Bool
   ) throws(Errno) -> Made {
     try makeDirectories(TaskPaths.tasks(paths.workDirectory), mode: 0o711)
     let (draft, lock) = try begin(paths)
@@ -38,7 +38,7 @@ enum TaskDirectory {
       try journal.require("created", created, at: Clock.now)
       let exits = try openFile(draft.exits, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       _ = try allocate(exits, from: 0, bytes: Int64(min(processes, 1000) * exitBytes))
-      let result = try result(draft, processes: processes, durable: durable)
+      let result = hasResult ? try result(draft, processes: processes) : nil
       try renameNew(draft.task, to: paths.task)
       return Made(lock: lock, journal: journal, result: result)
     } catch {
@@ -48,10 +48,10 @@ enum TaskDirectory {
   }
 
   /// The result to be, with as much room as most need; it stays with the directory whatever that is called.
-  static func result(_ paths: TaskPaths, processes: Int, durable: Bool) throws(Errno) -> PreparedFile {
+  static func result(_ paths: TaskPaths, processes: Int) throws(Errno) -> PreparedFile {
     let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     return try PreparedFile(
-      TaskPaths.resultName, mode: 0o600, durable: durable,
+      TaskPaths.resultName, mode: 0o600, durable: true,
       room: Int64(resultBytes + min(processes, 1000) * resultBytesPerProcess), in: directory)
   }
 

@@ -12,12 +12,13 @@ extension TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
+    let isTold = !removesRecord || resultFile != nil
     let disk =
-      (try? DiskTree.measure(
+      isTold
+      ? (try? DiskTree.measure(
         paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
         beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500)
-      ))
-      .flatMap { $0 }
+      )).flatMap { $0 } : nil
     // Less than there is would be no figure.
     let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
     var verdict = verdict
@@ -63,22 +64,23 @@ extension TaskRun {
     func write(_ what: String, _ body: () throws(Errno) -> Void) {
       do throws(Errno) { try body() } catch { unwritten.append("\(what): \(error)") }
     }
-    write(paths.journal) { () throws(Errno) in try context.journal.finish(verdict, at: Clock.now) }
+    write(paths.journal) { () throws(Errno) in
+      try context.journal.finish(verdict, at: Clock.now, freesRoom: !removesRecord)
+    }
     // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
-    write(paths.result) { () throws(Errno) in
-      let file =
-        if let reserved = context.result { reserved } else {
-          try TaskDirectory.result(paths, processes: 0, durable: !removesRecord)
+    if !removesRecord {
+      write(paths.result) { () throws(Errno) in
+        let file = if let reserved = context.result { reserved } else { try TaskDirectory.result(paths, processes: 0) }
+        let isWhole = try isPrepared ? true : file.takes(text(verdict))
+        if !isWhole {
+          // How the task ended is worth more than how often it tried.
+          verdict.notes.append("the disk had no room for the runs before the last of each process: they are left out")
+          try file.fill(text(verdict, machine.processes.map(\.withLastRunOnly)))
         }
-      let isWhole = try isPrepared ? true : file.takes(text(verdict))
-      if !isWhole {
-        // How the task ended is worth more than how often it tried.
-        verdict.notes.append("the disk had no room for the runs before the last of each process: they are left out")
-        try file.fill(text(verdict, machine.processes.map(\.withLastRunOnly)))
+        try file.takePlace()
+        // Nobody goes on with it any more.
+        try? removeFile(paths.launchRecord)
       }
-      try file.takePlace()
-      // Nobody goes on with it any more.
-      try? removeFile(paths.launchRecord)
     }
     if let resultFile { write(resultFile) { () throws(Errno) in try self.write(text(verdict), to: resultFile) } }
     publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)

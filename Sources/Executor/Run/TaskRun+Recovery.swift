@@ -28,7 +28,7 @@ extension TaskRun {
     journal.append("recovered", [], at: Clock.now)
     var context = Context(
       task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock,
-      result: try? TaskDirectory.result(paths, processes: history.task.processes.count, durable: !removesRecord))
+      result: removesRecord ? nil : try? TaskDirectory.result(paths, processes: history.task.processes.count))
     context.control = makeControl()
     context.identity = identity
     context.image = containerizer.image

@@ -21,7 +21,7 @@ struct TaskRun {
   let follows: Bool
   /// `--assert-clean`: anything left over is an exit status of its own.
   var assertsClean = false
-  /// `--rm`: what is written about the task goes with it, and need not outlive a power cut.
+  /// `--rm`: what is written about the task goes with it, so what nobody could read is not written.
   var removesRecord = false
   /// The role as a policy has judged it: it is not looked up again.
   var judgedIdentity: Result<Identity, CommandFailure>?
@@ -230,7 +230,7 @@ struct TaskRun {
     let createdAt: UInt64
     let times: RunTimes
     let lock: TaskLock
-    /// Where the result is to be written; `nil` where no room could be had for it beforehand.
+    /// Where the result is to be written; `nil` where no room could be had for it beforehand, or there is to be none.
     let result: PreparedFile?
     var identity: Identity?
     var image: ProvisionedImage?
@@ -262,7 +262,7 @@ struct TaskRun {
         created: [
           ("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json),
           ("executor", CurrentProcess.executable.map { JSON($0) }), ("run_directory", JSON(paths.runDirectory)),
-        ], processes: task.processes.count, durable: !removesRecord)
+        ], processes: task.processes.count, hasResult: !removesRecord)
     } catch {
       let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
       throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
