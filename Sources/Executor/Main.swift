@@ -70,6 +70,6 @@ enum Main {
     }
     let parsed = try Arguments(arguments, options: command.options, command: command.name)
     if command.needsProc { try requireProc() }
-    return try command.run(parsed.withResolvedDirectories)
+    return try command.run(try parsed.withResolvedDirectories(believed: command.believesDirectories))
   }
 }

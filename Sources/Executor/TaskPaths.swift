@@ -58,14 +58,14 @@ struct TaskPaths: Sendable {
   var overlayWork: String { rootfs + "/work" }
   var run: String { "\(runDirectory)/\(taskID)" }
   var runOwner: String { run + "/" + TaskPaths.runOwnerName }
-  var controlSocket: String { run + "/control.sock" }
-  var executorSocket: String { run + "/executor.sock" }
+  var controlSocket: String { run + "/" + TaskPaths.controlSocketName }
+  var executorSocket: String { run + "/" + TaskPaths.executorSocketName }
   var launchRecord: String { task + "/launch" }
   var handover: String { run + "/" + TaskPaths.handoverName }
   var accounts: String { run + "/" + TaskPaths.accountsName }
-  var networkFiles: String { run + "/network" }
-  var console: String { run + "/console" }
-  var shown: String { run + "/shown" }
+  var networkFiles: String { run + "/" + TaskPaths.networkFilesName }
+  var console: String { run + "/" + TaskPaths.consoleName }
+  var shown: String { run + "/" + TaskPaths.shownName }
 
   /// With the run directory in which the task was launched, where that is written down: a command line may name another. That
   /// one is meant where it has been moved to, which is where the task has its directory.
@@ -83,6 +83,16 @@ struct TaskPaths: Sendable {
   static let runOwnerName = "work-dir"
   static let handoverName = "handover"
   static let accountsName = "accounts"
+  private static let controlSocketName = "control.sock"
+  private static let executorSocketName = "executor.sock"
+  private static let networkFilesName = "network"
+  private static let consoleName = "console"
+  private static let shownName = "shown"
+  /// All that there is in a task's run directory.
+  static let runNames = [
+    runOwnerName, handoverName, accountsName, controlSocketName, executorSocketName, networkFilesName, consoleName,
+    shownName,
+  ]
 
   static func images(_ workDirectory: String) -> String { workDirectory + "/images" }
   static func tasks(_ workDirectory: String) -> String { workDirectory + "/tasks" }

@@ -121,7 +121,7 @@ class Disk(ExecutorTestCase):
         self.runs_on(document(f"{hold} map x 5 50000 & {hold} map y 5 50000 & wait", disk=16 * MIB, finalization_wait=1), seconds=6)
 
     def test_a_directory_that_cannot_be_read_is_over_the_limit(self):
-        os.chmod(self.host.directory, 0o777)
+        os.chmod(self.host.directory, 0o1777)
         path = self.host.write("own.json", document(
             "mkdir d; " + write("d/big", 20) + "chmod 0 d; " + FOREVER, disk=8 * MIB, finalization_wait=1))
 

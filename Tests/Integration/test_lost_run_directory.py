@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -173,7 +174,9 @@ class OthersRunDirectory(ExecutorTestCase):
     def test_sweep_removes_nothing_by_a_link_in_it(self):
         self.take(self.host.run_directory)
         victim = self.host.write("victim/file", "kept")
-        os.symlink(os.path.dirname(victim), os.path.join(self.host.run_directory, ".init"))
+        link = os.path.join(self.host.run_directory, ".init")
+        os.symlink(os.path.dirname(victim), link)
+        os.chown(link, 65534, 65534, follow_symlinks=False)
         self.assert_refused(self.aurora("sweep"))
         self.assertTrue(os.path.exists(victim))
         os.chown(self.host.run_directory, 0, 0)
@@ -191,35 +194,121 @@ class OthersRunDirectory(ExecutorTestCase):
         self.assert_failed(self.host.recover(task.id), "exit status 5")
 
     def test_places_on_the_way(self):
-        made = self.host.path("parent")
-        self.host.run_directory = os.path.join(made, "run")
-        # Mode and owner of the parent, owner of the run directory in it, the account that called sudo.
+        # Mode, owner and group of the directory above, owner of the run directory in it.
         table = [
-            ((0o755, 0, 0, None), 0), ((0o777, 0, 0, None), 77), ((0o775, 65534, 0, None), 77), ((0o1777, 0, 0, None), 0),
-            ((0o1777, 0, 65534, None), 77), ((0o755, 65534, 0, None), 77), ((0o755, 65534, 0, 65534), 0),
+            ((0o755, 0, 0, 0), 0), ((0o777, 0, 0, 0), 77), ((0o775, 0, 0, 0), 77), ((0o775, 0, 65534, 0), 77),
+            ((0o1777, 0, 0, 0), 0), ((0o1777, 0, 0, 65534), 77), ((0o1777, 65534, 0, 0), 77), ((0o755, 65534, 0, 0), 77),
         ]
-        for (mode, owner, own, caller), code in table:
-            with self.subTest(mode=oct(mode), owner=owner, own=own, sudo=caller):
-                shutil.rmtree(made, ignore_errors=True)
-                os.makedirs(self.host.run_directory)
-                os.chown(self.host.run_directory, own, own)
-                os.chown(made, owner, owner)
-                os.chmod(made, mode)
-                env = {} if caller is None else {"SUDO_UID": str(caller), "SUDO_GID": str(caller)}
-                done = self.run_task(document("true"), env=env)
-                self.assertEqual(done.code, code, done)
+        above = self.host.path("above")
+        environment = {"SUDO_UID": "65534", "SUDO_GID": "65534"}
+        for option in ("--work-dir", "--run-dir"):
+            self.host.work, self.host.run_directory = (
+                self.host.path("above/state" if option == place else place[2:]) for place in ("--work-dir", "--run-dir"))
+            for (mode, owner, group, own), code in table:
+                with self.subTest(option=option, mode=oct(mode), owner=owner, group=group, own=own):
+                    shutil.rmtree(above, ignore_errors=True)
+                    os.makedirs(above + "/state")
+                    os.chown(above + "/state", own, own)
+                    os.chown(above, owner, group)
+                    os.chmod(above, mode)
+                    done = self.run_task(document("true"), env=environment)
+                    self.assertEqual(done.code, code, done)
+                    for command in (["sweep"], ["recover", "--all"], ["stop", "x"], ["image", "rm", "x"]):
+                        if code and (option == "--work-dir" or command[0] != "image"):
+                            self.assertEqual(self.aurora(*command).code, code, command)
+
+    def test_a_link_of_somebody_else_leads_nowhere(self):
+        private = self.host.path("private")
+        kept = self.host.write("private/.init/1-2-3-4", "kept")
+        shared = self.host.path("shared")
+        os.mkdir(shared)
+        os.chmod(shared, 0o1777)
+        for owner, code in ((65534, 77), (0, 0)):
+            link = f"{shared}/{owner}"
+            os.symlink(private, link)
+            os.chown(link, owner, owner, follow_symlinks=False)
+            self.host.run_directory = link
+            self.assertEqual(self.run_task(document("true")).code, code)
+            self.assertEqual(self.aurora("sweep").code, code)
+            self.assertEqual(os.path.exists(kept), owner != 0)
+
+    def test_a_directory_that_is_no_tasks_is_left_alone(self):
+        kept = self.host.write("run/other/file", "kept")
+        made = self.host.write("run/.init/important", "kept")
+        done = self.run_task(document("true"), task_id="other")
+        self.assertEqual(done.code, 73, done)
+        self.assertIn("is no task's: there is file in it", done.said)
+        self.aurora("sweep")
+        self.assertTrue(os.path.exists(kept) and os.path.exists(made))
+
+    def test_what_came_into_its_place_is_not_removed_with_the_task(self):
+        above = self.host.path("above")
+        self.host.run_directory = above + "/run"
+        for console in (False, True):
+            made = process("main", "echo up; sleep 1000", **({"logger": {"destination": "console"}} if console else {}))
+            later = process("last", "echo last", final=True, **({"logger": {"destination": "console"}} if console else {}))
+            task = self.start_task(document(made, later), "--follow").wait_running()
+            private = self.host.path(f"private{console}")
+            victim = self.host.write(f"private{console}/{task.id}/file", "kept")
+            shutil.rmtree(above)
+            os.mkdir(above)
+            os.chown(above, 65534, 65534)
+            os.symlink(private, above + "/run")
+            outcome = task.signal(signal.SIGTERM).wait()
+            self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+            self.assertEqual(os.listdir(os.path.dirname(victim)), ["file"])
+            self.assertEqual(os.listdir(private), [task.id])
+            os.unlink(above + "/run")
+            os.rmdir(above)
+
+    def test_what_came_into_the_tasks_place_is_not_removed_with_it(self):
+        above = self.host.path("above")
+        self.host.work = above + "/work"
+        task = self.start_task(document("echo up; sleep 1000"), "--rm").wait_log("up")
+        private = self.host.path("private")
+        victim = self.host.write(f"private/tasks/{task.id}/file", "kept")
+        os.rename(above, above + ".old")
+        os.mkdir(above)
+        os.chown(above, 65534, 65534)
+        os.symlink(private, above + "/work")
+        task.process.send_signal(signal.SIGTERM)
+        self.assertEqual(task.process.wait(30), 3)
+        self.assertTrue(os.path.exists(victim))
+
+    def test_a_task_that_was_begun_keeps_its_role(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        path = self.host.path(f"{task.id}.json")
+        done = self.aurora("run", "--task", path, "--task-id", task.id, "--role", "root")
+        self.assertEqual(done.code, 73, done)
+        self.assertIn("with the role www-data and not root", done.err)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+    def test_a_strangers_file_does_not_say_who_may_read_a_result(self):
+        for owner, mode in ((65534, 0o600), (0, 0o644)):
+            path = self.host.write(f"result{owner}", "")
+            os.chown(path, owner, owner)
+            os.chmod(path, 0o644)
+            self.assert_finished(self.run_task(document("true"), "--result", path))
+            about = os.stat(path)
+            self.assertEqual((about.st_mode & 0o777, about.st_uid), (mode, 0))
 
     def test_in_a_user_namespace_the_hosts_root_is_nobody(self):
-        own = self.host.path("own")
-        os.mkdir(own)
-        os.chown(own, 65534, 65534)
         path = self.host.write("t.json", document("true"))
-        done = subprocess.run(
-            ["unshare", "--user", "--map-user=1000", binary(), "run", "--task", path, "--task-id", "x",
-             f"--work-dir={own}/state", f"--run-dir={own}/run"],
-            user=65534, group=65534, extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            env=self.host.environment(), check=False, timeout=30)
-        self.assertEqual(done.returncode, 0, done)
+        os.chmod(self.host.path(""), 0o755)
+        # Where nobody else can make a name: /tmp might be of anybody whom the namespace does not know.
+        script = (
+            "mount -t tmpfs -o mode=755,uid=65534,gid=65534 own /mnt && "
+            "exec setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-user=1000 \"$@\"")
+        for place, code in (("/mnt", 0), ("/tmp/x", 77)):
+            done = subprocess.run(
+                ["unshare", "--mount", "sh", "-c", script, "sh", binary(), "run", "--task", path, "--task-id", "x",
+                 f"--work-dir={place}/state", f"--run-dir={place}/run"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self.host.environment(), check=False,
+                timeout=30)
+            self.assertEqual(done.returncode, code, done)
 
     def test_whoever_is_in_another_pid_namespace_knows_nothing_of_the_end(self):
         task = self.start_task(document(UNTIL_GO)).wait_log("up")

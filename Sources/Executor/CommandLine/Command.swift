@@ -9,6 +9,8 @@ struct Command: Sendable {
   var notes: String = ""
   /// Whether it needs more of this host than files that it can read.
   var needsProc = false
+  /// Whether it acts on what it finds in the work and run directory, so that nobody else may have a say in them.
+  var believesDirectories = false
   let run: @Sendable (Arguments) throws(CommandFailure) -> ExitCode
 
   var help: String {

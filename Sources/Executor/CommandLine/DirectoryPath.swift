@@ -54,11 +54,15 @@ extension DirectoryPath {
 
 extension Arguments {
   /// The same with both directories, named or not, in their one spelling.
-  var withResolvedDirectories: Arguments {
+  ///
+  /// - Parameter believed: whether what is found in them is acted on: then nobody else may have a say in them.
+  func withResolvedDirectories(believed: Bool) throws(CommandFailure) -> Arguments {
     var arguments = self
     for (option, standard) in [("--work-dir", Defaults.workDirectory), ("--run-dir", Defaults.runDirectory)] {
-      arguments.set(option, to: DirectoryPath.resolved(last(option) ?? standard))
+      let given = last(option) ?? standard
+      arguments.set(option, to: believed ? try TrustedDirectory.check(given) : DirectoryPath.resolved(given))
     }
+    if believed { try TrustedDirectory.check(TaskPaths.tasks(arguments.workDirectory)) }
     return arguments
   }
 

@@ -16,7 +16,7 @@ enum ImageCommand {
       ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed.
       IMAGE is a reference, an id or as much of its beginning as names one image.
       """,
-    needsProc: true, run: run)
+    needsProc: true, believesDirectories: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     guard let action = arguments.operands.first else {
@@ -66,9 +66,7 @@ enum ImageCommand {
       throw CommandFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
     }
     let root = TaskPaths.images(arguments.workDirectory)
-    do throws(Errno) { try makeDirectories(arguments.workDirectory, mode: 0o711) } catch {
-      throw CommandFailure(.cannotCreate, "cannot make \(arguments.workDirectory): \(error)")
-    }
+    try TrustedDirectory.make(arguments.workDirectory, mode: 0o711, option: "--work-dir")
     return try ImageStore(root: root)
   }
 

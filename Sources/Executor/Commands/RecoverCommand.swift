@@ -18,7 +18,7 @@ enum RecoverCommand {
       Processes have been running on meanwhile; what ended meanwhile is reported as it ended. SIGTERM and SIGINT stop a task
       that is gone on with, as in `run`; SIGHUP does not.
       """,
-    needsProc: true, run: run)
+    needsProc: true, believesDirectories: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let tasks = try tasks(arguments)

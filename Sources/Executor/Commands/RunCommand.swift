@@ -23,7 +23,7 @@ enum RunCommand {
       exit status: 0 TASK_FINISHED, 1 TASK_FAILED, 3 TASK_KILLED, 4 TASK_LOST, 64 and above: it was not run
       (77: root is needed, or this host's policy does not allow it).
       """,
-    needsProc: true, run: run)
+    needsProc: true, believesDirectories: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     let style = try arguments.outputStyle()
@@ -84,6 +84,13 @@ enum RunCommand {
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
     }
     let takeover = try Takeover(run.paths)
+    guard takeover.history.settings.role.utf8.elementsEqual(run.settings.role.utf8) else {
+      throw CommandFailure(
+        .cannotCreate,
+        "there is a task \(run.paths.taskID) already, with the role \(takeover.history.settings.role) and not "
+          + run.settings.role,
+        hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
+    }
     let rest = TaskRun(
       paths: takeover.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
       follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord,

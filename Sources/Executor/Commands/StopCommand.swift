@@ -17,7 +17,8 @@ enum StopCommand {
       ],
       notes:
         "TASK is an id, or as much of its beginning as names one task. Exit status 0 when it has ended, or was asked to.",
-      needsProc: true, run: { (arguments) throws(CommandFailure) in try run(arguments, request, name) })
+      needsProc: true, believesDirectories: true,
+      run: { (arguments) throws(CommandFailure) in try run(arguments, request, name) })
   }
 
   private static func run(_ arguments: Arguments, _ request: ControlRequest, _ name: String) throws(CommandFailure)

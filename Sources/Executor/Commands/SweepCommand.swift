@@ -22,12 +22,11 @@ enum SweepCommand {
       that only lacks its executor is named and left to `recover`.
       Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.
       """,
-    needsProc: true, run: run)
+    needsProc: true, believesDirectories: true, run: run)
 
   private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
     _ = try arguments.operands(0...0, "nothing")
     try RunCommand.checkPaths(arguments)
-    // What is in it is removed.
     try TrustedDirectory.check(arguments.runDirectory + "/.init")
     var sweep = Sweep(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory,
@@ -184,10 +183,10 @@ private struct Sweep {
       withExtendedLifetime(lock) {}
     }
     guard let current = try? InitProgram.sharedPath(runDirectory) else { return }
-    for entry in (try? entries(of: runDirectory + "/.init")) ?? [] {
+    for entry in (try? entries(of: runDirectory + "/.init")) ?? [] where InitProgram.isShared(entry) {
       let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)
       // Containers that run from one keep it: a mount outlives the name of its file.
-      if path != current { remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } } }
+      if path != current { remove(path) { Sweep.problems { () throws(Errno) in try removeFile(path) } } }
     }
   }
 

@@ -21,8 +21,7 @@ enum InitProgram {
       if isOwn {
         try copy(to: path)
       } else {
-        try? makeDirectories(runDirectory + "/.init", mode: 0o711)
-        try TrustedDirectory.check(runDirectory + "/.init")
+        try TrustedDirectory.make(runDirectory + "/.init", mode: 0o711, option: "--run-dir")
         try link(path, runDirectory)
       }
     } catch let failure as CommandFailure {
@@ -47,6 +46,13 @@ enum InitProgram {
   static func sharedPath(_ runDirectory: String) throws(Errno) -> String {
     let about = try status(of: "/proc/self/exe", followLinks: true)
     return "\(runDirectory)/.init/\(about.device)-\(about.inode)-\(about.size)-\(about.modified)"
+  }
+
+  /// Whether a file in the directory of the shared copies is one.
+  static func isShared(_ entry: DirectoryEntry) -> Bool {
+    let numbers = entry.name.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+    return !entry.isDirectory && numbers.count == 4
+      && numbers.allSatisfy { !$0.isEmpty && $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
   }
 
   private static func copy(to path: String) throws(Errno) {

@@ -5,13 +5,14 @@ import LinuxKernel
 /// How much of a run's two streams was shown, kept in a file for an executor that goes on with the task.
 struct ShownPositions {
   private let path: String
+  private let directory: String
   private let file: SharedDescriptor?
   private let begun: [UInt64?]
 
   init(_ paths: TaskPaths, _ process: String, _ run: Int) {
     path = paths.shown(process, run)
-    try? makeDirectories("\(paths.shown)/\(process)", mode: 0o700)
-    file = try? SharedDescriptor(openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
+    directory = paths.run
+    file = try? ShownPositions.open(path, paths, process)
     let bytes = (try? file?.descriptor.read(upTo: 16, at: 0)) ?? []
     if bytes.count == 16 {
       var reader = WireReader(bytes)
@@ -31,5 +32,14 @@ struct ShownPositions {
     try? file?.descriptor.writeAll(writer.bytes, at: Int64(stream * 8))
   }
 
-  func remove() { try? removeFile(path) }
+  func remove() {
+    guard (try? TrustedDirectory.require(directory)) != nil else { return }
+    try? removeFile(path)
+  }
+
+  private static func open(_ path: String, _ paths: TaskPaths, _ process: String) throws(Errno) -> SharedDescriptor {
+    try TrustedDirectory.require(paths.run)
+    try makeDirectories("\(paths.shown)/\(process)", mode: 0o700)
+    return SharedDescriptor(try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
+  }
 }

@@ -35,11 +35,9 @@ struct DetachedRun {
 
   /// A file without a name in the directory of the tasks: it gets one when the task has a directory.
   static func newLog(_ workDirectory: String) throws(CommandFailure) -> SharedDescriptor {
-    do throws(Errno) {
-      let tasks = TaskPaths.tasks(workDirectory)
-      try makeDirectories(tasks, mode: 0o711)
-      return SharedDescriptor(try openTemporary(in: tasks))
-    } catch {
+    let tasks = TaskPaths.tasks(workDirectory)
+    try TrustedDirectory.make(tasks, mode: 0o711, option: "--work-dir")
+    do throws(Errno) { return SharedDescriptor(try openTemporary(in: tasks)) } catch {
       throw CommandFailure(
         .cannotCreate, "cannot make a log for the executor in \(workDirectory): \(error)",
         hint: error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil)

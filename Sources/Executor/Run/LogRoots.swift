@@ -23,7 +23,10 @@ final class LogRoots {
   func directory(isConsole: Bool) throws(Errno) -> SharedDescriptor {
     if let opened = isConsole ? console : logs, !isConsole || !isRemoved(opened.rawValue) { return opened }
     let path = isConsole ? paths.console : paths.logs
-    if isConsole { try makeDirectories(path, mode: 0o700) }
+    if isConsole {
+      try TrustedDirectory.require(paths.run)
+      try makeDirectories(path, mode: 0o700)
+    }
     let opened = SharedDescriptor(
       isPrivileged ? try openUnwalkable(path) : try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     if isConsole {

@@ -15,11 +15,9 @@ enum RunDirectory {
   /// - Parameter isTakeover: the work directory may have been moved since another executor began.
   static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) {
     do {
-      try makeDirectories(paths.runDirectory, mode: 0o711)
+      try TrustedDirectory.make(paths.runDirectory, mode: 0o711, option: "--run-dir")
       while true {
-        try makeDirectories(paths.run, mode: 0o700)
-        // Whoever came first has made it: then it is not to be used, nor its lock to be waited for.
-        try TrustedDirectory.check(paths.run)
+        try TrustedDirectory.make(paths.run, mode: 0o700, option: "--run-dir")
         guard let lock = try lock(paths, wait: true) else { continue }
         try claim(paths, isTakeover: isTakeover)
         return withExtendedLifetime(lock) {}
@@ -34,6 +32,11 @@ enum RunDirectory {
   }
 
   private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
+    if !isThere(paths.runOwner), let stranger = try entries(of: paths.run).first(where: { !isOwnName($0.name) }) {
+      throw CommandFailure(
+        .cannotCreate, "\(paths.run) is no task's: there is \(printable(stranger.name)) in it",
+        hint: "choose another --task-id or --run-dir")
+    }
     guard try !putLink(paths), let owner = owner(paths), !owner.utf8.elementsEqual(paths.workDirectory.utf8) else {
       return
     }
@@ -55,6 +58,12 @@ enum RunDirectory {
     throw CommandFailure(
       .cannotCreate, "\(paths.run) is of a task of another work directory, \(printable(owner.utf8))",
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
+  }
+
+  private static func isThere(_ path: String) -> Bool { (try? status(of: path)) != nil }
+
+  private static func isOwnName(_ name: [UInt8]) -> Bool {
+    TaskPaths.runNames.contains { $0.utf8.elementsEqual(name) }
   }
 
   /// False when there is one already.
@@ -92,6 +101,7 @@ enum RunDirectory {
   /// - Parameter keepsMounts: what a container that is kept has mounted stays, without the program and the socket: an
   ///   engine mounts everything once more to copy out of it.
   static func remove(_ paths: TaskPaths, keepsMounts: Bool = false) throws(Errno) {
+    try TrustedDirectory.require(paths.run)
     let directory: SharedDescriptor
     do throws(Errno) {
       directory = SharedDescriptor(try openFile(paths.run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))

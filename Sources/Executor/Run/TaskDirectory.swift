@@ -27,7 +27,6 @@ enum TaskDirectory {
   static func make(
     _ paths: TaskPaths, document: [UInt8], created: [(String, JSON?)], processes: Int, hasResult: Bool
   ) throws(Errno) -> Made {
-    try makeDirectories(TaskPaths.tasks(paths.workDirectory), mode: 0o711)
     let (draft, lock) = try begin(paths)
     do throws(Errno) {
       try makeDirectory(draft.logs, mode: 0o700)
@@ -74,6 +73,7 @@ enum TaskDirectory {
   /// - Parameter lock: for nobody else to remove it meanwhile.
   static func remove(_ paths: TaskPaths, _ lock: TaskLock?) throws(Errno) {
     let rest = hidden(paths)
+    try TrustedDirectory.require(paths.task)
     try rename(paths.task, to: rest.task)
     defer { withExtendedLifetime(lock) {} }
     try removeTree(rest.task, until: Clock.now + removalTime)
@@ -90,6 +90,8 @@ enum TaskDirectory {
 
   /// Takes the writable layer of a container that is down away from its task, in one step.
   static func putRootfsAside(_ paths: TaskPaths) throws(Errno) {
+    guard paths.hasRootfs else { return }
+    try TrustedDirectory.require(paths.task)
     do throws(Errno) { try rename(paths.rootfs, to: aside(paths)) } catch {
       switch error.code {
       case ENOENT: return
@@ -104,6 +106,7 @@ enum TaskDirectory {
   static func removeAside(_ paths: TaskPaths) -> [String] {
     let path = aside(paths)
     do throws(Errno) {
+      try TrustedDirectory.require(TaskPaths.tasks(paths.workDirectory))
       // There is none, or whoever sweeps is at it.
       guard let lock = try TaskLock.hold(path) else { return [] }
       defer { withExtendedLifetime(lock) {} }

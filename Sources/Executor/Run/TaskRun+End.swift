@@ -48,7 +48,9 @@ extension TaskRun {
     do throws(Errno) { try context.diskQuota?.lift() } catch {
       remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
     }
-    try? RunDirectory.remove(paths, keepsMounts: settings.keepsContainer)
+    do throws(Errno) { try RunDirectory.remove(paths, keepsMounts: settings.keepsContainer) } catch {
+      remarks.append("cannot remove \(paths.run): \(error)")
+    }
     if assertsClean {
       remarks += TaskDirectory.removeAside(paths)
       remarks += Residue.of(paths).map { "left behind: \($0)" }
@@ -104,7 +106,9 @@ extension TaskRun {
 
   /// `--result`: nobody else's to read, unless the operator has put a file there whose mode says so.
   private func write(_ result: [UInt8], to path: String) throws(Errno) {
-    let mode = (try? status(of: path))?.permissions ?? 0o600
+    let before = try? status(of: path)
+    let isOurs = before?.isRegularFile == true && before?.uid == CurrentProcess.effectiveUser && before?.links == 1
+    let mode = isOurs ? before?.permissions ?? 0 : 0o600
     try writeFileAtomically(path, result, mode: mode & 0o666, durable: true)
   }
 }

@@ -254,6 +254,7 @@ struct TaskRun {
   private func begin(_ document: DocumentLoader, _ task: TaskSpecification, _ times: RunTimes) throws(CommandFailure)
     -> TaskDirectory.Made
   {
+    try TrustedDirectory.make(TaskPaths.tasks(paths.workDirectory), mode: 0o711, option: "--work-dir")
     // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
     let made: TaskDirectory.Made
     do throws(Errno) {

@@ -3,63 +3,121 @@ import LinuxKernel
 
 /// A directory in which nobody else has a say: neither in what is there under a name, nor in what its own name means.
 ///
-/// What lies in a run directory is believed: sockets of container-init, the program that containers run. Below `/tmp` it
-/// may be made by anybody, once a cleaner of temporary files has removed ours.
+/// What lies in a work or run directory is believed, and removed, with all rights that the executor has: journals, sockets
+/// of container-init, the program that containers run. Below `/tmp` such a directory may be made by anybody, once a cleaner
+/// of temporary files has removed ours: so whoever lives long asks again before using one by its name.
 enum TrustedDirectory {
-  /// Judges a path as far as it exists: every directory on the way may be written to by its owner alone, or is sticky; the
-  /// last one by its owner alone. The owner is this user or root; on the way also who has called sudo(8), and in a user
-  /// namespace whoever is nobody there: root of the host among them.
-  static func check(_ path: String) throws(CommandFailure) {
-    let names = Array(path.utf8).split(separator: UInt8(ascii: "/"))
-    var place = ""
-    guard try judge("/", isLast: names.isEmpty) else { return }
-    for (index, name) in names.enumerated() {
-      place += "/" + String(decoding: name, as: UTF8.self)
-      guard try judge(place, isLast: index == names.count - 1) else { return }
+  /// Judges a path as it is given and as far as it is there. Every directory and every link on the way is root's or this
+  /// user's. A directory can be written to by its owner alone, or is sticky, which the last one may not be.
+  ///
+  /// - Returns: The path without links, `.`, `..` and doubled slashes; a relative one as it is.
+  @discardableResult
+  static func check(_ path: String) throws(CommandFailure) -> String {
+    guard path.utf8.first == UInt8(ascii: "/") else { return path }
+    var rest = Array(path.utf8).pathComponents[...]
+    var place: [UInt8] = []
+    var links = 0
+    var about = try look([])
+    try judge([], about)
+    while let name = rest.popFirst() {
+      if name == Array("..".utf8) {
+        // There are no links in it any more.
+        place = Array(place[..<(place.lastIndex(of: UInt8(ascii: "/")) ?? 0)])
+        about = try look(place)
+        continue
+      }
+      let next = place + [UInt8(ascii: "/")] + name
+      guard let found = try look(next) else {
+        let made = String(decoding: Array(([next] + rest).joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+        return rest.contains(Array("..".utf8)) ? try check(made.cleanedAbsolutePath) : made
+      }
+      try judge(next, found)
+      guard found.isSymbolicLink else {
+        (place, about) = (next, found)
+        continue
+      }
+      links += 1
+      let target = try follow(next, links)
+      if target.first == UInt8(ascii: "/") { place = [] }
+      rest = target.pathComponents + rest
+    }
+    if let about { try judge(place, about, isLast: true) }
+    return place.isEmpty ? "/" : String(decoding: place, as: UTF8.self)
+  }
+
+  /// Makes a directory with those above it that are missing, where nobody else has a say.
+  ///
+  /// - Parameter option: by which another place can be chosen.
+  static func make(_ path: String, mode: UInt32, option: String) throws(CommandFailure) {
+    try check(path)
+    do throws(Errno) { try makeDirectories(path, mode: mode) } catch {
+      throw CommandFailure(
+        .cannotCreate, "cannot make \(printable(path.utf8)): \(error)",
+        hint: error.code == EACCES || error.code == EROFS ? "choose another place with \(option)" : nil)
+    }
+    // Somebody may have come first.
+    try check(path)
+  }
+
+  /// For what is done by name long after the command line was read.
+  static func require(_ path: String) throws(Errno) {
+    do throws(CommandFailure) { try check(path) } catch { throw Errno("openat", code: EPERM) }
+  }
+
+  private static func shown(_ place: [UInt8]) -> String { place.isEmpty ? "/" : printable(place) }
+
+  /// `nil` where there is nothing.
+  private static func look(_ place: [UInt8]) throws(CommandFailure) -> FileStatus? {
+    do throws(Errno) { return try status(of: place.isEmpty ? Array("/".utf8) : place) } catch {
+      if error.code == ENOENT { return nil }
+      throw CommandFailure(
+        error.code == EACCES ? .needsPrivileges : .cannotCreate, "cannot look at \(shown(place)): \(error)")
     }
   }
 
-  /// - Returns: false where there is nothing.
-  private static func judge(_ place: String, isLast: Bool) throws(CommandFailure) -> Bool {
-    let about: FileStatus
-    do throws(Errno) { about = try status(of: place) } catch {
-      guard error.code != ENOENT else { return false }
-      throw CommandFailure(.cannotCreate, "cannot look at \(printable(place.utf8)): \(error)")
+  private static func follow(_ link: [UInt8], _ links: Int) throws(CommandFailure) -> [UInt8] {
+    do throws(Errno) {
+      // As many as the kernel follows (path_resolution(7)).
+      guard links <= 40 else { throw Errno("openat", code: ELOOP) }
+      return try readSymbolicLink(link)
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot follow \(shown(link)): \(error)")
     }
+  }
+
+  private static func judge(_ place: [UInt8], _ about: FileStatus?, isLast: Bool = false) throws(CommandFailure) {
+    guard let about else { return }
     let own = CurrentProcess.effectiveUser
-    let isOwn =
-      about.uid == own || about.uid == 0 || (!isLast && (own == 0 && about.uid == invoker || isNobodyHere(about.uid)))
+    let isOwn = about.uid == own || about.uid == 0
+    guard about.isDirectory || about.isSymbolicLink else {
+      throw CommandFailure(.cannotCreate, "\(shown(place)) is no directory")
+    }
     let why: String
-    if !about.isDirectory {
-      why = "is no directory"
-    } else if !isOwn {
+    if !isOwn && (isLast || !isNobodyHere(about.uid)) {
       why = "is of uid \(about.uid)"
-    } else if isOpen(about), isLast || about.permissions & 0o1000 == 0 {
+    } else if about.isDirectory, isOpen(about), isLast || !isOwn || about.permissions & 0o1000 == 0 {
       why = "can be written to by others (mode \(String(about.permissions, radix: 8)))"
     } else {
-      return true
+      return
     }
     throw CommandFailure(
-      .needsPrivileges,
-      "\(printable(place.utf8)) \(why): others would have a say in what the run directory holds",
-      hint: "choose a place with --run-dir that is root's alone, such as \(Defaults.runDirectory)")
+      .needsPrivileges, "\(shown(place)) \(why): others would have a say in what tasks and sockets are found there",
+      hint: "choose places for --work-dir and --run-dir that nobody else can change, such as "
+        + "\(Defaults.workDirectory) and \(Defaults.runDirectory)")
   }
 
-  /// Whether others than the owner may write there; a group of the operator's own is nobody else.
+  /// Whether others than the owner may write there. Where access control lists let somebody, the kernel shows it as the group's
+  /// (acl(5)). A group of one's own is trusted by nobody but the user who is in it.
   private static func isOpen(_ about: FileStatus) -> Bool {
-    let isOwnGroup = about.gid == 0 || about.gid == CurrentProcess.effectiveGroup || about.gid == variable("SUDO_GID")
-    return about.permissions & (isOwnGroup ? 0o002 : 0o022) != 0
+    let own = CurrentProcess.effectiveUser
+    return about.permissions & (own != 0 && about.gid == CurrentProcess.effectiveGroup ? 0o002 : 0o022) != 0
   }
 
-  /// Who has called sudo(8): the operator, by another name.
-  private static var invoker: UInt32? { variable("SUDO_UID") }
-
-  /// Whether the kernel shows users that this namespace has no number for by this one (user_namespaces(7)).
+  /// Whether the kernel shows users that this namespace has no number for by this one (user_namespaces(7)): root of the
+  /// host among them.
   private static func isNobodyHere(_ user: UInt32) -> Bool {
     guard let shown = try? readFile("/proc/sys/kernel/overflowuid"), let map = try? readFile("/proc/self/uid_map")
     else { return false }
     return Array("\(user)\n".utf8) == shown && !IDMap(map).has(user)
   }
-
-  private static func variable(_ name: String) -> UInt32? { getenv(name).flatMap { UInt32(String(cString: $0)) } }
 }
