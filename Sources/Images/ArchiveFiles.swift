@@ -138,7 +138,7 @@ struct ArchiveFiles {
       bytes = try ArchiveFiles.read(file.rawValue, offset: 0, size: location.size)
     }
     if let digest {
-      let actual = try SHA256.digest(of: bytes)
+      let actual = SHA256.digest(of: bytes)
       guard actual == digest else {
         throw ImageError.invalid("its digest is \(actual)").at(printable(name.utf8))
       }

@@ -16,7 +16,7 @@ struct ArchiveInspector {
         let known = try docker.namesByConfiguration()
         for index in images.indices where images[index].names.isEmpty {
           guard let document = images[index].document else { continue }
-          let digest = try SHA256.digest(of: document)
+          let digest = SHA256.digest(of: document)
           images[index].names = known.first { ArchiveFiles.blobDigest($0.config) == digest }?.names ?? []
         }
       }

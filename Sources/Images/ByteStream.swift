@@ -37,7 +37,7 @@ final class ByteStream {
     start = range.offset
     size = range.size
     self.limit = limit
-    hash = hashing ? try SHA256() : nil
+    hash = hashing ? SHA256() : nil
     buffer = .allocate(byteCount: bufferBytes, alignment: 64)
     if let size, size > limit { throw .invalid("\(size) bytes, more than the limit of \(limit)") }
   }
@@ -130,6 +130,6 @@ final class ByteStream {
   /// The digest of everything received; only for a stream that hashes, once.
   func digest() throws(ImageError) -> Digest {
     guard let hash = hash.take() else { throw .invalid("no digest was computed") }
-    return try hash.finish()
+    return hash.finish()
   }
 }

@@ -32,6 +32,12 @@ package struct Digest: Sendable, Hashable, CustomStringConvertible {
   /// The digest that is these 32 bytes, or `nil` when there are not 32.
   init?(rawBytes: some Collection<UInt8>) {
     guard rawBytes.count == 32 else { return nil }
+    self.init(sha256: rawBytes)
+  }
+
+  /// The same of what are 32 bytes.
+  init(sha256 rawBytes: some Collection<UInt8>) {
+    precondition(rawBytes.count == 32)
     var words = SIMD4<UInt64>()
     for (index, byte) in rawBytes.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
     self.words = words

@@ -18,7 +18,7 @@ struct ImageImport {
   private var paths: StorePaths { store.paths }
 
   func run(_ progress: (ImportProgress) -> Void) throws(ImageError) -> StoredImage {
-    let key = try image.document.map { (bytes) throws(ImageError) in try SHA256.digest(of: bytes) }
+    let key = image.document.map { SHA256.digest(of: $0) }
     // Two imports of one image do the work once: the second waits here, and then finds the layers.
     let lock = try key.map { (digest) throws(ImageError) in try importLock(digest) }
     defer { withExtendedLifetime(lock) {} }
@@ -33,7 +33,7 @@ struct ImageImport {
       progress(state)
       let config = try finalConfig(staged)
       let document = image.document ?? config.document.compactBytes
-      let id = try SHA256.digest(of: document)
+      let id = SHA256.digest(of: document)
       let record = ImageRecord(
         id: id, manifestDigest: image.manifestDigest, config: config, diffIDs: config.diffIDs, importedAt: Clock.wall)
       if let stored = try publish(record, document: document, layers: staged) { return stored }

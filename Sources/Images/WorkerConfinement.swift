@@ -7,16 +7,14 @@ import LinuxKernel
 /// with a signal that ends it when its parent ends. What remains, in this order, because each step needs what the next
 /// ones take away:
 ///
-/// 1. libcrypto is initialised, so that it never reads a configuration file of the new root
-/// 2. no core dump, and no other process may look into this one
-/// 3. the root becomes the one directory that the job works in, mounted `nosuid,nodev`; the host's tree is let go
-/// 4. memory, processor time, descriptors and file sizes are bounded
-/// 5. every capability but the job's goes, also from the bounding set, and no `execve` can bring one back
-/// 6. system calls that this work does not need are refused, so that less of the kernel can be attacked
+/// 1. no core dump, and no other process may look into this one
+/// 2. the root becomes the one directory that the job works in, mounted `nosuid,nodev`; the host's tree is let go
+/// 3. memory, processor time, descriptors and file sizes are bounded
+/// 4. every capability but the job's goes, also from the bounding set, and no `execve` can bring one back
+/// 5. system calls that this work does not need are refused, so that less of the kernel can be attacked
 enum WorkerConfinement {
   /// Shuts this process in. `root` is the number of a detached mount, which is closed.
   static func enter(root: Int32, keeping capabilities: Capabilities) throws(Errno) {
-    SHA256.prepareLibrary()
     try OwnLimit.coreSize.set(0)
     try Credentials.setDumpable(false)
 
