@@ -8,7 +8,7 @@ import struct
 import time
 
 from support import DockerTestCase, ExecutorTestCase, document, process
-from support.images import Image, Layer, busybox_binary, busybox_image, busybox_tar
+from support.images import Image, Layer, busybox_image, busybox_tar
 from support.programs import program
 from support.tar import TarWriter
 

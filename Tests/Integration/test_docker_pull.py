@@ -8,7 +8,6 @@ import pty
 import subprocess
 
 from support import DockerTestCase, busybox_image
-from support.executor import binary
 from support.registry import PASSWORD, USER, Registry
 
 _registry = None

@@ -438,7 +438,7 @@ class InDocker(DockerTestCase):
         self.refused("leads to /dev", image=image, top=top, parameters=(f"volume={top}:/data",))
         self.refused("/proc", top=top, parameters=(f"volume={top}:/proc/self/root/dev",))
         self.refused("leads to /dev/in", image=image, top=top, parameters=(f"volume={top}:/in",))
-        self.refused("leads to /dev/in", image=image, top=top, parameters=(f"device=/dev/zero:/in", f"volume={top}:/a"))
+        self.refused("leads to /dev/in", image=image, top=top, parameters=("device=/dev/zero:/in", f"volume={top}:/a"))
         # In the engine's own, by name.
         before = snapshot(top)
         self.assert_finished(self.run_docker(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support import ExecutorTestCase, busybox_image, document, process
+from support import ExecutorTestCase, document, process
 
 
 class Endings(ExecutorTestCase):

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 
 from support import DockerTestCase, ExecutorTestCase, document, need, need_command, process
 from support.executor import wait_until

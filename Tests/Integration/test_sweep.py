@@ -93,7 +93,10 @@ class LiveTasks(SweepTestCase):
             os.chmod(path, 0o700)
             try:
                 with self.subTest(path):
-                    self.assert_nothing_to_sweep(prefix=NO_OVERRIDE)
+                    if path == task.directory:
+                        self.assert_nothing_to_sweep(prefix=NO_OVERRIDE)
+                    else:
+                        self.assertEqual(self.aurora("sweep").code, 77)
             finally:
                 os.chown(path, about.st_uid, about.st_gid)
                 os.chmod(path, about.st_mode & 0o7777)
@@ -417,7 +420,7 @@ class DockerSweeping(DockerTestCase, SweepTestCase):
             os.rename(away, self.host.work)
         os.chown(os.path.join(self.host.work, "tasks"), 1, 1)
         os.chmod(os.path.join(self.host.work, "tasks"), 0o700)
-        self.assert_nothing_to_sweep(*self.socket, prefix=NO_OVERRIDE)
+        self.assertEqual(self.aurora("sweep", *self.socket).code, 77)
         os.chown(os.path.join(self.host.work, "tasks"), 0, 0)
         self.assertEqual(len(self.engine.containers()), 1)
         self.assert_recovers(task)
