@@ -21,8 +21,8 @@ PROCESSES = (
 WORD = {"Env": ["WORD=old", "PATH=/bin"]}
 
 
-class Changed:
-    """What both back ends are held to."""
+class GoesOn:
+    """A task that loses its executor, and what it is held to afterwards."""
 
     def release(self, task):
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
@@ -42,6 +42,10 @@ class Changed:
         self.assertEqual(outcome.out("last"), "old TASK_FINISHED\n")
         self.assertEqual(outcome.result["role"]["uid"], int(uid))
         return outcome
+
+
+class Changed(GoesOn):
+    """What both back ends are held to."""
 
     @staticmethod
     def edit_accounts(change):

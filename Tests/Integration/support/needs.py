@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import unittest
 
 CGROUP_ROOT = "/sys/fs/cgroup"
@@ -52,3 +53,12 @@ def need_controller(controller):
     found = controller_directory(controller)
     need(found is not None, f"the cgroup v1 controller {controller}")
     return found
+
+
+def golden_executor():
+    """An executor of an earlier day, which `scripts/golden` builds."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    done = subprocess.run([os.path.join(root, "scripts", "golden"), "--print"], capture_output=True, text=True, check=False)
+    path = done.stdout.strip()
+    need(done.returncode == 0 and os.access(path, os.X_OK), "an executor of an earlier day: scripts/golden builds it")
+    return path
