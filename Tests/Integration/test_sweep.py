@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 from support import DockerTestCase, ExecutorTestCase, document, process
-from support.executor import binary, wait_until
+from support.executor import binary, has_ended, wait_until
 
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
 
@@ -131,8 +131,7 @@ class DeadTasks(SweepTestCase):
         pid = task.launched()["pid"]
         task.kill_init()
         # Its parent was the executor: whoever is it now takes it from the table.
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}") or open(f"/proc/{pid}/stat").read().split(") ")[1][0] == "Z",
-                   "container-init has ended")
+        wait_until(lambda: has_ended(pid), "container-init has ended")
 
     def test_a_task_whose_init_is_dead_is_lost_and_nothing_of_it_stays(self):
         task = self.start_dead(document("echo up; exec sleep 1000", image=self.with_busybox()))

@@ -32,6 +32,15 @@ def wait_until(condition, what, seconds=10.0):
         time.sleep(0.01)
 
 
+def has_ended(pid):
+    """Whether a process is gone, or only its parent has not asked for its end yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(") ")[2].startswith("Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Finished:
     """A command that has ended."""
 
