@@ -50,8 +50,6 @@ package struct CgroupDirectory: Sendable, Hashable {
     return nil
   }
 
-  package func exists() -> Bool { (try? status(of: path)) != nil }
-
   /// The processes in it, as this pid namespace numbers them; those that it cannot see are left out.
   package func ownProcesses() -> [Int32] {
     let text = (try? readFile(path + "/cgroup.procs", limit: 16 << 20)) ?? []

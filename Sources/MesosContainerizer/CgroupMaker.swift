@@ -7,23 +7,27 @@ enum CgroupMaker {
   /// Makes them, with the limits that hold for init, who is the first in them. Each must be new: an old one would bring limits and
   /// counters of another task.
   ///
-  /// - Parameter made: what this call has made, also when it throws.
-  static func make(_ version2: ContainerCgroup?, _ plan: LaunchPlan, _ made: inout [CgroupDirectory])
-    throws(LaunchError)
-  {
+  /// - Parameters:
+  ///   - owner: whose they are from then on.
+  ///   - made: what this call has made, also when it throws.
+  static func make(
+    _ version2: ContainerCgroup?, _ plan: LaunchPlan, _ owner: CgroupOwner, _ made: inout [CgroupDirectory]
+  ) throws(LaunchError) {
     if let version2 {
-      for directory in [version2.whole, version2.task] { try make(directory, &made) }
+      try make(version2.whole, owner, &made)
+      try make(version2.task, nil, &made)
     }
-    func makeOnce(_ cgroup: CgroupDirectory, _ setup: CgroupSetup) throws(LaunchError) {
+    func makeOnce(_ cgroup: CgroupDirectory, _ owner: CgroupOwner?, _ setup: CgroupSetup) throws(LaunchError) {
       guard !made.contains(cgroup) else { return }
-      try make(cgroup, &made)
+      try make(cgroup, owner, &made)
       try inherit(setup.inherited, cgroup)
     }
     // A cgroup of the task alone is in one of the container's, which is as new.
-    for setup in plan.cgroups { try makeOnce(CgroupDirectory(setup.directory).parent, setup) }
-    for setup in plan.sharedCgroups + plan.cgroups + plan.initCgroups {
-      try makeOnce(CgroupDirectory(setup.directory), setup)
+    for setup in plan.cgroups { try makeOnce(CgroupDirectory(setup.directory).parent, owner, setup) }
+    for setup in plan.sharedCgroups + plan.initCgroups {
+      try makeOnce(CgroupDirectory(setup.directory), owner, setup)
     }
+    for setup in plan.cgroups { try makeOnce(CgroupDirectory(setup.directory), nil, setup) }
     // Half written, a list of devices refuses init what it opens.
     for setup in plan.sharedCgroups + plan.initCgroups { try limit(setup) }
   }
@@ -50,13 +54,20 @@ enum CgroupMaker {
     }
   }
 
-  private static func make(_ cgroup: CgroupDirectory, _ made: inout [CgroupDirectory]) throws(LaunchError) {
+  /// - Parameter owner: `nil` for one that is in another of the container's, which says whose both are.
+  private static func make(_ cgroup: CgroupDirectory, _ owner: CgroupOwner?, _ made: inout [CgroupDirectory])
+    throws(LaunchError)
+  {
     do throws(Errno) {
       try cgroup.create()
       made.append(cgroup)
     } catch {
       let what = "cannot make the cgroup \(cgroup.path)"
-      throw error.code == EEXIST ? .nameTaken(what, error) : LaunchError(what, error)
+      guard error.code == EEXIST else { throw LaunchError(what, error) }
+      throw owner?.refusal(cgroup, what, error) ?? .nameTaken(what, error)
+    }
+    do throws(Errno) { try owner?.mark(cgroup) } catch {
+      throw LaunchError("cannot mark the cgroup \(cgroup.path) as this work directory's", error)
     }
   }
 

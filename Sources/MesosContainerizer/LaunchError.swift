@@ -21,9 +21,12 @@ package struct LaunchError: Error, Sendable, CustomStringConvertible {
     self.init("\(what): \(error)", hint: hint)
   }
 
-  static func nameTaken(_ what: String, _ error: Errno) -> LaunchError {
-    var taken = LaunchError(
-      what, error, hint: "another task of this id lives, or was left behind; choose another --task-id")
+  /// - Parameter holder: whose it is, where that is known.
+  static func nameTaken(
+    _ what: String, _ error: Errno, by holder: String? = nil,
+    hint: String = "another task of this id lives, or was left behind; choose another --task-id"
+  ) -> LaunchError {
+    var taken = LaunchError("\(what): \(error)\(holder.map { ": " + $0 } ?? "")", hint: hint)
     taken.isNameTaken = true
     return taken
   }

@@ -9,10 +9,13 @@ import LinuxKernel
 package struct MesosContainerizer: Sendable {
   private let isolators: [any Isolator]
   private let host: HostFacts
+  private let owner: CgroupOwner
 
-  package init(isolators: [any Isolator], host: HostFacts) {
+  /// - Parameter owner: whose cgroups its containers have. Those of others are left alone.
+  package init(isolators: [any Isolator], host: HostFacts, owner: CgroupOwner) {
     self.isolators = isolators
     self.host = host
+    self.owner = owner
   }
 
   /// Names of the isolators, in their order.
@@ -68,7 +71,7 @@ package struct MesosContainerizer: Sendable {
     // A cgroup that is there already belongs to somebody: only what this launch makes is undone when it fails.
     var made: [CgroupDirectory] = []
     do throws(LaunchError) {
-      try CgroupMaker.make(cgroup(config.id), plan, &made)
+      try CgroupMaker.make(cgroup(config.id), plan, owner, &made)
       try copy(plan.copies)
       let sources = try MountSources(config: config, sandbox: sandbox).open(plan.binds)
       return try start(plan, config, files: files, sources: sources, keepOpen: keepOpen)
@@ -196,9 +199,9 @@ package struct MesosContainerizer: Sendable {
   }
 
   /// Stops every process of the task, not its init; false where there is no cgroup to do it with, or it takes too long.
-  package func freeze(_ containerID: String) -> Bool { cgroup(containerID)?.freeze() ?? false }
+  package func freeze(_ containerID: String) -> Bool { ownCgroup(containerID)?.freeze() ?? false }
 
-  package func thaw(_ containerID: String) { cgroup(containerID)?.thaw() }
+  package func thaw(_ containerID: String) { ownCgroup(containerID)?.thaw() }
 
   /// Takes the quota of CPU time from the task and its init, or gives it back as the plan has it.
   package func boundCPU(_ plan: LaunchPlan, _ isBound: Bool) {
@@ -212,23 +215,28 @@ package struct MesosContainerizer: Sendable {
 
   /// SIGKILL to every process of the task, not its init: for an init that does not do it.
   package func killTask(_ containerID: String) {
-    if let cgroup = cgroup(containerID) { cgroup.killTask() } else { killVersion1(containerID, sparesInit: true) }
+    if let cgroup = ownCgroup(containerID) { cgroup.killTask() } else { killVersion1(containerID, sparesInit: true) }
   }
 
   /// Ends what is left of a container, whoever started it: kills through the cgroup, and through the handle of its init
-  /// for hosts without cgroup2, then cleans up. Returns what could not be removed.
+  /// for hosts without cgroup2, then cleans up. Cgroups of its name that are another owner's stay. Returns what could not be
+  /// removed.
   package func destroy(_ containerID: String, initProcess: SharedDescriptor?) -> [String] {
     var problems: [String] = []
-    do throws(Errno) { try cgroup(containerID)?.kill() } catch { problems.append("kill the container: \(error)") }
+    do throws(Errno) { try ownCgroup(containerID)?.kill() } catch { problems.append("kill the container: \(error)") }
     killVersion1(containerID)
     if let initProcess {
       _ = ProcessHandle.signal(SIGKILL, initProcess.rawValue)
       // While it ends, what it is not in.
-      for cgroup in cgroups(containerID) { try? removeDirectory(cgroup.path + "/task") }
+      for cgroup in ownCgroups(containerID) { try? removeDirectory(cgroup.path + "/task") }
       if !ProcessHandle.waitForEnd(initProcess.rawValue, milliseconds: 10_000) {
         problems.append("container-init has not ended within 10 s of SIGKILL")
       }
       ProcessHandle.reap(initProcess.rawValue)
+      // They were this container's when it was launched, and then the work directory was another, or had another number.
+      for cgroup in cgroups(containerID) where owner.isOthers(cgroup) {
+        problems.append("the cgroup \(cgroup.path) stays: it says that it is another work directory's")
+      }
     }
     return problems + cleanUp(containerID)
   }
@@ -239,7 +247,7 @@ package struct MesosContainerizer: Sendable {
   private func killVersion1(_ containerID: String, sparesInit: Bool = false) {
     guard host.cgroups.version2 == nil else { return }
     let deadline = Clock.now + 1_000_000_000
-    for cgroup in version1(containerID) {
+    for cgroup in ownCgroups(containerID) {
       let meant = sparesInit ? CgroupDirectory(cgroup.path + "/task") : cgroup
       _ = meant.killEach(until: deadline)
     }
@@ -250,8 +258,16 @@ package struct MesosContainerizer: Sendable {
     host.cgroups.version1Hierarchies.map { CgroupDirectory("\($0.mount)/\(host.cgroupParent)/\(containerID)") }
   }
 
+  /// What has a container's name, whoever's it is.
   private func cgroups(_ containerID: String) -> [CgroupDirectory] {
     version1(containerID) + [cgroup(containerID)?.whole].compactMap { $0 }
+  }
+
+  /// Of these the owner's, as they are now: asked anew before each thing that is done to them.
+  private func ownCgroups(_ containerID: String) -> [CgroupDirectory] { owner.own(among: cgroups(containerID)) }
+
+  private func ownCgroup(_ containerID: String) -> ContainerCgroup? {
+    cgroup(containerID).flatMap { ownCgroups(containerID).contains($0.whole) ? $0 : nil }
   }
 
   /// Every isolator's cleanup, in reverse, and the launcher's own; all of them, whatever one says.
@@ -260,7 +276,7 @@ package struct MesosContainerizer: Sendable {
     for isolator in isolators.reversed() {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
-    for cgroup in cgroups(containerID) {
+    for cgroup in ownCgroups(containerID) {
       do throws(CgroupDirectory.RemovalError) { try cgroup.remove() } catch {
         problems.append("cannot remove the cgroup \(error)")
       }
@@ -268,15 +284,25 @@ package struct MesosContainerizer: Sendable {
     return problems
   }
 
-  /// Containers that have cgroups here, whether or not their task still exists: for `sweep` and recovery.
-  package func leftovers() -> [String] {
+  /// A container that has cgroups here.
+  package struct Leftover: Sendable {
+    package let id: String
+    /// They say that they are this owner's. Otherwise they say nothing, and have no more than the id.
+    package let isMarked: Bool
+  }
+
+  /// Containers that have cgroups here which are not another owner's, whether or not their task still exists: for `sweep`.
+  package func leftovers() -> [Leftover] {
     var names: Set<String> = []
     for mount in host.cgroups.mounts {
       for entry in (try? entries(of: "\(mount)/\(host.cgroupParent)")) ?? [] where entry.isDirectory {
         if let name = String(validating: entry.name, as: UTF8.self) { names.insert(name) }
       }
     }
-    return names.sorted()
+    return names.sorted().compactMap { id in
+      let own = ownCgroups(id)
+      return own.isEmpty ? nil : Leftover(id: id, isMarked: owner.isMarked(anyOf: own))
+    }
   }
 }
 

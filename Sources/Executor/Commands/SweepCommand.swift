@@ -67,7 +67,7 @@ private struct Sweep {
     return (try? status(of: paths.result)) != nil && !TaskLock.isHeld(paths)
   }
 
-  /// Cgroups have no more than an id; the run directory may say that it is another's.
+  /// What has no more than an id: the run directory may say that it is another's.
   private func isOthers(_ id: String) -> Bool {
     RunDirectory.owner(paths(id)).map { !$0.utf8.elementsEqual(workDirectory.utf8) } ?? false
   }
@@ -114,8 +114,11 @@ private struct Sweep {
     guard CurrentProcess.effectiveUser == 0, let host = try? HostFacts.discover(),
       let isolators = try? BuiltInIsolators.select(BuiltInIsolators.names, host: host)
     else { return }
-    let containerizer = MesosContainerizer(isolators: isolators, host: host)
-    for id in containerizer.leftovers() where isOver(id) && !paths(id).isMissing && !isOthers(id) {
+    let owner = CgroupOwner(workDirectory: workDirectory)
+    let containerizer = MesosContainerizer(isolators: isolators, host: host, owner: owner)
+    for leftover in containerizer.leftovers() where leftover.isMarked || !isOthers(leftover.id) {
+      let id = leftover.id
+      guard isOver(id), !paths(id).isMissing else { continue }
       remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
     }
     for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {

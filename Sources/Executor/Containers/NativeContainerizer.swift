@@ -35,7 +35,8 @@ struct NativeContainerizer: Containerizer {
       let host = try HostFacts.discover()
       isRoot = host.isRoot
       launcher = MesosContainerizer(
-        isolators: try BuiltInIsolators.select(settings.isolation, host: host), host: host)
+        isolators: try BuiltInIsolators.select(settings.isolation, host: host), host: host,
+        owner: CgroupOwner(workDirectory: paths.workDirectory))
       if case .profile(let name) = container.linuxInfo?.seccomp, !launcher.isolatorNames.contains(LinuxSeccomp.name) {
         throw IsolationError(
           LinuxSeccomp.name, "the task asks for the seccomp profile \(name), and --isolation leaves this out")
@@ -267,6 +268,11 @@ struct NativeContainerizer: Containerizer {
     try? removeFile(paths.controlSocket)
     return launcher.destroy(paths.taskID, initProcess: nil) + paths.putRootfsAside(keeping: keeping)
   }
+}
+
+extension CgroupOwner {
+  /// Whose the cgroups of a work directory's native tasks are.
+  init(workDirectory: String) { self.init(tasks: TaskPaths.tasks(workDirectory)) }
 }
 
 extension EnvironmentVariable {

@@ -1,4 +1,5 @@
 import LinuxKernel
+import MesosContainerizer
 
 /// What of a container is still on the host after its task has ended: for `--assert-clean`.
 enum Residue {
@@ -9,10 +10,8 @@ enum Residue {
       found.append(path)
     }
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
-    for mount in hierarchies.mounts {
-      let cgroup = CgroupDirectory("\(mount)/aurora-executor/\(paths.taskID)")
-      if cgroup.exists() { found.append(cgroup.path) }
-    }
+    let cgroups = hierarchies.mounts.map { CgroupDirectory("\($0)/aurora-executor/\(paths.taskID)") }
+    found += CgroupOwner(workDirectory: paths.workDirectory).own(among: cgroups).map(\.path)
     let id = Array(("/" + paths.taskID + "/").utf8)
     let mounts = (try? readFile("/proc/self/mountinfo", limit: 64 << 20)) ?? []
     for line in mounts.split(separator: UInt8(ascii: "\n")) where line.contains(subsequence: id) {

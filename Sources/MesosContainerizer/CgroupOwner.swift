@@ -1,0 +1,81 @@
+import Glibc
+import LinuxKernel
+
+/// Whose the cgroups of a container are. The work directories of a host share its hierarchies, where a task has no more than
+/// its id: so the work directory is written onto each cgroup that is made, and what is another's is neither ended nor removed.
+///
+///     <mount>/aurora-executor/<container>     trusted.aurora-executor: <major>:<minor>:<inode> of <work-dir>/tasks
+///
+/// A directory keeps these when it is moved, and under every path that leads to it.
+package struct CgroupOwner: Sendable {
+  private static let name = "trusted.aurora-executor"
+  /// More than any mark has; what is longer is nobody's whom we know.
+  private static let limit = 256
+
+  private let value: Result<[UInt8], Errno>
+
+  /// - Parameter tasks: the directory of a work directory's tasks. While it is not there it has no marked cgroups.
+  package init(tasks: String) {
+    value = Result { () throws(Errno) in
+      let about = try status(of: tasks, followLinks: true)
+      return Array("\(about.device >> 32):\(about.device & 0xffff_ffff):\(about.inode)".utf8)
+    }
+  }
+
+  /// Writes it onto a new cgroup. One of a kernel or a user namespace that allows no such attribute stays without.
+  func mark(_ cgroup: CgroupDirectory) throws(Errno) {
+    let value = try value.get()
+    do throws(Errno) {
+      try setAttribute(CgroupOwner.name, value, of: cgroup.path)
+    } catch  where error.code == EOPNOTSUPP || error.code == EPERM {}
+  }
+
+  /// Those of a container's cgroups that are there and may be ended and removed.
+  package func own(among cgroups: [CgroupDirectory]) -> [CgroupDirectory] {
+    let judged = cgroups.map { ($0, ownership($0)) }
+    // Somebody who is making his own has marked some and is about to mark the next.
+    let isContested = judged.contains { $0.1 == .others }
+    return judged.filter { $0.1 == .own || ($0.1 == .unmarked && !isContested) }.map(\.0)
+  }
+
+  /// Whether one of them says that it is this owner's.
+  func isMarked(anyOf cgroups: [CgroupDirectory]) -> Bool { cgroups.contains { ownership($0) == .own } }
+
+  func isOthers(_ cgroup: CgroupDirectory) -> Bool { ownership(cgroup) == .others }
+
+  /// Why a cgroup could not be made that is there already, where it says that it is another's.
+  func refusal(_ cgroup: CgroupDirectory, _ what: String, _ error: Errno) -> LaunchError? {
+    guard isOthers(cgroup) else { return nil }
+    let mark = (try? read(cgroup)).flatMap { $0 } ?? []
+    let numbers = mark.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { printable($0) }
+    var (whose, search) = ("", "")
+    if numbers.count == 3 {
+      whose = ", whose `tasks` is inode \(numbers[2]) of device \(numbers[0]):\(numbers[1])"
+      search = " (`find / -inum \(numbers[2]) -name tasks` finds its `tasks`)"
+    }
+    return .nameTaken(
+      what, error, by: "it is of a task of another work directory" + whose,
+      hint: "another task of this id lives there, or was left behind; choose another --task-id, "
+        + "or `sweep` with that --work-dir\(search)")
+  }
+
+  private enum Ownership {
+    case own, others, absent
+    /// Made by an executor that wrote no mark, or where none can be written: the name is all there is to go by.
+    case unmarked
+  }
+
+  private func ownership(_ cgroup: CgroupDirectory) -> Ownership {
+    do throws(Errno) {
+      guard let found = try read(cgroup) else { return .unmarked }
+      return found == (try? value.get()) ? .own : .others
+    } catch {
+      // What cannot be read may say anything.
+      return error.code == ENOENT ? .absent : .others
+    }
+  }
+
+  private func read(_ cgroup: CgroupDirectory) throws(Errno) -> [UInt8]? {
+    try attribute(CgroupOwner.name, of: cgroup.path, limit: CgroupOwner.limit)
+  }
+}
