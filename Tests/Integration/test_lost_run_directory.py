@@ -133,6 +133,14 @@ class Native(LostRunDirectory, ExecutorTestCase):
         self.host.recover(task.id)
         self.assertEqual(follower.wait(10).finished.out, "up\ndone\n")
 
+    def test_recover_needs_no_work_directory_named(self):
+        task = self.begin(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        self.let_go(task)
+        words = [binary(), "recover", task.id, f"--run-dir={self.host.run_directory}"]
+        done = subprocess.run(words, capture_output=True, env=self.host.environment(), timeout=30, check=False)
+        self.assertEqual((done.returncode, task.result["state"]), (1, "TASK_FAILED"), done)
+
     def test_recover_needs_no_run_directory_named(self):
         task = self.start_task(document(UNTIL_GO)).wait_log("up")
         self.remove(task)
