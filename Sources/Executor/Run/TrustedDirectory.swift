@@ -12,8 +12,10 @@ enum TrustedDirectory {
   ///
   /// - Returns: The path without links, `.`, `..` and doubled slashes; a relative one as it is.
   @discardableResult
-  static func check(_ path: String) throws(CommandFailure) -> String {
-    guard path.utf8.first == UInt8(ascii: "/") else { return path }
+  static func check(_ path: String) throws(CommandFailure) -> String { try walk(path).path }
+
+  private static func walk(_ path: String) throws(CommandFailure) -> (path: String, isThere: Bool) {
+    guard path.utf8.first == UInt8(ascii: "/") else { return (path, false) }
     var rest = Array(path.utf8).pathComponents[...]
     var place: [UInt8] = []
     var links = 0
@@ -29,7 +31,7 @@ enum TrustedDirectory {
       let next = place + [UInt8(ascii: "/")] + name
       guard let found = try look(next) else {
         let made = String(decoding: Array(([next] + rest).joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
-        return rest.contains(Array("..".utf8)) ? try check(made.cleanedAbsolutePath) : made
+        return rest.contains(Array("..".utf8)) ? try walk(made.cleanedAbsolutePath) : (made, false)
       }
       try judge(next, found)
       guard found.isSymbolicLink else {
@@ -42,14 +44,14 @@ enum TrustedDirectory {
       rest = target.pathComponents + rest
     }
     if let about { try judge(place, about, isLast: true) }
-    return place.isEmpty ? "/" : String(decoding: place, as: UTF8.self)
+    return (place.isEmpty ? "/" : String(decoding: place, as: UTF8.self), true)
   }
 
   /// Makes a directory with those above it that are missing, where nobody else has a say.
   ///
   /// - Parameter option: by which another place can be chosen.
   static func make(_ path: String, mode: UInt32, option: String) throws(CommandFailure) {
-    try check(path)
+    guard try !walk(path).isThere else { return }
     do throws(Errno) { try makeDirectories(path, mode: mode) } catch {
       throw CommandFailure(
         .cannotCreate, "cannot make \(printable(path.utf8)): \(error)",
