@@ -1,27 +1,39 @@
 import Glibc
+import LaunchModel
 import LinuxKernel
 
-/// Why execve(2) refused a file, in words: the kernel says ENOENT also when it is the interpreter that is missing.
-enum ExecutionDiagnosis {
+/// Why execve(2) refused a file: the kernel says ENOENT also when it is the interpreter that is missing.
+struct ExecutionDiagnosis {
+  let kind: StartFailure.Kind
   /// One clause that names the path, the cause and the errno.
-  static func reason(_ path: String, _ error: Errno) -> String {
+  let reason: String
+
+  private init(_ kind: StartFailure.Kind, _ reason: String) { (self.kind, self.reason) = (kind, reason) }
+
+  /// Looks at the file, as whoever could not execute it sees it.
+  static func of(_ path: String, _ error: Errno) -> ExecutionDiagnosis {
     switch error.code {
     case ENOENT:
       guard (try? status(of: path, followLinks: true)) != nil else {
-        return "\(path): not in the container (ENOENT)"
+        return ExecutionDiagnosis(.commandNotFound, "\(path): not in the container (ENOENT)")
       }
-      if let interpreter = head(of: path)?.interpreter {
-        return "\(path): its interpreter \(printable(interpreter)) is not in the container (ENOENT)"
-      }
-      return "\(path): something it needs is not in the container (ENOENT)"
+      let needed = head(of: path)?.interpreter.map { "its interpreter \(printable($0))" } ?? "something it needs"
+      return ExecutionDiagnosis(.missingInterpreter, "\(path): \(needed) is not in the container (ENOENT)")
     case EACCES:
-      if (try? status(of: path, followLinks: true))?.isDirectory == true { return "\(path): is a directory (EACCES)" }
-      return "\(path): not executable for this user (EACCES)"
+      if (try? status(of: path, followLinks: true))?.isDirectory == true {
+        return ExecutionDiagnosis(.isDirectory, "\(path): is a directory (EACCES)")
+      }
+      return ExecutionDiagnosis(.notExecutable, "\(path): not executable for this user (EACCES)")
     case ENOEXEC:
-      let machine = head(of: path)?.machine.map { "built for \($0), which this host is not" }
-      return "\(path): " + (machine ?? "not a program this kernel can run") + " (ENOEXEC)"
-    case E2BIG: return "\(path): the arguments and the environment are too long (E2BIG)"
-    default: return "\(path): \(error.explanation)"
+      guard let machine = head(of: path)?.machine else {
+        return ExecutionDiagnosis(.unknownFormat, "\(path): not a program this kernel can run (ENOEXEC)")
+      }
+      return ExecutionDiagnosis(
+        .wrongArchitecture, "\(path): built for \(machine), which this host is not (ENOEXEC)")
+    case E2BIG:
+      return ExecutionDiagnosis(
+        .argumentsTooLong, "\(path): the arguments and the environment are too long (E2BIG)")
+    default: return ExecutionDiagnosis(.other, "\(path): \(error.explanation)")
     }
   }
 

@@ -267,7 +267,7 @@ final class InitServer {
     } catch {
       var record = ExitRecord(
         key: RunKey(spec.process, spec.run), waitStatus: 0, bootTime: Clock.now, wallTime: Clock.wall)
-      record.startFailure = "cannot start a process: \(error)"
+      record.startFailure = StartFailure(.setup, "cannot start a process: \(error)")
       tell(.executed(id, record), to: channel)
     }
   }
@@ -290,7 +290,7 @@ final class InitServer {
       run.failureToken = try watch(child.failure.rawValue, .failure(run))
       tell(.forked(key, pid: child.pid))
     } catch {
-      tell(.cannotStart(key, reason: "cannot start a process: \(error)", hint: ""))
+      tell(.cannotStart(key, StartFailure(.setup, "cannot start a process: \(error)")))
     }
   }
 
@@ -377,8 +377,7 @@ final class InitServer {
         if run.startFailure == nil, run.go == nil { tell(.running(run.key)) }
       }
     }
-    record.startFailure = run.startFailure?.reason
-    record.startHint = run.startFailure?.hint
+    record.startFailure = run.startFailure
     run.end = record
     if let (id, channel) = run.command { return tell(.executed(id, record), to: channel) }
     let end = Clock.now + InitServer.turnNanoseconds

@@ -11,25 +11,6 @@ struct HeldChild {
   let failure: SharedDescriptor
 }
 
-/// Why a command could not be executed.
-struct StartFailure: WireValue {
-  let reason: String
-  let hint: String
-  init(reason: String, hint: String) {
-    // Both go through a pipe in one write, which holds 4096 bytes.
-    self.reason = String(decoding: Array(reason.utf8.prefix(1500)), as: UTF8.self)
-    self.hint = String(decoding: Array(hint.utf8.prefix(1500)), as: UTF8.self)
-  }
-  init(from reader: inout WireReader) throws(WireError) {
-    reason = try reader.string()
-    hint = try reader.string()
-  }
-  func write(to writer: inout WireWriter) {
-    writer.put(reason)
-    writer.put(hint)
-  }
-}
-
 /// Forks the processes of the task.
 struct ProcessStarter {
   let restrictions: Restrictions
@@ -67,12 +48,12 @@ struct ProcessStarter {
 
   /// The child's whole life before the command: let go of what is init's, restrict, wait, execute.
   private func runChild(_ spec: ProcessSpec, output: Int32, errors: Int32, go: Int32, failure: Int32) -> Never {
-    do throws(StageFailure) {
+    do throws(StartFailure) {
       try leaveInit(output: output, errors: errors, go: go, failure: failure)
     } catch {
       ProcessStarter.giveUp(error, failure)
     }
-    do throws(StageFailure) {
+    do throws(StartFailure) {
       try prepare(spec)
       // What is left to do the default profile lets through, so that its filter is there by the time the child may go. What
       // another one refuses is needed until then.
@@ -87,29 +68,26 @@ struct ProcessStarter {
     }
   }
 
-  private static func giveUp(_ failure: StageFailure, _ pipe: Int32) -> Never {
-    Child.report(StartFailure(reason: failure.reason, hint: failure.hint).encoded, to: pipe)
+  private static func giveUp(_ failure: StartFailure, _ pipe: Int32) -> Never {
+    // It goes through a pipe in one write, which holds 4096 bytes.
+    func short(_ text: String) -> String { String(decoding: Array(text.utf8.prefix(1500)), as: UTF8.self) }
+    let report = StartFailure(failure.kind, short(failure.reason), hint: failure.hint.map(short))
+    Child.report(report.encoded, to: pipe)
     Child.exit(127)
   }
 
-  /// A stage of the child that failed, in words.
-  struct StageFailure: Error {
-    let reason: String
-    let hint: String
-  }
-
-  private func stage(_ what: String, hint: String = "", _ body: () throws(Errno) -> Void) throws(StageFailure) {
+  private func stage(_ what: String, _ body: () throws(Errno) -> Void) throws(StartFailure) {
     do throws(Errno) {
       try body()
     } catch {
-      throw StageFailure(reason: "cannot \(what): \(error)", hint: hint)
+      throw StartFailure(.setup, "cannot \(what): \(error)")
     }
   }
 
   /// Joins the cgroups, while root may write to their files, and closes everything that init has open but for two streams
   /// and two pipes. From here on names of the task's are looked up, in PATH, as an interpreter or as a working directory:
   /// `/proc/self/fd/N` must lead nowhere (CVE-2024-21626), and closing at exec would come too late for that.
-  private func leaveInit(output: Int32, errors: Int32, go: Int32, failure: Int32) throws(StageFailure) {
+  private func leaveInit(output: Int32, errors: Int32, go: Int32, failure: Int32) throws(StartFailure) {
     for file in cgroupTasks {
       try stage("join a cgroup") { () throws(Errno) in try Child.join(tasksFile: file.descriptor) }
     }
@@ -121,7 +99,7 @@ struct ProcessStarter {
   /// The order matters. Limits before the uid changes, for only root may raise them. The filter while CAP_SYS_ADMIN is held.
   /// The bounding set while CAP_SETPCAP is held. Groups before the user, for afterwards the right to set them is gone.
   /// `no_new_privs` after all of that: it never goes away.
-  private func prepare(_ spec: ProcessSpec) throws(StageFailure) {
+  private func prepare(_ spec: ProcessSpec) throws(StartFailure) {
     let identity = restrictions.identity
     // The container's own, not the one that init was born with.
     try stage("open /dev/null as standard input") { () throws(Errno) in try Child.openNullInput() }
@@ -167,7 +145,7 @@ struct ProcessStarter {
     try stage("reset signals") { () throws(Errno) in try Child.resetSignals() }
   }
 
-  private func installFilter() throws(StageFailure) {
+  private func installFilter() throws(StartFailure) {
     if restrictions.keepsCgroupNamespace {
       try stage("refuse cgroup namespaces") { () throws(Errno) in try SystemCallFilter.keepCgroupNamespace() }
     }
@@ -177,18 +155,18 @@ struct ProcessStarter {
     }
   }
 
-  private func enterWorkingDirectory(_ spec: ProcessSpec) throws(StageFailure) {
+  private func enterWorkingDirectory(_ spec: ProcessSpec) throws(StartFailure) {
     let directory = spec.workingDirectory
     do throws(Errno) {
       try Child.enter(directory)
     } catch {
-      throw StageFailure(
-        reason: "cannot enter the working directory \(directory): \(error)",
+      throw StartFailure(
+        .workingDirectory, "cannot enter the working directory \(directory): \(error)",
         hint: "it must exist in the container and be open to \(restrictions.identity.name)")
     }
   }
 
-  private func execute(_ spec: ProcessSpec) throws(StageFailure) {
+  private func execute(_ spec: ProcessSpec) throws(StartFailure) {
     switch spec.command {
     case .shell(let line):
       let profile = ShellProfile(spec.environment)
@@ -197,26 +175,35 @@ struct ProcessStarter {
         let (arguments, environment) = profile.apply(to: line, shell: shell, spec.environment)
         let error = Child.execute(shell, arguments, assignments(environment))
         if error.code == E2BIG {
-          throw StageFailure(
-            reason: "the command line of \(line.utf8.count) bytes and its environment are too long (E2BIG)",
+          throw StartFailure(
+            .argumentsTooLong,
+            "the command line of \(line.utf8.count) bytes and its environment are too long (E2BIG)",
             hint: "the kernel takes at most 131072 bytes for one argument; put the script into a file")
         }
         failures.append((shell, error))
       }
-      let reasons = failures.map { ExecutionDiagnosis.reason($0.path, $0.error) }
-      throw StageFailure(
-        reason: "no shell can be started: \(reasons.joined(separator: "; "))",
+      let diagnoses = failures.map { ExecutionDiagnosis.of($0.path, $0.error) }
+      // One that is there and is of no use says more than that none is.
+      let telling: [StartFailure.Kind] = [.wrongArchitecture, .missingInterpreter]
+      throw StartFailure(
+        diagnoses.map(\.kind).first(where: telling.contains) ?? .noShell,
+        "no shell can be started: \(diagnoses.map(\.reason).joined(separator: "; "))",
         hint: "command lines need /bin/bash or /bin/sh in the image; an image without a shell can run its own command")
     case .program(let arguments):
       guard let name = arguments.first, !name.isEmpty else {
-        throw StageFailure(reason: "there is no command to start", hint: "")
+        throw StartFailure(.other, "there is no command to start")
       }
       if name.utf8.contains(UInt8(ascii: "/")) {
         let error = Child.execute(name, arguments, assignments(spec.environment))
-        throw StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(name, error), hint: "")
+        throw cannotStart(name, error)
       }
       try search(name, arguments, spec.environment)
     }
+  }
+
+  private func cannotStart(_ path: String, _ error: Errno) -> StartFailure {
+    let diagnosis = ExecutionDiagnosis.of(path, error)
+    return StartFailure(diagnosis.kind, "cannot start " + diagnosis.reason)
   }
 
   private func assignments(_ variables: [EnvironmentVariable]) -> [String] {
@@ -224,17 +211,17 @@ struct ProcessStarter {
   }
 
   private func search(_ name: String, _ arguments: [String], _ variables: [EnvironmentVariable])
-    throws(StageFailure)
+    throws(StartFailure)
   {
     let path = variables.last { $0.name == "PATH" }?.value ?? "/usr/local/bin:/usr/bin:/bin"
-    var found: StageFailure?
+    var found: StartFailure?
     for directory in path.utf8.split(separator: UInt8(ascii: ":")).map({ String(decoding: $0, as: UTF8.self) }) {
       let candidate = "\(directory)/\(name)"
       let error = Child.execute(candidate, arguments, assignments(variables))
       if error.code == ENOENT, (try? status(of: candidate, followLinks: true)) == nil { continue }
       if error.code == ENOTDIR { continue }
-      found = found ?? StageFailure(reason: "cannot start " + ExecutionDiagnosis.reason(candidate, error), hint: "")
+      found = found ?? cannotStart(candidate, error)
     }
-    throw found ?? StageFailure(reason: "cannot start \(name): not found", hint: "PATH searched: \(path)")
+    throw found ?? StartFailure(.commandNotFound, "cannot start \(name): not found", hint: "PATH searched: \(path)")
   }
 }

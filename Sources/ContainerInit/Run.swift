@@ -40,7 +40,7 @@ final class Run {
     guard let bytes = (try? failure.descriptor.read(upTo: 4096)) ?? nil else { return false }
     self.failure = nil
     if !bytes.isEmpty {
-      startFailure = (try? StartFailure(decoding: bytes)) ?? StartFailure(reason: "cannot start", hint: "")
+      startFailure = (try? StartFailure(decoding: bytes)) ?? StartFailure(.other, "cannot start")
     }
     return true
   }

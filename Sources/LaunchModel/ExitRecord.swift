@@ -9,9 +9,8 @@ package struct ExitRecord: Sendable, Hashable, WireValue {
   package var userMicroseconds: UInt64
   package var systemMicroseconds: UInt64
   package var maximumResidentBytes: UInt64
-  /// Set when the command was never executed: why, and a hint.
-  package var startFailure: String?
-  package var startHint: String?
+  /// Set when the command was never executed.
+  package var startFailure: StartFailure?
 
   package init(key: RunKey, waitStatus: Int32, bootTime: UInt64, wallTime: UInt64) {
     self.key = key
@@ -31,8 +30,12 @@ package struct ExitRecord: Sendable, Hashable, WireValue {
     userMicroseconds = try reader.integer()
     systemMicroseconds = try reader.integer()
     maximumResidentBytes = try reader.integer()
-    startFailure = try reader.optional { (reader) throws(WireError) in try reader.string() }
-    startHint = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    let reason = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    let hint = try reader.optional { (reader) throws(WireError) in try reader.string() } ?? ""
+    let kind = reader.isAtEnd ? nil : try reader.optional { (reader) throws(WireError) in try reader.string() }
+    startFailure = reason.map {
+      StartFailure(kind.map(StartFailure.Kind.init) ?? .other, $0, hint: hint.isEmpty ? nil : hint)
+    }
   }
   package func write(to writer: inout WireWriter) {
     writer.put(key)
@@ -42,8 +45,9 @@ package struct ExitRecord: Sendable, Hashable, WireValue {
     writer.put(userMicroseconds)
     writer.put(systemMicroseconds)
     writer.put(maximumResidentBytes)
-    writer.put(optional: startFailure) { $1.put($0) }
-    writer.put(optional: startHint) { $1.put($0) }
+    writer.put(optional: startFailure?.reason) { $1.put($0) }
+    writer.put(optional: startFailure?.hint) { $1.put($0) }
+    writer.put(optional: startFailure?.kind.name) { $1.put($0) }
   }
 
   /// The record as it stands in the `exits` file: length, checksum, bytes.

@@ -203,8 +203,8 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case setupFailed(String, hint: String)
   case forked(RunKey, pid: Int32)
   case running(RunKey)
-  /// The command was never executed: why, and what may help (empty for nothing).
-  case cannotStart(RunKey, reason: String, hint: String)
+  /// The command was never executed.
+  case cannotStart(RunKey, StartFailure)
   case ended(ExitRecord)
   case allGone
   /// Processes that belong to no run's process group; told after `signalStrays`, and again when their number changes.
@@ -227,7 +227,7 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case 1: self = .setupFailed(try reader.string(), hint: try reader.string())
     case 2: self = .forked(try reader.value(), pid: try reader.integer())
     case 3: self = .running(try reader.value())
-    case 4: self = .cannotStart(try reader.value(), reason: try reader.string(), hint: try reader.string())
+    case 4: self = .cannotStart(try reader.value(), try StartFailure(from: &reader))
     case 5: self = .ended(try reader.value())
     case 6: self = .allGone
     case 7: self = .logTrouble(try reader.value(), try reader.string())
@@ -256,11 +256,11 @@ package enum InitEvent: Sendable, Hashable, WireValue {
     case .running(let key):
       writer.put(UInt8(3))
       writer.put(key)
-    case .cannotStart(let key, let reason, let hint):
+    case .cannotStart(let key, let failure):
       writer.put(UInt8(4))
       writer.put(key)
-      writer.put(reason)
-      writer.put(hint)
+      // Its fields are the message's own: it is the last.
+      failure.write(to: &writer)
     case .ended(let record):
       writer.put(UInt8(5))
       writer.put(record)

@@ -1,4 +1,5 @@
 import ContainerInit
+import LaunchModel
 import StrictJSON
 import TaskModel
 import Testing
@@ -244,14 +245,21 @@ import Testing
   }
 
   @Test func whatInitCouldNotStart() throws {
-    func kind(_ reason: String) throws -> Explanation.Kind { try explain(.cannotStart(reason: reason, hint: "h")).kind }
-    #expect(try kind("cannot start /x: its interpreter /y is not in the container (ENOENT)") == .missingInterpreter)
-    #expect(try kind("cannot start /x: built for arm64, which this host is not (ENOEXEC)") == .wrongArchitecture)
-    #expect(try kind("cannot start foo: not found") == .commandNotFound)
-    #expect(try kind("cannot start /x: not executable for this user (EACCES)") == .notExecutable)
+    func kind(_ failure: StartFailure.Kind) throws -> Explanation.Kind {
+      try explain(StartFailure(failure, "not found", hint: "h").outcome).kind
+    }
+    #expect(try kind(.missingInterpreter) == .missingInterpreter)
+    #expect(try kind(.wrongArchitecture) == .wrongArchitecture)
+    #expect(try kind(.commandNotFound) == .commandNotFound)
+    #expect(try kind(.notExecutable) == .notExecutable)
+    #expect(try kind(.isDirectory) == .notExecutable)
+    for other in [.noShell, .workingDirectory, .setup, .other, StartFailure.Kind("of_a_newer_init")] {
+      #expect(try kind(other) == .cannotStart)
+    }
     let found = try explain(
       .cannotStart(
-        reason: "no shell can be started: /bin/bash: not in the container (ENOENT)", hint: "command lines need one"))
+        .noShell, reason: "no shell can be started: /bin/bash: not in the container (ENOENT)",
+        hint: "command lines need one"))
     #expect(found.kind == .cannotStart)
     #expect(found.next.first?.utf8.starts(with: "install bash".utf8) == true)
     #expect(found.evidence == ["command lines need one", "It wrote nothing"])

@@ -15,7 +15,8 @@ import Testing
     .running(process: "a b", run: 0), .ended(process: "a b", run: 0, .exited(3)),
     .ended(process: "a b", run: 1, .signaled(11)),
     .ended(process: "x", run: 2, .outOfMemory(signal: 9, exitCode: nil, limitBytes: 5, peakBytes: 6)),
-    .ended(process: "x", run: 3, .cannotStart(reason: "r", hint: "h")), .ended(process: "x", run: 4, .lost("why")),
+    .ended(process: "x", run: 3, .cannotStart(.noShell, reason: "r", hint: "h")),
+    .ended(process: "x", run: 4, .lost("why")),
     .healthy, .unhealthy("u"), .limitation(reason: "D", message: "d"), .stop(.graceful(by: "x")), .stop(.now(by: "y")),
     .lifecycleAnswered(handled: true), .strays(2), .allGone, .timer, .resumed,
   ]
@@ -35,6 +36,11 @@ import Testing
     #expect(contents.records.compactMap { TaskEvent(journal: $0) } == events)
     #expect(contents.records.map(\.boot) == (0..<UInt64(events.count)).map { $0 })
     #expect(!contents.isDamaged)
+  }
+
+  @Test func anEndOfAnOlderJournalIsOfNoKnownKind() throws {
+    let older = try JSON(parsing: Array(#"{"reason":"cannot_start","message":"m","hint":"h"}"#.utf8))
+    #expect(RunOutcome(journal: older) == .cannotStart(.other, reason: "m", hint: "h"))
   }
 
   @Test func aTornTailIsCutOffAndWrittenOver() throws {

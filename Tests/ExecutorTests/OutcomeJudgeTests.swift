@@ -64,7 +64,9 @@ import Testing
   @Test func whatWasNeverStartedSaysWhy() {
     var judge = OutcomeJudge([], knownKills: 0)
     var record = ExitRecord(key: RunKey("p", 0), waitStatus: 0, bootTime: 0, wallTime: 0)
-    record.startFailure = "no shell"
-    #expect(judge.outcome(of: record, ContainerUsage()) { nil } == .cannotStart(reason: "no shell", hint: nil))
+    record.startFailure = StartFailure(.noShell, "no shell", hint: "install one")
+    #expect(
+      judge.outcome(of: record, ContainerUsage()) { nil }
+        == .cannotStart(.noShell, reason: "no shell", hint: "install one"))
   }
 }

@@ -46,10 +46,11 @@ import Testing
     ]
     for request in requests { #expect(try InitRequest(decoding: request.encoded) == request) }
     var record = ExitRecord(key: key, waitStatus: 256, bootTime: 1, wallTime: 2)
-    record.startFailure = "no"
+    record.startFailure = StartFailure(.noShell, "no")
     let events: [InitEvent] = [
       .ready(.own, [RunReport(key, .held(pid: 4)), RunReport(key, .ended(record))]), .setupFailed("m", hint: "h"),
-      .forked(key, pid: 2), .running(key), .cannotStart(key, reason: "r", hint: ""), .ended(record), .allGone,
+      .forked(key, pid: 2), .running(key), .cannotStart(key, StartFailure(StartFailure.Kind("newer"), "r", hint: "h")),
+      .ended(record), .allGone,
       .strays(3), .logTrouble(key, "ENOSPC"),
     ]
     for event in events { #expect(try InitEvent(decoding: event.encoded) == event) }
@@ -74,6 +75,23 @@ import Testing
     #expect(try InitEvent(decoding: writer.bytes) == .running(key))
     #expect(try InitEvent(decoding: [200, 1, 2, 3]) == .unknown(200))
     #expect(try InitRequest(decoding: [200]) == .unknown(200))
+  }
+
+  /// An init from before kinds of failures tells reason and hint alone.
+  @Test func aFailureWithoutItsKindIsUnderstood() throws {
+    let key = RunKey("a", 1)
+    var event = WireWriter()
+    event.put(UInt8(4))
+    event.put(key)
+    event.put("r")
+    event.put("")
+    #expect(try InitEvent(decoding: event.bytes) == .cannotStart(key, StartFailure(.other, "r")))
+    var record = ExitRecord(key: key, waitStatus: 32512, bootTime: 1, wallTime: 2)
+    record.startFailure = StartFailure(.noShell, "r", hint: "h")
+    // The kind is the last field: a byte that says it is there, its length and its text.
+    let older = Array(record.encoded.dropLast(1 + 4 + StartFailure.Kind.noShell.name.utf8.count))
+    record.startFailure = StartFailure(.other, "r", hint: "h")
+    #expect(try ExitRecord(decoding: older) == record)
   }
 
   @Test(arguments: [

@@ -130,7 +130,8 @@ import Testing
     let run = [-1, 0, 0, 0, 1, 1, 2, 7, Int.max].randomElement(using: &dice) ?? 0
     let outcomes: [RunOutcome] = [
       .exited(0), .exited(1), .exited(-1), .signaled(9), .signaled(Int32.min), .lost(""),
-      .cannotStart(reason: "", hint: nil), .outOfMemory(signal: nil, exitCode: 1, limitBytes: .max, peakBytes: 1023),
+      .cannotStart(.other, reason: "", hint: nil),
+      .outOfMemory(signal: nil, exitCode: 1, limitBytes: .max, peakBytes: 1023),
     ]
     let events: [TaskEvent] = [
       .containerReady, .containerReady, .forked(process: process, run: run), .running(process: process, run: run),

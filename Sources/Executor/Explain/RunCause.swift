@@ -16,7 +16,7 @@ struct RunCause {
     case .signaled(let signal): self = RunCause.signaled(signal)
     case .outOfMemory(let signal, let status, let limit, let peak):
       self = RunCause.outOfMemory(signal, status, limit, peak, evidence.task.resources?.ram)
-    case .cannotStart(let reason, let hint): self = RunCause.cannotStart(reason, hint)
+    case .cannotStart(let kind, let reason, let hint): self = RunCause.cannotStart(kind, reason, hint)
     case .unhealthy(let why):
       self = RunCause(
         .health, "was ended because it was unhealthy: \(printable(why.utf8))",
@@ -215,25 +215,26 @@ struct RunCause {
       ])
   }
 
-  /// Init has looked at the file already; its words say which of the causes it was.
-  private static func cannotStart(_ reason: String, _ hint: String?) -> RunCause {
-    func says(_ words: String) -> Bool { reason.utf8.holds(words.utf8) }
+  /// Init has looked at the file already, and says which of the causes it was.
+  private static func cannotStart(_ failure: StartFailureKind, _ reason: String, _ hint: String?) -> RunCause {
     var kind = Explanation.Kind.cannotStart
     var next: [String] = []
-    if says("built for") {
+    switch failure {
+    case .wrongArchitecture:
       kind = .wrongArchitecture
       next = ["use an image or a program built for this host's architecture"]
-    } else if says("its interpreter") {
+    case .missingInterpreter:
       kind = .missingInterpreter
       next = ["put the interpreter or the loader into the image, or link the program statically"]
-    } else if says("no shell can be started") {
+    case .noShell:
       next = ["install bash or another shell at /bin/sh in the image, or let the image run its own command"]
-    } else if says("not found") || says("not in the container") {
+    case .commandNotFound:
       kind = .commandNotFound
       next = ["correct the name of the command, or put it into the image"]
-    } else if says("not executable") || says("is a directory") {
+    case .notExecutable, .isDirectory:
       kind = .notExecutable
       next = ["make it executable for the role where the image is built"]
+    default: break
     }
     return RunCause(kind, "was not started: \(reason)", hint.map { [$0] } ?? [], next: next)
   }

@@ -58,7 +58,7 @@ enum HealthVerdict {
 
   private static func judge(_ record: ExitRecord, _ output: [UInt8], _ check: HealthCheck) -> Finding {
     guard case .shell(let command) = check.probe else { return failure("an end of nothing") }
-    if let reason = record.startFailure { return failure("cannot run the health check: \(reason)") }
+    if let unstarted = record.startFailure { return failure("cannot run the health check: \(unstarted.reason)") }
     let text = shortened(output)
     let what = "Command '\(shortened(Array(command.utf8), to: 200))'"
     switch ExitStatus(waitStatus: record.waitStatus) {

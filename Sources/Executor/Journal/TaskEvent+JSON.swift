@@ -80,8 +80,11 @@ extension RunOutcome {
         ("exit_code", status.map { JSON($0) }), ("signal", signal.map { JSON(SignalName.name(of: $0)) }),
         ("reason", "oom"), ("memory_limit_bytes", JSON(limit)), ("memory_peak_bytes", JSON(peak)),
       ]
-    case .cannotStart(let reason, let hint):
-      return [("reason", "cannot_start"), ("message", JSON(reason)), ("hint", hint.map { JSON($0) })]
+    case .cannotStart(let kind, let reason, let hint):
+      return [
+        ("reason", "cannot_start"), ("message", JSON(reason)), ("hint", hint.map { JSON($0) }),
+        ("cause", JSON(kind.name)),
+      ]
     case .unhealthy(let message): return [("reason", "unhealthy"), ("message", JSON(message))]
     case .lost(let message): return [("reason", "lost"), ("message", JSON(message))]
     }
@@ -95,7 +98,10 @@ extension RunOutcome {
       self = .outOfMemory(
         signal: signal, exitCode: status, limitBytes: UInt64(clamping: json["memory_limit_bytes"]?.integer ?? 0),
         peakBytes: UInt64(clamping: json["memory_peak_bytes"]?.integer ?? 0))
-    case "cannot_start": self = .cannotStart(reason: json["message"]?.string ?? "", hint: json["hint"]?.string)
+    case "cannot_start":
+      self = .cannotStart(
+        json["cause"]?.string.map(StartFailureKind.init) ?? .other, reason: json["message"]?.string ?? "",
+        hint: json["hint"]?.string)
     case "unhealthy": self = .unhealthy(json["message"]?.string ?? "")
     case "lost": self = .lost(json["message"]?.string ?? "")
     default:

@@ -25,9 +25,7 @@ struct OutcomeJudge {
   ///   - kills: times of the kills in the container by the clock of the record; `nil` where the kernel's log cannot be read. Asked
   ///     only where it matters.
   mutating func outcome(of record: ExitRecord, _ usage: ContainerUsage, kills: () -> [UInt64]?) -> RunOutcome {
-    if let reason = record.startFailure {
-      return .cannotStart(reason: reason, hint: record.startHint.flatMap { $0.isEmpty ? nil : $0 })
-    }
+    if let failure = record.startFailure { return failure.outcome }
     let count = usage.outOfMemoryKills ?? 0
     // Also after a success: a kill that it survived is not the reason of a later failure.
     defer { knownKills = max(knownKills, count) }

@@ -81,9 +81,7 @@ extension TaskRun {
   ) throws(CommandFailure) -> ExitCode {
     var machine = history.machine
     var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
-      let outcome: RunOutcome =
-        exit.startFailure.map { .cannotStart(reason: $0, hint: exit.startHint) }
-        ?? ExitStatus(waitStatus: exit.waitStatus).outcome
+      let outcome = exit.startFailure?.outcome ?? ExitStatus(waitStatus: exit.waitStatus).outcome
       return .ended(process: exit.key.process, run: Int(exit.key.run), outcome)
     }
     events.append(.containerLost(why))

@@ -315,3 +315,8 @@ extension ExitStatus {
     }
   }
 }
+
+extension StartFailure {
+  /// The same in the task model's terms.
+  var outcome: RunOutcome { .cannotStart(StartFailureKind(kind.name), reason: reason, hint: hint) }
+}

@@ -291,7 +291,7 @@ final class TaskSupervisor {
       logs = .none
     } catch {
       let reason = "cannot make the log files in \(RunLogs.path(process, run: run, paths)): \(error)"
-      pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
+      pending.append(.ended(process: name, run: run, .cannotStart(.setup, reason: reason, hint: nil)))
       return
     }
     let ending = process.isFinal ? machine.verdict : nil
@@ -312,7 +312,7 @@ final class TaskSupervisor {
     do throws(Errno) { try initProcess.send(.spawn(spec), logs.descriptors) } catch {
       guard error.isShortage else { throw error }
       let reason = "container-init cannot be asked for it: \(error)"
-      pending.append(.ended(process: name, run: run, .cannotStart(reason: reason, hint: nil)))
+      pending.append(.ended(process: name, run: run, .cannotStart(.setup, reason: reason, hint: nil)))
     }
   }
 
@@ -399,10 +399,8 @@ final class TaskSupervisor {
           reason: Reason.launchFailed, message: message + (hint.isEmpty ? "" : "\nhint: \(hint)")))
     case .forked(let key, _): pending.append(.forked(process: key.process, run: Int(key.run)))
     case .running(let key): pending.append(.running(process: key.process, run: Int(key.run)))
-    case .cannotStart(let key, let reason, let hint):
-      pending.append(
-        .ended(
-          process: key.process, run: Int(key.run), .cannotStart(reason: reason, hint: hint.isEmpty ? nil : hint)))
+    case .cannotStart(let key, let failure):
+      pending.append(.ended(process: key.process, run: Int(key.run), failure.outcome))
     case .ended(let record): ended(record)
     case .allGone:
       silence.end()

@@ -6,7 +6,7 @@ package enum RunOutcome: Sendable, Equatable {
   /// `limitBytes` and `peakBytes` are 0 when they are not known.
   case outOfMemory(signal: Int32?, exitCode: Int32?, limitBytes: UInt64, peakBytes: UInt64)
   /// The command never ran: no shell, no directory, a bad interpreter.
-  case cannotStart(reason: String, hint: String?)
+  case cannotStart(StartFailureKind, reason: String, hint: String?)
   /// Its health check gave it up, and it was told to end.
   case unhealthy(String)
   /// It cannot be known how it ended.
@@ -25,11 +25,29 @@ package enum RunOutcome: Sendable, Equatable {
     case .outOfMemory(_, _, 0, 0): return "out of memory"
     case .outOfMemory(_, _, let limit, let peak):
       return "out of memory: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(peak)) peak"
-    case .cannotStart(let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")
+    case .cannotStart(_, let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")
     case .unhealthy(let why): return "unhealthy: \(why)"
     case .lost(let why): return "lost: \(why)"
     }
   }
+}
+
+/// Which kind of failure kept a command from being executed, by the name that container-init has for it. It may be newer than
+/// these.
+package struct StartFailureKind: Sendable, Equatable {
+  package let name: String
+  package init(_ name: String) { self.name = name }
+
+  package static let commandNotFound = StartFailureKind("command_not_found")
+  package static let notExecutable = StartFailureKind("not_executable")
+  package static let isDirectory = StartFailureKind("is_directory")
+  package static let missingInterpreter = StartFailureKind("missing_interpreter")
+  package static let wrongArchitecture = StartFailureKind("wrong_architecture")
+  package static let noShell = StartFailureKind("no_shell")
+  /// What comes before the command could not be done.
+  package static let setup = StartFailureKind("setup")
+  /// Anything else; also where it was not told.
+  package static let other = StartFailureKind("other")
 }
 
 /// Quantities as people read them.

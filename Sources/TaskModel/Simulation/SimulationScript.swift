@@ -106,7 +106,7 @@ package struct SimulationScript: Sendable, Equatable {
     case "oom": act.outcome = .outOfMemory(signal: SignalName.kill, exitCode: nil, limitBytes: 0, peakBytes: 0)
     case "cannot":
       guard try scanner.take(.text("start")) else { throw scanner.failure("expected \"cannot start\"") }
-      act.outcome = .cannotStart(reason: "simulated", hint: nil)
+      act.outcome = .cannotStart(.other, reason: "simulated", hint: nil)
       act.after = 0
     case "lost": act.outcome = .lost("simulated")
     case "runs": act.outcome = nil

@@ -110,7 +110,7 @@ private func someOutcome(_ dice: inout Dice) -> RunOutcome {
   case 3: .exited(1)
   case 4: .signaled(Int32(dice.byte()))
   case 5: .outOfMemory(signal: 9, exitCode: nil, limitBytes: 1, peakBytes: .max)
-  case 6: .cannotStart(reason: "", hint: nil)
+  case 6: .cannotStart(.other, reason: "", hint: nil)
   default: .lost("")
   }
 }
