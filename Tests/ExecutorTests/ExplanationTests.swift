@@ -383,16 +383,16 @@ import Testing
   }
 
   @Test func aLaunchThatFailed() throws {
-    let found = try launchFailure("the image x:1 is not in the image store\nhint: import it")
+    let found = try launchFailure("the image x:1 is not in the image store", hint: "import it")
     #expect(found.kind == .launchFailed)
     #expect(
       found.text
         == "t-1 failed: the image x:1 is not in the image store. No process of it was started. What to try: import it.")
   }
 
-  private func launchFailure(_ message: String) throws -> Explanation {
+  private func launchFailure(_ message: String, hint: String? = nil) throws -> Explanation {
     var evidence = try known(#"{"name":"web","cmdline":"x"}"#, "", [])
-    evidence.verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message)
+    evidence.verdict = Verdict(state: .failed, reason: Reason.launchFailed, message: message, hint: hint)
     evidence.hasEnded = true
     evidence.state = TaskState.failed.rawValue
     evidence.processes = []
@@ -415,7 +415,8 @@ import Testing
       try known(
         #"{"name":"web","cmdline":"x"}"#, "",
         running + [
-          .stop(.graceful(by: "SIGTERM to the container from outside")), .ended(process: "web", run: 0, .signaled(15)),
+          .stop(.graceful(by: "SIGTERM to the container from outside", origin: .container)),
+          .ended(process: "web", run: 0, .signaled(15)),
         ]))
     #expect(stopped.kind == .stopped)
     #expect(stopped.next.first?.utf8.holds("docker events".utf8) == true)

@@ -10,7 +10,8 @@ import Testing
   private let path = "/tmp/aurora-journal-\(UInt32.random(in: 0..<UInt32.max))"
 
   private let events: [TaskEvent] = [
-    .containerReady, .containerFailed(reason: "R", message: "m\n"), .containerLost("l"),
+    .containerReady, .containerFailed(reason: "R", message: "m\n"),
+    .containerFailed(reason: "R", message: "m", hint: "h"), .containerLost("l"),
     .forked(process: "a b", run: 0),
     .running(process: "a b", run: 0), .ended(process: "a b", run: 0, .exited(3)),
     .ended(process: "a b", run: 1, .signaled(11)),
@@ -18,6 +19,7 @@ import Testing
     .ended(process: "x", run: 3, .cannotStart(.noShell, reason: "r", hint: "h")),
     .ended(process: "x", run: 4, .lost("why")),
     .healthy, .unhealthy("u"), .limitation(reason: "D", message: "d"), .stop(.graceful(by: "x")), .stop(.now(by: "y")),
+    .stop(.graceful(by: "x", origin: .container)), .stop(.now(by: "y", origin: .signal)),
     .lifecycleAnswered(handled: true), .strays(2), .allGone, .timer, .resumed,
   ]
 

@@ -139,7 +139,7 @@ class Output(ExecutorTestCase):
         updates = [json.loads(line) for line in outcome.finished.out.splitlines()]
         self.assertEqual([update["state"] for update in updates], ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"])
         for update in updates:
-            self.assertLessEqual(set(update), {"task_id", "state", "reason", "message", "timestamp"})
+            self.assertLessEqual(set(update), {"task_id", "state", "reason", "message", "hint", "timestamp"})
             self.assertEqual(update["task_id"], outcome.id)
             self.assertRegex(update["timestamp"], r"^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$")
             self.assertNotIn(None, update.values())

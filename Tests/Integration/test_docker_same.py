@@ -22,7 +22,7 @@ class SameTestCase(DockerTestCase):
     def told(outcome):
         """What a result says that is not time, place or usage."""
         result = outcome.result
-        kept = {key: result.get(key) for key in ("state", "reason", "message", "decider", "role", "notes")}
+        kept = {key: result.get(key) for key in ("state", "reason", "message", "hint", "decider", "role", "notes")}
         kept["processes"] = {
             name: (about["state"], [{key: value for key, value in run.items() if not key.endswith("_at")}
                                     for run in about["runs"]])

@@ -45,6 +45,7 @@ struct TaskSummary {
   let role: String
   let startedAt: String
   let message: String
+  let hint: String?
   let hasEnded: Bool
   let hasExecutor: Bool
   /// Whether the task has ended, and its executor could not write its result.
@@ -61,6 +62,7 @@ struct TaskSummary {
       role = json["role"]?["name"]?.string ?? "?"
       startedAt = json["created_at"]?.string ?? ""
       message = json["message"]?.string ?? ""
+      hint = json["hint"]?.string
       hasEnded = true
       hasExecutor = false
       lacksResult = false
@@ -74,6 +76,7 @@ struct TaskSummary {
     startedAt = created?.time ?? ""
     state = last?.state ?? TaskState.staging.rawValue
     message = last?.message ?? ""
+    hint = last?.hint
     hasEnded = false
     hasExecutor = TaskLock.isHeld(paths)
     lacksResult = journal?.finished != nil && !hasExecutor
@@ -95,6 +98,7 @@ struct TaskSummary {
     JSON(object: [
       ("task_id", JSON(paths.taskID)), ("state", JSON(state)), ("role", JSON(role)),
       ("created_at", startedAt.isEmpty ? nil : JSON(startedAt)), ("message", message.isEmpty ? nil : JSON(message)),
+      ("hint", hint.map { JSON($0) }),
       ("ended", JSON(hasEnded)), ("executor", JSON(hasExecutor)),
       ("container", hasContainer.map { JSON($0) }),
     ])

@@ -33,7 +33,7 @@ enum StatusCommand {
 
   /// The state of a task that has not ended, in the shape of a result.
   private static func live(_ history: TaskHistory) -> JSON {
-    let (state, reason, message) = history.journal.lastUpdate
+    let (state, reason, message, hint) = history.journal.lastUpdate
     let hasExecutor = TaskLock.isHeld(history.paths)
     let hasContainer = hasExecutor ? nil : InitFate(history.launched, history.paths).hasContainer
     let result = TaskResult(
@@ -43,7 +43,7 @@ enum StatusCommand {
       diskBytes: nil, policy: history.settings.policy)
     return JSON(object: [
       ("schema_version", 1), ("task_id", JSON(history.paths.taskID)), ("state", JSON(state)),
-      ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }),
+      ("reason", reason.map { JSON($0) }), ("message", message.map { JSON($0) }), ("hint", hint.map { JSON($0) }),
       ("container_id", history.launched?["container_id"]), ("executor", JSON(hasExecutor)),
       ("container", hasContainer.map { JSON($0) }),
       ("role", JSON(object: [("name", JSON(history.settings.role))])), ("ports", result.json["ports"]),
@@ -63,7 +63,8 @@ enum StatusCommand {
     var lines = [
       field("task", json["task_id"]?.string), field("state", json["state"]?.string),
       field("reason", json["reason"]?.string),
-      field("message", json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }), field("decider", decider),
+      field("message", json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }),
+      json["hint"]?.string.map { "hint: \($0)" }, field("decider", decider),
       field("container", json["container_id"]?.string.map { printable($0.utf8) }),
       field("role", role?["name"]?.string.map { $0 + numbers }),
       field(

@@ -34,7 +34,8 @@ enum StopCommand {
           .unavailable, "the executor of \(paths.taskID) is gone, and nobody is there to end the task",
           hint: "`aurora-executor \(name) \(paths.taskID) --recover` takes it over and ends it")
       }
-      let ending = request == .kill ? StopRequest.now(by: caller) : .graceful(by: caller)
+      let ending =
+        request == .kill ? StopRequest.now(by: caller, origin: .request) : .graceful(by: caller, origin: .request)
       let code = try RecoverCommand.recover(paths, arguments, ending: ending)
       // It was to end, and has.
       return [.finished, .failed, .killed, .lost].contains(code) ? .finished : code
@@ -73,8 +74,10 @@ enum StopCommand {
     switch style {
     case .json:
       Console.output(
-        JSON(object: ["task_id", "state", "reason", "message", "finished_at"].map { ($0, result[$0]) }).compact)
-    case .plain: Console.output("\(paths.taskID)  \(words.joined(separator: "  "))")
+        JSON(object: ["task_id", "state", "reason", "message", "hint", "finished_at"].map { ($0, result[$0]) }).compact)
+    case .plain:
+      let hint = result["hint"]?.string.map { "\nhint: \($0)" } ?? ""
+      Console.output("\(paths.taskID)  \(words.joined(separator: "  "))\(hint)")
     }
     return .finished
   }

@@ -36,7 +36,7 @@ enum Explainer {
     case (.killed, Reason.killedDuringLaunch?): say(.stopped)
     case (.killed, _):
       let isWell = !known.processes.contains { $0.state == .failed }
-      say(.stopped, nil, isWell ? ["Nothing had failed by then"] : [], next: stopAdvice(verdict.message))
+      say(.stopped, nil, isWell ? ["Nothing had failed by then"] : [], next: stopAdvice(verdict.stopOrigin))
     case (.lost, _):
       say(
         .lost, nil, ["What became of its processes cannot be known, so it is called neither finished nor failed"],
@@ -54,8 +54,8 @@ enum Explainer {
     case (_, Reason.maxCompletionTime?):
       say(.timeLimit, nil, next: ["raise max_completion_time, or see what took so long"] + logs(known, nil))
     case (_, Reason.launchFailed?):
-      let (_, hint) = parts(verdict.message)
-      say(.launchFailed, nil, ["No process of it was started"] + initWords(known), next: hint.map { [$0] } ?? [])
+      say(
+        .launchFailed, nil, ["No process of it was started"] + initWords(known), next: verdict.hint.map { [$0] } ?? [])
     case (_, Reason.invalid?): say(.deadlock, nil, next: ["correct the order constraints: they lead in a circle"])
     default:
       if verdict.decider != nil { run(known, &explanation) }
@@ -99,7 +99,7 @@ enum Explainer {
     else { return nil }
     let failures = runs.filter { $0.state == .failed }
     guard failures.count > 1 else { return nil }
-    let ends = failures.suffix(5).map { $0.outcome?.text ?? "unknown" }
+    let ends = failures.suffix(5).map { $0.outcome?.textWithHint ?? "unknown" }
     let same = Set(ends).count == 1 ? "each with \(ends[0])" : "the last with " + ends.joined(separator: ", ")
     if definition.maxFailures > 0, failures.count >= definition.maxFailures {
       return "It was tried \(definition.maxFailures) times, as often as its max_failures allows, \(same)"
@@ -112,8 +112,8 @@ enum Explainer {
     return lines.last.map { ["container-init's last words: \"\(brief(Array($0)))\""] } ?? []
   }
 
-  private static func stopAdvice(_ message: String) -> [String] {
-    message.utf8.reversed().starts(with: "from outside".utf8.reversed())
+  private static func stopAdvice(_ origin: StopOrigin?) -> [String] {
+    origin == .container
       ? ["`docker events` tells who stopped the container, if it was a Docker task"] : []
   }
 
@@ -184,15 +184,6 @@ enum Explainer {
     guard printable(word.utf8).utf8.elementsEqual(word.utf8) else { return nil }
     let parts = word.utf8.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
     return "'" + parts.map { String(decoding: Array($0), as: UTF8.self) }.joined(separator: #"'\''"#) + "'"
-  }
-
-  private static func parts(_ message: String) -> (first: String, hint: String?) {
-    let lines = message.utf8.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-    let mark = "hint: "
-    return (
-      lines.first ?? "",
-      lines.first { $0.utf8.starts(with: mark.utf8) }.map { String($0.dropFirst(mark.count)) }
-    )
   }
 
   private static func firstLine(_ text: String) -> [UInt8] { Array(text.utf8.prefix { $0 != UInt8(ascii: "\n") }) }

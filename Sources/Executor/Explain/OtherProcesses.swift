@@ -13,7 +13,7 @@ enum OtherProcesses {
     }
     say(named { $0.state == .success }, "finished well")
     for process in others where process.state == .failed && !isNoted(process, known) {
-      let end = process.runs.last?.outcome?.text ?? "for a reason that is not known"
+      let end = process.runs.last?.outcome?.textWithHint ?? "for a reason that is not known"
       let runs = process.runs.count > 1 ? " in the last of \(process.runs.count) runs" : ""
       sentences.append("\(quoted(process.name)) failed\(runs): \(printable(end.utf8))")
       if sentences.count > 8 { break }

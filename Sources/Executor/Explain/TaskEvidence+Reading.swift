@@ -89,16 +89,3 @@ extension TaskEvidence {
     }
   }
 }
-
-extension Verdict {
-  /// As `result.json` has it.
-  init?(result json: JSON) {
-    guard let state = json["state"]?.string.flatMap(TaskState.init(rawValue:)) else { return nil }
-    self.init(
-      state: state, reason: json["reason"]?.string, message: json["message"]?.string ?? "",
-      decider: json["decider"].flatMap { decider in
-        guard let process = decider["process"]?.string, let run = decider["run"]?.integer else { return nil }
-        return RunReference(process: process, run: Int(clamping: run))
-      }, notes: (json["notes"]?.array ?? []).compactMap(\.string))
-  }
-}

@@ -55,14 +55,13 @@ final class Journal {
   func finish(_ verdict: Verdict, at boot: UInt64, freesRoom: Bool = true) throws(Errno) {
     catchUp()
     let missing = file.missing
-    // The result has all of the message; here it is to fit in the room that was kept.
-    let message = String(verdict.message.unicodeScalars.prefix(Int(JournalFile.last) / 16))
+    // The result has all of what is said; here it is to fit in the room that was kept.
+    func short(_ text: String) -> String { String(text.unicodeScalars.prefix(Int(JournalFile.last) / 16)) }
+    var brief = verdict
+    (brief.message, brief.hint) = (short(verdict.message), verdict.hint.map(short))
     let line = Journal.line(
       sequence - Int64(missing) + 1, "finished",
-      [
-        ("state", JSON(verdict.state.rawValue)), ("reason", verdict.reason.map { JSON($0) }),
-        ("message", JSON(message)), ("unwritten", missing > 0 ? JSON(missing) : nil),
-      ], boot, Clock.wall)
+      brief.members + [("unwritten", missing > 0 ? JSON(missing) : nil)], boot, Clock.wall)
     try file.finish(line, freesRoom: freesRoom)
   }
 

@@ -11,8 +11,11 @@ extension TaskEvent {
     }
     switch self {
     case .containerReady: return ("container_ready", [])
-    case .containerFailed(let reason, let message):
-      return ("container_failed", [("reason", JSON(reason)), ("message", JSON(message))])
+    case .containerFailed(let reason, let message, let hint):
+      return (
+        "container_failed",
+        [("reason", JSON(reason)), ("message", JSON(message)), ("hint", hint.map { JSON($0) })]
+      )
     case .containerLost(let message): return ("container_lost", [("message", JSON(message))])
     case .forked(let process, let number): return ("forked", run(process, number))
     case .running(let process, let number): return ("running", run(process, number))
@@ -24,8 +27,10 @@ extension TaskEvent {
       return ("unhealthy", run(process, number) + [("message", JSON(message))])
     case .limitation(let reason, let message):
       return ("limitation", [("reason", JSON(reason)), ("message", JSON(message))])
-    case .stop(.graceful(let by)): return ("stop", [("by", JSON(by))])
-    case .stop(.now(let by)): return ("stop", [("by", JSON(by)), ("now", true)])
+    case .stop(.graceful(let by, let origin)):
+      return ("stop", [("by", JSON(by)), ("origin", origin.map { JSON($0.rawValue) })])
+    case .stop(.now(let by, let origin)):
+      return ("stop", [("by", JSON(by)), ("origin", origin.map { JSON($0.rawValue) }), ("now", true)])
     case .restart(let process, let by): return ("restart", [("process", JSON(process)), ("by", JSON(by))])
     case .lifecycleAnswered(let handled): return ("lifecycle_answered", [("handled", JSON(handled))])
     case .strays(let count): return ("strays", [("count", JSON(count))])
@@ -41,14 +46,17 @@ extension TaskEvent {
     let message = json["message"]?.string ?? ""
     switch record.type {
     case "container_ready": self = .containerReady
-    case "container_failed": self = .containerFailed(reason: json["reason"]?.string ?? "", message: message)
+    case "container_failed":
+      self = .containerFailed(
+        reason: json["reason"]?.string ?? "", message: message, hint: json["hint"]?.string)
     case "container_lost": self = .containerLost(message)
     case "healthy" where json["process"] == nil: self = .healthy
     case "unhealthy" where json["process"] == nil: self = .unhealthy(message)
     case "limitation": self = .limitation(reason: json["reason"]?.string ?? "", message: message)
     case "stop":
       let by = json["by"]?.string ?? ""
-      self = .stop(json["now"]?.bool == true ? .now(by: by) : .graceful(by: by))
+      let origin = json["origin"]?.string.flatMap(StopOrigin.init)
+      self = .stop(json["now"]?.bool == true ? .now(by: by, origin: origin) : .graceful(by: by, origin: origin))
     case "restart": self = .restart(process: json["process"]?.string ?? "", by: json["by"]?.string ?? "")
     case "lifecycle_answered": self = .lifecycleAnswered(handled: json["handled"]?.bool ?? false)
     case "strays": self = .strays(Int(clamping: json["count"]?.integer ?? 0))
@@ -66,6 +74,28 @@ extension TaskEvent {
       }
     default: return nil
     }
+  }
+}
+
+extension Verdict {
+  /// How the task ended and why: the first members of a result, and those of a `finished` record.
+  var members: [(String, JSON?)] {
+    [
+      ("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }), ("message", JSON(message)),
+      ("hint", hint.map { JSON($0) }), ("stop_origin", stopOrigin.map { JSON($0.rawValue) }),
+    ]
+  }
+
+  /// As a result or a `finished` record has it.
+  init?(result json: JSON) {
+    guard let state = json["state"]?.string.flatMap(TaskState.init(rawValue:)) else { return nil }
+    self.init(
+      state: state, reason: json["reason"]?.string, message: json["message"]?.string ?? "", hint: json["hint"]?.string,
+      stopOrigin: json["stop_origin"]?.string.flatMap(StopOrigin.init),
+      decider: json["decider"].flatMap { decider in
+        guard let process = decider["process"]?.string, let run = decider["run"]?.integer else { return nil }
+        return RunReference(process: process, run: Int(clamping: run))
+      }, notes: (json["notes"]?.array ?? []).compactMap(\.string))
   }
 }
 

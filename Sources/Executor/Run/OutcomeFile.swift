@@ -16,11 +16,9 @@ struct OutcomeFile {
   let directory: String
 
   func write(_ verdict: Verdict, _ processes: [ProcessRecord]) throws(Errno) {
-    let json = JSON(object: [
-      ("schema_version", 1), ("task_id", JSON(paths.taskID)), ("state", JSON(verdict.state.rawValue)),
-      ("reason", verdict.reason.map { JSON($0) }), ("message", JSON(verdict.message)),
-      ("decider", verdict.deciderJSON), ("processes", processes.json(times, onlyStarted: true)),
-    ])
+    let json = JSON(
+      object: [("schema_version", 1), ("task_id", JSON(paths.taskID))] + verdict.members
+        + [("decider", verdict.deciderJSON), ("processes", processes.json(times, onlyStarted: true))])
     let logs = SharedDescriptor(try openFile(paths.logs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     try PreparedFile(TaskPaths.outcomeName, Array(json.pretty.utf8), mode: 0o644, durable: false, in: logs).takePlace()
   }

@@ -42,15 +42,17 @@ struct StatusPublisher {
   }
 
   /// One status update, as Mesos' agents send them.
-  func update(_ state: TaskState, reason: String?, message: String?, wall: UInt64 = Clock.wall) {
-    let line = Self.json(taskID: taskID, state, reason: reason, message: message, wall: wall).compact
+  func update(
+    _ state: TaskState, reason: String?, message: String?, hint: String? = nil, wall: UInt64 = Clock.wall
+  ) {
+    let line = Self.json(taskID: taskID, state, reason: reason, message: message, hint: hint, wall: wall).compact
     for status in output.statuses { status.update(line) }
     if isSilent { return }
     switch style {
     case .json: output.output.update(line)
     case .plain:
       let text = [state.rawValue, message].compactMap { $0 }.joined(separator: "  ")
-      output.errors.update(text + (reason.map { "  (\($0))" } ?? ""))
+      output.errors.update(text + (reason.map { "  (\($0))" } ?? "") + (hint.map { "\nhint: \($0)" } ?? ""))
     }
   }
 
@@ -80,10 +82,13 @@ struct StatusPublisher {
     return code
   }
 
-  static func json(taskID: String, _ state: TaskState, reason: String?, message: String?, wall: UInt64) -> JSON {
+  static func json(
+    taskID: String, _ state: TaskState, reason: String?, message: String?, hint: String? = nil, wall: UInt64
+  ) -> JSON {
     JSON(object: [
       ("task_id", JSON(taskID)), ("state", JSON(state.rawValue)), ("reason", reason.map { JSON($0) }),
-      ("message", message.map { JSON($0) }), ("timestamp", JSON(Clock.timestamp(wall))),
+      ("message", message.map { JSON($0) }), ("hint", hint.map { JSON($0) }),
+      ("timestamp", JSON(Clock.timestamp(wall))),
     ])
   }
 }

@@ -86,13 +86,13 @@ extension JournalContents {
   /// The record of the task's end.
   var finished: Record? { records.last { $0.type == "finished" } }
 
-  /// The last published state, with its reason and message.
-  var lastUpdate: (state: String, reason: String?, message: String?) {
-    guard let update = records.last(where: { $0.type == "update" || $0.type == "finished" }) else {
-      return (TaskState.staging.rawValue, nil, nil)
+  /// The last published state, with its reason, its message and what may help.
+  var lastUpdate: (state: String, reason: String?, message: String?, hint: String?) {
+    guard let update = records.last(where: { $0.type == "update" || $0.type == "finished" })?.json else {
+      return (TaskState.staging.rawValue, nil, nil, nil)
     }
     return (
-      update.json["state"]?.string ?? "", update.json["reason"]?.string, update.json["message"]?.string
+      update["state"]?.string ?? "", update["reason"]?.string, update["message"]?.string, update["hint"]?.string
     )
   }
 }

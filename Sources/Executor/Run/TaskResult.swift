@@ -28,41 +28,40 @@ struct TaskResult {
   let policy: PolicyLeave?
 
   var json: JSON {
-    JSON(object: [
-      ("schema_version", 1), ("task_id", JSON(taskID)), ("state", JSON(verdict.state.rawValue)),
-      ("reason", verdict.reason.map { JSON($0) }), ("message", JSON(verdict.message)),
-      ("decider", verdict.deciderJSON),
-      ("notes", verdict.notes.isEmpty ? nil : JSON(verdict.notes.map { JSON($0) })),
-      ("containerizer", JSON(containerizer)),
-      ("container_id", containerID.map { JSON($0) }), ("image", image?.json),
-      (
-        "isolation",
-        plan.map { plan in
-          JSON(object: [("applied", JSON(plan.isolators.map { JSON($0) })), ("left_out", plan.leftOut.json)])
-        }
-      ),
-      (
-        "role",
-        JSON(object: [
-          ("name", JSON(role?.name ?? roleName)), ("uid", role.map { JSON($0.uid) }),
-          ("gid", role.map { JSON($0.gid) }),
-        ])
-      ),
-      ("policy", policy?.source),
-      (
-        "ports",
-        ports.isEmpty ? nil : JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })
-      ),
-      ("created_at", JSON(Clock.timestamp(createdAt))), ("finished_at", JSON(Clock.timestamp(finishedAt))),
-      ("processes", processes.json(runTimes)),
-      (
-        "usage",
-        JSON(object: [
-          ("cpu_seconds", usage.cpuNanoseconds.map { JSON((Double($0 / 1_000_000)) / 1000) }),
-          ("memory_peak_bytes", usage.memoryPeakBytes.map { JSON($0) }), ("disk_bytes", diskBytes.map { JSON($0) }),
-        ])
-      ),
-    ])
+    JSON(
+      object: [("schema_version", 1), ("task_id", JSON(taskID))] + verdict.members + [
+        ("decider", verdict.deciderJSON),
+        ("notes", verdict.notes.isEmpty ? nil : JSON(verdict.notes.map { JSON($0) })),
+        ("containerizer", JSON(containerizer)),
+        ("container_id", containerID.map { JSON($0) }), ("image", image?.json),
+        (
+          "isolation",
+          plan.map { plan in
+            JSON(object: [("applied", JSON(plan.isolators.map { JSON($0) })), ("left_out", plan.leftOut.json)])
+          }
+        ),
+        (
+          "role",
+          JSON(object: [
+            ("name", JSON(role?.name ?? roleName)), ("uid", role.map { JSON($0.uid) }),
+            ("gid", role.map { JSON($0.gid) }),
+          ])
+        ),
+        ("policy", policy?.source),
+        (
+          "ports",
+          ports.isEmpty ? nil : JSON(object: ports.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })
+        ),
+        ("created_at", JSON(Clock.timestamp(createdAt))), ("finished_at", JSON(Clock.timestamp(finishedAt))),
+        ("processes", processes.json(runTimes)),
+        (
+          "usage",
+          JSON(object: [
+            ("cpu_seconds", usage.cpuNanoseconds.map { JSON((Double($0 / 1_000_000)) / 1000) }),
+            ("memory_peak_bytes", usage.memoryPeakBytes.map { JSON($0) }), ("disk_bytes", diskBytes.map { JSON($0) }),
+          ])
+        ),
+      ])
   }
 
 }

@@ -85,7 +85,7 @@ extension TaskRun {
       }
     }
     if let resultFile { write(resultFile) { () throws(Errno) in try self.write(text(verdict), to: resultFile) } }
-    publisher.update(verdict.state, reason: verdict.reason, message: verdict.message)
+    publisher.update(verdict.state, reason: verdict.reason, message: verdict.message, hint: verdict.hint)
     for note in verdict.notes { publisher.note("note: \(note)") }
     for what in unwritten { publisher.warning("cannot write \(what)") }
     if !removesRecord {

@@ -73,10 +73,10 @@ struct TaskRun {
 
   /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
   func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
-    let message = error.message + (error.hint.map { "\nhint: \($0)" } ?? "")
     let isStopped = error.exitCode == .killed
     let verdict = Verdict(
-      state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: message)
+      state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: error.message,
+      hint: error.hint, stopOrigin: isStopped ? .signal : nil)
     let code = try conclude(context, verdict, container: nil, problems: context.problems)
     return error.exitCode == .failed ? code : error.exitCode
   }
@@ -192,7 +192,8 @@ struct TaskRun {
     do throws(CommandFailure) { verdict = try supervisor.run() } catch {
       // A task that nobody can watch is not left to itself.
       (context.machine, context.notes) = (supervisor.machine, supervisor.notes)
-      let lost = Verdict(state: .lost, reason: Reason.executorTerminated, message: error.message)
+      let lost = Verdict(
+        state: .lost, reason: Reason.executorTerminated, message: error.message, hint: error.hint)
       return try conclude(context, lost, container: container, containerizer: containerizer, problems: [])
     }
     (context.machine, context.notes) = (supervisor.machine, supervisor.notes)

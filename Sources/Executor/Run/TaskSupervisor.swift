@@ -396,7 +396,7 @@ final class TaskSupervisor {
     case .setupFailed(let message, let hint):
       pending.append(
         .containerFailed(
-          reason: Reason.launchFailed, message: message + (hint.isEmpty ? "" : "\nhint: \(hint)")))
+          reason: Reason.launchFailed, message: message, hint: hint.isEmpty ? nil : hint))
     case .forked(let key, _): pending.append(.forked(process: key.process, run: Int(key.run)))
     case .running(let key): pending.append(.running(process: key.process, run: Int(key.run)))
     case .cannotStart(let key, let failure):
@@ -407,7 +407,8 @@ final class TaskSupervisor {
       pending.append(.allGone)
     case .strays(let count): strays(Int(count))
     case .stopRequested(let signal):
-      pending.append(.stop(.graceful(by: "\(SignalName.name(of: signal)) to the container from outside")))
+      let by = "\(SignalName.name(of: signal)) to the container from outside"
+      pending.append(.stop(.graceful(by: by, origin: .container)))
     case .logTrouble(let key, let message):
       publisher.note("warning: \(key): \(message)")
       noted.add("\(key): \(message)")
@@ -477,7 +478,8 @@ final class TaskSupervisor {
       let by = "\(SignalName.name(of: received.signal)) from pid \(received.pid) (uid \(received.uid))"
       if received.signal == SIGINT { interrupts += 1 }
       container.thaw()
-      pending.append(.stop(received.signal == SIGINT && interrupts > 1 ? .now(by: by) : .graceful(by: by)))
+      let isSecond = received.signal == SIGINT && interrupts > 1
+      pending.append(.stop(isSecond ? .now(by: by, origin: .signal) : .graceful(by: by, origin: .signal)))
     }
   }
 
@@ -490,7 +492,7 @@ final class TaskSupervisor {
   private func answer(_ request: ControlRequest, by: String) -> ControlReply {
     switch request {
     case .stop, .kill:
-      self.request(request == .kill ? .now(by: by) : .graceful(by: by))
+      self.request(request == .kill ? .now(by: by, origin: .request) : .graceful(by: by, origin: .request))
       return .done([])
     case .restart(let process):
       guard machine.canRestart(process) else {

@@ -75,6 +75,8 @@ struct PlanNode: Sendable {
 
   /// `web run 2: exit status 3`.
   var lastEnd: String { "\(lastRun): \(record.runs.last?.outcome?.text ?? "ended")" }
+  /// The same for a note, which has no hint of its own.
+  var lastEndWithHint: String { "\(lastRun): \(record.runs.last?.outcome?.textWithHint ?? "ended")" }
 
   /// Seconds from the end of a run to the start of the next.
   var delay: Double {

@@ -17,6 +17,12 @@ package enum RunOutcome: Sendable, Equatable {
     if case .exited(let code) = self { process.successExitCodes.contains(code) } else { false }
   }
 
+  /// What may help, where that is known.
+  package var hint: String? { if case .cannotStart(_, _, let hint) = self { hint } else { nil } }
+
+  /// `text` with the hint, for where that has no place of its own.
+  package var textWithHint: String { text + (hint.map { " (\($0))" } ?? "") }
+
   /// For people: `exit status 3`, `killed by SIGSEGV`, `out of memory: 512 MiB limit, 512 MiB peak`.
   package var text: String {
     switch self {
@@ -25,7 +31,7 @@ package enum RunOutcome: Sendable, Equatable {
     case .outOfMemory(_, _, 0, 0): return "out of memory"
     case .outOfMemory(_, _, let limit, let peak):
       return "out of memory: \(Quantity.bytes(limit)) limit, \(Quantity.bytes(peak)) peak"
-    case .cannotStart(_, let reason, let hint): return "cannot start: \(reason)" + (hint.map { " (\($0))" } ?? "")
+    case .cannotStart(_, let reason, _): return "cannot start: \(reason)"
     case .unhealthy(let why): return "unhealthy: \(why)"
     case .lost(let why): return "lost: \(why)"
     }

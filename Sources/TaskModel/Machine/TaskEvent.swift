@@ -4,7 +4,7 @@ package enum TaskEvent: Sendable, Equatable {
   /// The container stands; processes may start.
   case containerReady
   /// The container could not be set up; `reason` is a name of Mesos' (`REASON_…`).
-  case containerFailed(reason: String, message: String)
+  case containerFailed(reason: String, message: String, hint: String? = nil)
   /// Init is gone or the container vanished: what became of the processes cannot be known.
   case containerLost(String)
   case forked(process: String, run: Int)
@@ -35,12 +35,22 @@ package enum TaskEvent: Sendable, Equatable {
   case resumed
 }
 
-/// Someone wants the task to end; `by` says who, for the message.
+/// Someone wants the task to end; `by` says who, for the message, and `origin` how, where that is known.
 package enum StopRequest: Sendable, Equatable {
   /// Processes are asked to end, finals run.
-  case graceful(by: String)
+  case graceful(by: String, origin: StopOrigin? = nil)
   /// Everything is killed, no final runs. After `graceful` it cuts every wait short.
-  case now(by: String)
+  case now(by: String, origin: StopOrigin? = nil)
+}
+
+/// Which way a request to end a task has come, by its name in records.
+package enum StopOrigin: String, Sendable, CaseIterable {
+  /// A signal to the executor.
+  case signal
+  /// A request of `stop`, `kill` or another client of the executor.
+  case request
+  /// A signal to the first process of the container, from outside of it: from its engine, as a rule.
+  case container
 }
 
 /// Something to be done about a task, in the order given.
@@ -83,17 +93,24 @@ package struct Verdict: Sendable, Equatable {
   /// A name of Mesos' where one fits.
   package var reason: String?
   package var message: String
+  /// What may help.
+  package var hint: String?
+  /// Which way the request to end it came, of a task that was stopped, where that is known.
+  package var stopOrigin: StopOrigin?
   /// The run that decided it.
   package var decider: RunReference?
   /// What else should be known: finals that were skipped, failures that were tolerated.
   package var notes: [String]
 
   package init(
-    state: TaskState, reason: String? = nil, message: String, decider: RunReference? = nil, notes: [String] = []
+    state: TaskState, reason: String? = nil, message: String, hint: String? = nil, stopOrigin: StopOrigin? = nil,
+    decider: RunReference? = nil, notes: [String] = []
   ) {
     self.state = state
     self.reason = reason
     self.message = message
+    self.hint = hint
+    self.stopOrigin = stopOrigin
     self.decider = decider
     self.notes = notes
   }

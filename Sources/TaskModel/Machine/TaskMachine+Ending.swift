@@ -15,19 +15,19 @@ extension TaskMachine {
     if let seconds = task.maxCompletionTime { completionDeadline = instant(after: seconds) }
   }
 
-  mutating func containerFailed(reason: String, message: String) {
-    guard phase == .starting else { return containerLost(message) }
-    end(Verdict(state: .failed, reason: reason, message: message))
+  mutating func containerFailed(reason: String, message: String, hint: String?) {
+    guard phase == .starting else { return containerLost(message, hint: hint) }
+    end(Verdict(state: .failed, reason: reason, message: message, hint: hint))
   }
 
-  mutating func containerLost(_ why: String) {
+  mutating func containerLost(_ why: String, hint: String? = nil) {
     // Nobody was there to see the runs end; only of those that were killed with everything is the end known.
     for index in liveNodes {
       close(index, state: afterKill == nil ? .lost : .killed, outcome: .lost(why))
       nodes[index].stage = .failed
     }
     if verdict == nil {
-      return end(Verdict(state: .lost, reason: Reason.executorTerminated, message: why))
+      return end(Verdict(state: .lost, reason: Reason.executorTerminated, message: why, hint: hint))
     }
     note("the container was lost while the task was \(phase.rawValue): \(why)")
     noteSkippedFinals("the container was lost")
@@ -54,15 +54,20 @@ extension TaskMachine {
 
   mutating func stop(_ request: StopRequest) {
     switch (request, phase) {
-    case (.graceful(let by), .starting), (.now(let by), .starting):
-      end(Verdict(state: .killed, reason: Reason.killedDuringLaunch, message: "stopped by \(by) before it ran"))
-    case (.graceful(let by), .active):
-      decide(Verdict(state: .killed, message: "stopped by \(by)"), asking: true)
-    case (.now(let by), .active):
-      verdict = Verdict(state: .killed, message: "killed by \(by)")
+    case (.graceful(let by, let origin), .starting), (.now(let by, let origin), .starting):
+      end(
+        Verdict(
+          state: .killed, reason: Reason.killedDuringLaunch, message: "stopped by \(by) before it ran",
+          stopOrigin: origin))
+    case (.graceful(let by, let origin), .active):
+      decide(Verdict(state: .killed, message: "stopped by \(by)", stopOrigin: origin), asking: true)
+    case (.now(let by, let origin), .active):
+      verdict = Verdict(state: .killed, message: "killed by \(by)", stopOrigin: origin)
       phase = .cleaning
-      killNow(by)
-    case (.now(let by), .stopping), (.now(let by), .cleaning), (.now(let by), .finalizing): killNow(by)
+      killNow(by, origin)
+    case (.now(let by, let origin), .stopping), (.now(let by, let origin), .cleaning),
+      (.now(let by, let origin), .finalizing):
+      killNow(by, origin)
     default: break
     }
   }
@@ -129,7 +134,7 @@ extension TaskMachine {
       return decide(failure(of: last), asking: false)
     }
     if regular.isComplete {
-      for index in failed { note("\(nodes[index].lastEnd)\(capText(index)); max_failures allows it") }
+      for index in failed { note("\(nodes[index].lastEndWithHint)\(capText(index)); max_failures allows it") }
       if nodes.contains(where: { $0.definition.isEphemeral && !$0.definition.isFinal }),
         nodes.allSatisfy({ $0.definition.isEphemeral || $0.definition.isFinal })
       {
@@ -245,13 +250,14 @@ extension TaskMachine {
   }
 
   /// Ends the task at once, whatever it is at.
-  private mutating func killNow(_ by: String) {
+  private mutating func killNow(_ by: String, _ origin: StopOrigin?) {
     let cutsFinals = hasFinals && !(phase == .finalizing && finals.isComplete)
     let cutsRuns = !regular.live.isEmpty || !finals.live.isEmpty
     if cutsFinals { noteSkippedFinals("the task was killed by \(by)") }
     // What had finished stays finished unless something was taken from it.
     if verdict?.state == .finished, cutsFinals || cutsRuns {
-      verdict = Verdict(state: .killed, message: "killed by \(by)", notes: verdict?.notes ?? [])
+      verdict = Verdict(
+        state: .killed, message: "killed by \(by)", stopOrigin: origin, notes: verdict?.notes ?? [])
     }
     if phase == .stopping {
       phase = .cleaning
@@ -328,9 +334,12 @@ extension TaskMachine {
     case .unhealthy: reason = Reason.health
     default: break
     }
-    let others = failed.filter { $0 != index }.prefix(10).map { "failed before: \(nodes[$0].lastEnd)\(capText($0))" }
+    let others = failed.filter { $0 != index }.prefix(10).map {
+      "failed before: \(nodes[$0].lastEndWithHint)\(capText($0))"
+    }
     return Verdict(
-      state: .failed, reason: reason, message: node.lastEnd + capText(index), decider: node.lastRun, notes: others)
+      state: .failed, reason: reason, message: node.lastEnd + capText(index),
+      hint: node.record.runs.last?.outcome?.hint, decider: node.lastRun, notes: others)
   }
 
   private var deadlock: Verdict {

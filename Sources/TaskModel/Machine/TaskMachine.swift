@@ -186,7 +186,8 @@ package struct TaskMachine: Sendable {
   private mutating func apply(_ event: TaskEvent) {
     switch event {
     case .containerReady: containerReady()
-    case .containerFailed(let reason, let message): containerFailed(reason: reason, message: message)
+    case .containerFailed(let reason, let message, let hint):
+      containerFailed(reason: reason, message: message, hint: hint)
     case .containerLost(let why): containerLost(why)
     case .forked(let process, let run): forked(process, run)
     case .running(let process, let run): running(process, run)

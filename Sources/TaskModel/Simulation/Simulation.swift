@@ -197,18 +197,18 @@ extension TaskEvent {
   package var text: String {
     switch self {
     case .containerReady: "container ready"
-    case .containerFailed(_, let message): "container failed: \(message)"
+    case .containerFailed(_, let message, _): "container failed: \(message)"
     case .containerLost(let why): "container lost: \(why)"
     case .forked(let process, let run): "\(process) run \(run): forked"
     case .running(let process, let run): "\(process) run \(run): running"
-    case .ended(let process, let run, let outcome): "\(process) run \(run): \(outcome.text)"
+    case .ended(let process, let run, let outcome): "\(process) run \(run): \(outcome.textWithHint)"
     case .healthy: "healthy"
     case .unhealthy(let why): "unhealthy: \(why)"
     case .processHealthy(let process, let run): "\(process) run \(run): healthy"
     case .processUnhealthy(let process, let run, let why): "\(process) run \(run): unhealthy: \(why)"
     case .limitation(_, let message): "limit: \(message)"
-    case .stop(.graceful(let by)): "stop asked for by \(by)"
-    case .stop(.now(let by)): "kill asked for by \(by)"
+    case .stop(.graceful(let by, _)): "stop asked for by \(by)"
+    case .stop(.now(let by, _)): "kill asked for by \(by)"
     case .restart(let process, let by): "restart of \(process) asked for by \(by)"
     case .lifecycleAnswered(let handled):
       handled ? "the task's server took the request" : "the task's server did not take the request"
