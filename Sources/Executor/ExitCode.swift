@@ -26,17 +26,20 @@ enum ExitCode: Int32, Sendable {
 /// A command that cannot go on: what, where, why; then what may help; and the exit status that says which kind it is.
 struct CommandFailure: Error, CustomStringConvertible {
   let exitCode: ExitCode
-  let message: String
-  let hint: String?
   /// The Docker parameter of the document that it is about.
   let parameter: Int?
+  /// What and why, without the parameter.
+  let cause: String
+  let hint: String?
 
-  init(_ exitCode: ExitCode, _ message: String, hint: String? = nil, parameter: Int? = nil) {
+  init(_ exitCode: ExitCode, _ cause: String, hint: String? = nil, parameter: Int? = nil) {
     self.exitCode = exitCode
-    self.message = message
-    self.hint = hint
     self.parameter = parameter
+    self.cause = cause
+    self.hint = hint
   }
+
+  var message: String { (parameter.map { "container.docker.parameters[\($0)]: " } ?? "") + cause }
 
   var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }
 }

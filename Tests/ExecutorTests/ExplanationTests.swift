@@ -27,7 +27,8 @@ import Testing
     return TaskEvidence(
       task: task, taskID: "t-1",
       state: (machine.phase == .terminal ? machine.verdict?.state : machine.state)?.rawValue ?? "",
-      verdict: machine.verdict, hasEnded: machine.phase == .terminal, hasExecutor: true, phase: machine.phase,
+      verdict: machine.verdict, notedRuns: machine.notedRuns, hasEnded: machine.phase == .terminal, hasExecutor: true,
+      phase: machine.phase,
       processes: machine.processes)
   }
 

@@ -154,6 +154,25 @@ class Output(ExecutorTestCase):
         self.assertEqual(states, ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"])
         self.assertEqual(outcome.finished.out, "")
 
+    def test_a_hint_is_a_member_of_its_own_and_a_line_of_its_own(self):
+        read, write = os.pipe()
+        outcome = self.run_task(document("true", image="nowhere:1"), "--status-fd", write, pass_fds=(write,))
+        os.close(write)
+        with os.fdopen(read) as lines:
+            update = [json.loads(line) for line in lines][-1]
+        finished = outcome.journal()[-1]
+        status = json.loads(self.aurora("status", outcome.id, "--output", "json").out)
+        listed = json.loads(self.aurora("ps", "--output", "json").out)
+        for told in (update, outcome.result, finished, status, listed):
+            self.assertIn("nowhere:1 is not in the image store", told["message"])
+            self.assertIn("image import", told["hint"])
+        self.assertNotIn("hint", outcome.result["message"])
+        line = f"\nhint: {update['hint']}\n"
+        self.assertIn(line, outcome.said)
+        self.assertIn(line, self.aurora("status", outcome.id).out)
+        self.assertIn("hint: " + update["hint"], self.aurora("stop", outcome.id).out)
+        self.assertIn(update["hint"], self.aurora("explain", outcome.id).out)
+
     def test_status_fd_does_not_reach_the_processes(self):
         read, write = os.pipe()
         outcome = self.run_task(document("ls -l /proc/$$/fd"), "--status-fd", write, pass_fds=(write,))

@@ -142,6 +142,52 @@ class Explain(ExecutorTestCase):
                      "`web` ended with the task, by the executor's own signals", "`after` never started")
         self.of("finished", "every process that counts has done its work", processes=["true"])
 
+    def test_no_kind_depends_on_the_words_of_a_message(self):
+        def own_command(path, content=None, mode=0o755):
+            image = self.host.import_image(busybox_image(
+                {"Cmd": [path]}, name=f"own:{os.path.basename(path)}",
+                extra=lambda tar: content and tar.file(path[1:], content, mode=mode)))
+            made = document("x", image=image)
+            made["processes"] = []
+            return self.run_task(made)
+
+        stopped = self.start_task(document("echo up; exec sleep 1000", finalization_wait=2)).wait_log("up")
+        stopped.wait_running()
+        os.kill(stopped.launched()["pid"], signal.SIGTERM)
+        ends = [
+            ("launch_failed", self.run_task(document("true", image="nowhere:1"))),
+            ("command_not_found", own_command("/bin/nosuch")),
+            ("not_executable", own_command("/bin/plain", b"#!/bin/sh\n", 0o644)),
+            ("missing_interpreter", own_command("/bin/script", b"#!/opt/nosuch\n")),
+            ("wrong_architecture", own_command("/bin/prog", foreign_program())),
+            ("stopped", stopped.wait()),
+        ]
+
+        def garbled(value):
+            if isinstance(value, list):
+                return [garbled(item) for item in value]
+            if not isinstance(value, dict):
+                return value
+            return {
+                key: "not found, from outside" if key in ("message", "hint", "by", "text")
+                else ["rubbish" for _ in item] if key == "notes" else garbled(item)
+                for key, item in value.items()}
+
+        for kind, outcome in ends:
+            with self.subTest(kind=kind):
+                before = self.explain(outcome, kind)
+                outcome.rewrite_journal(garbled)
+                result = garbled(outcome.result)
+                with open(outcome.result_path, "w", encoding="utf-8") as file:
+                    json.dump(result, file)
+                after = self.explain(outcome, kind)
+                self.assertEqual(len(after["next"]), len(before["next"]))
+                self.assertEqual(any("docker events" in word for word in after["next"]), kind == "stopped")
+                # The journal alone, as where the result is lost.
+                if kind != "launch_failed":
+                    os.remove(outcome.result_path)
+                    self.explain(outcome, kind)
+
     def test_a_lost_task_and_one_without_executor(self):
         task = self.start_task(document("echo up; exec sleep 1000")).wait_log("up")
         task.kill()

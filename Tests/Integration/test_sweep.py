@@ -15,16 +15,6 @@ from support.executor import binary, has_ended, wait_until
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
 
 
-def crc32c(data):
-    """As each line of a journal has it."""
-    value = 0xFFFFFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-    return value ^ 0xFFFFFFFF
-
-
 # Root without the capabilities that pass over permissions.
 NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
@@ -186,19 +176,8 @@ class DeadTasks(SweepTestCase):
             bystander.wait()
 
     def rewrite(self, task, **members):
-        """The record of the launch with other members, and its checksum with them."""
-        lines = []
-        with open(task.journal_path, encoding="utf-8") as file:
-            for line in file:
-                record = json.loads(line)
-                if record["type"] == "launched":
-                    record.update(members)
-                    del record["crc"]
-                    body = json.dumps(record, separators=(",", ":"))[:-1]
-                    line = f'{body},"crc":"{crc32c(body.encode()):08x}"}}\n'
-                lines.append(line)
-        with open(task.journal_path, "w", encoding="utf-8") as file:
-            file.writelines(lines)
+        """The record of the launch with other members."""
+        task.rewrite_journal(lambda record: {**record, **members} if record["type"] == "launched" else record)
 
     def test_what_must_wait_is_named_with_its_remedy(self):
         task = self.start_task(document(UNTIL_GO)).wait_log("up").kill()

@@ -82,7 +82,7 @@ enum RecoverCommand {
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     rest.ending = ending
     rest.isDetached = starter != nil
-    publisher.note("task \(paths.taskID)")
+    publisher.note(StatusPublisher.announcement(paths.taskID))
     publisher.note("took over: \(takeover.history.machine.summary)")
     return publisher.run { [rest] () throws(CommandFailure) in try rest.recover(takeover) }
   }

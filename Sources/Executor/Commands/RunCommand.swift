@@ -61,7 +61,7 @@ enum RunCommand {
     run.removesRecord = arguments.has("--rm")
     run.judgedIdentity = identity
     run.isDetached = starter != nil
-    publisher.note("task \(taskID)")
+    publisher.note(StatusPublisher.announcement(taskID))
     return publisher.run { [run] () throws(CommandFailure) in
       let code = try isTakeover ? takeOver(run, loader) : run.start(loader, task)
       if run.removesRecord { remove(paths, publisher) }

@@ -49,11 +49,6 @@ enum DockerFaults {
     -> Diagnostic
   {
     let (position, path) = document.dockerPlace(parameter: parameter)
-    var message = failure.message
-    if failure.parameter != nil, let end = message.utf8.firstIndex(of: UInt8(ascii: "]")) {
-      // The place is the diagnostic's own.
-      message = String(message[message.utf8.index(end, offsetBy: 3)...])
-    }
-    return Diagnostic(.value, at: position, path: path, message, hint: failure.hint)
+    return Diagnostic(.value, at: position, path: path, failure.cause, hint: failure.hint)
   }
 }

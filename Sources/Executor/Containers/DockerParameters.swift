@@ -106,8 +106,7 @@ enum DockerParameters {
       let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
       func refusal(_ reason: String, hint: String? = nil) -> CommandFailure {
         CommandFailure(
-          .failed, "container.docker.parameters[\(index)]: \(printable(name.utf8)): \(reason)", hint: hint,
-          parameter: index)
+          .failed, "\(printable(name.utf8)): \(reason)", hint: hint, parameter: index)
       }
       if case .only(let names) = allowed, DockerRunOptions.canonicalName(name) != nil, !names.contains(name) {
         throw refusal(

@@ -74,8 +74,8 @@ struct DockerRequest {
     } catch {
       let hint = error.suggestions.isEmpty ? nil : "did you mean \(error.suggestions.joined(separator: " or "))?"
       let index = usable.indices.indices.contains(error.index) ? usable.indices[error.index] : nil
-      throw CommandFailure(
-        .failed, "container.docker.parameters\(index.map { "[\($0)]" } ?? ""): \(error)", hint: hint, parameter: index)
+      let place = index == nil ? "container.docker.parameters: " : ""
+      throw CommandFailure(.failed, "\(place)\(error)", hint: hint, parameter: index)
     }
     if container.network == .user, create.hostConfig.networkMode.isEmpty {
       throw CommandFailure(

@@ -3,7 +3,7 @@ import TaskModel
 
 /// Why a task ended as it did, or what it is at: for people as one paragraph, for programs as JSON.
 struct Explanation: Equatable {
-  enum Kind: String {
+  enum Kind: String, CaseIterable {
     case finished, stopped, running, ending, abandoned, lost
     case exitStatus = "exit_status"
     case commandNotFound = "command_not_found"

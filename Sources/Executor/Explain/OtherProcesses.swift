@@ -42,8 +42,8 @@ enum OtherProcesses {
 
   /// Whether the verdict's notes tell of its last run.
   private static func isNoted(_ process: ProcessRecord, _ known: TaskEvidence) -> Bool {
-    let text = " \(process.name) run \(process.runs.count - 1):"
-    return known.verdict?.notes.contains { (" " + $0).utf8.holds(text.utf8) } == true
+    guard known.verdict != nil, let last = process.runs.last else { return false }
+    return known.notedRuns.contains(RunReference(process: process.name, run: last.number))
   }
 
   /// What other processes must come to before this one, as far as they have not.

@@ -11,7 +11,8 @@ extension TaskEvidence {
     let machine = history.machine
     self.init(
       task: history.task, taskID: paths.taskID, state: history.journal.lastUpdate.state, verdict: machine.verdict,
-      hasEnded: false, hasExecutor: TaskLock.isHeld(paths), phase: machine.phase, processes: machine.processes)
+      notedRuns: machine.notedRuns, hasEnded: false, hasExecutor: TaskLock.isHeld(paths), phase: machine.phase,
+      processes: machine.processes)
     // The result has the last word: a launch that failed is no event, and notes are added at the very end.
     if let bytes = try? readRegularFile(paths.result, limit: 64 << 20),
       let result = try? JSON(parsing: bytes, limits: .init(bytes: 64 << 20)), let ended = Verdict(result: result)

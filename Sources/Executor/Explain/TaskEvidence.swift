@@ -23,6 +23,8 @@ struct TaskEvidence {
   var state: String
   /// How it ended, or is going to; without one it has not been decided.
   var verdict: Verdict?
+  /// Runs whose end its notes tell of.
+  var notedRuns: Set<RunReference> = []
   var hasEnded = true
   var hasExecutor = false
   /// Whether its container is there; `nil` when none was launched, or it cannot be found out.

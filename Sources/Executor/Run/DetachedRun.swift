@@ -119,7 +119,7 @@ struct DetachedRun {
     while all.count < Self.mostText, let piece = try? log.descriptor.read(upTo: 65536, at: logStart + Int64(all.count)),
       !piece.isEmpty
     { all += piece }
-    let id = Array("task \(taskID)\n".utf8)
+    let id = Array("\(StatusPublisher.announcement(taskID))\n".utf8)
     return all.starts(with: id) ? Array(all[id.count...]) : all
   }
 }

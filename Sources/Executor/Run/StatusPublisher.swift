@@ -56,6 +56,9 @@ struct StatusPublisher {
     }
   }
 
+  /// What an executor says first, and who has started a detached one says itself.
+  static func announcement(_ taskID: String) -> String { "task \(taskID)" }
+
   /// Tells who has started a detached executor that it goes on with the task.
   func tookOver() {
     let line = JSON(object: [(Self.takenOver, true)]).compact

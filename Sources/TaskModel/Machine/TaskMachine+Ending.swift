@@ -134,7 +134,9 @@ extension TaskMachine {
       return decide(failure(of: last), asking: false)
     }
     if regular.isComplete {
-      for index in failed { note("\(nodes[index].lastEndWithHint)\(capText(index)); max_failures allows it") }
+      for index in failed {
+        note("\(nodes[index].lastEndWithHint)\(capText(index)); max_failures allows it", about: nodes[index].lastRun)
+      }
       if nodes.contains(where: { $0.definition.isEphemeral && !$0.definition.isFinal }),
         nodes.allSatisfy({ $0.definition.isEphemeral || $0.definition.isFinal })
       {
@@ -144,7 +146,7 @@ extension TaskMachine {
     }
     openGates(\.regular)
     startReady(\.regular)
-    if regular.isDeadlocked { decide(deadlock, asking: false) }
+    if regular.isDeadlocked { decide(deadlock(), asking: false) }
   }
 
   mutating func advanceStopping() {
@@ -298,12 +300,11 @@ extension TaskMachine {
     publish(.running, message: "No health-check defined, task is assumed healthy.")
   }
 
-  mutating func note(_ text: String) {
-    if verdict == nil {
-      if pendingNotes.count < Self.noteLimit { pendingNotes.append(text) }
-    } else if let count = verdict?.notes.count, count < Self.noteLimit {
-      verdict?.notes.append(text)
-    }
+  /// - Parameter run: the one whose end it tells of.
+  mutating func note(_ text: String, about run: RunReference? = nil) {
+    guard (verdict?.notes ?? pendingNotes).count < Self.noteLimit else { return }
+    if verdict == nil { pendingNotes.append(text) } else { verdict?.notes.append(text) }
+    if let run { notedRuns.insert(run) }
   }
 
   private var outOfTime: String {
@@ -326,7 +327,7 @@ extension TaskMachine {
     return first.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
   }
 
-  private func failure(of index: Int) -> Verdict {
+  private mutating func failure(of index: Int) -> Verdict {
     let node = nodes[index]
     var reason = Reason.processFailed
     switch node.record.runs.last?.outcome {
@@ -334,15 +335,15 @@ extension TaskMachine {
     case .unhealthy: reason = Reason.health
     default: break
     }
-    let others = failed.filter { $0 != index }.prefix(10).map {
-      "failed before: \(nodes[$0].lastEndWithHint)\(capText($0))"
-    }
+    let others = failed.filter { $0 != index }.prefix(10)
+    notedRuns.formUnion(others.map { nodes[$0].lastRun })
+    let notes = others.map { "failed before: \(nodes[$0].lastEndWithHint)\(capText($0))" }
     return Verdict(
       state: .failed, reason: reason, message: node.lastEnd + capText(index),
-      hint: node.record.runs.last?.outcome?.hint, decider: node.lastRun, notes: others)
+      hint: node.record.runs.last?.outcome?.hint, decider: node.lastRun, notes: notes)
   }
 
-  private var deadlock: Verdict {
+  private mutating func deadlock() -> Verdict {
     let stuck = names { $0.stage == .blocked && !$0.definition.isFinal && !$0.definition.isEphemeral }
     func isInTheWay(_ index: Int) -> Bool { nodes[index].successors.contains { nodes[$0.to].stage == .blocked } }
     if let culprit = failed.first(where: isInTheWay) {

@@ -193,7 +193,7 @@ extension TaskMachine {
     nodes[index].stage = .failed
     settle(index)
     if nodes[index].definition.isFinal {
-      note("final process \(nodes[index].lastEndWithHint)\(capText(index))")
+      note("final process \(nodes[index].lastEndWithHint)\(capText(index))", about: nodes[index].lastRun)
     } else {
       failed.append(index)
     }

@@ -46,6 +46,8 @@ package struct TaskMachine: Sendable {
   package internal(set) var timer: UInt64?
   /// How the task ends; known from the moment it is decided, before cleaning and finalizing.
   package internal(set) var verdict: Verdict?
+  /// Runs whose end the verdict's notes tell of.
+  package internal(set) var notedRuns: Set<RunReference> = []
 
   let maxRuns: Int
   let hasHealthCheck: Bool

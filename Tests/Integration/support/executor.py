@@ -53,6 +53,16 @@ class Finished:
         return f"exit status {self.code}\n--- stdout\n{self.out}--- stderr\n{self.err}"
 
 
+def crc32c(data):
+    """As each line of a journal has it."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
 class TaskFiles:
     """The files of a task, where DESIGN says that they are."""
 
@@ -97,6 +107,16 @@ class TaskFiles:
         except FileNotFoundError:
             pass
         return records
+
+    def rewrite_journal(self, change):
+        """Every record as `change` makes it, and its checksum with it."""
+        lines = []
+        for record in self.journal():
+            del record["crc"]
+            body = json.dumps(change(record), separators=(",", ":"), ensure_ascii=False)[:-1]
+            lines.append(f'{body},"crc":"{crc32c(body.encode()):08x}"}}\n')
+        with open(self.journal_path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
 
     def has_record(self, kind, **members):
         return any(
