@@ -90,11 +90,12 @@ class ExecutorTestCase(unittest.TestCase):
         return outcome
 
     def assert_failed(self, outcome, *words, reason=None):
-        """TASK_FAILED, exit status 1, and a message that has the words."""
+        """TASK_FAILED, exit status 1, and a message that has the words, or a hint."""
         self.assertEqual(outcome.code, 1, outcome)
         self.assertEqual(outcome.result["state"], "TASK_FAILED", outcome)
+        said = outcome.result["message"] + "\n" + outcome.result.get("hint", "")
         for word in words:
-            self.assertIn(word, outcome.result["message"], outcome)
+            self.assertIn(word, said, outcome)
         if reason:
             self.assertEqual(outcome.result.get("reason"), reason, outcome)
         return outcome
