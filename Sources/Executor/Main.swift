@@ -70,6 +70,8 @@ enum Main {
     }
     let parsed = try Arguments(arguments, options: command.options, command: command.name)
     if command.needsProc { try requireProc() }
-    return try command.run(try parsed.withResolvedDirectories(believed: command.believesDirectories))
+    return try command.run(
+      try parsed.withResolvedDirectories(
+        believed: command.believesDirectories ? command.options : []))
   }
 }

@@ -26,16 +26,29 @@ package struct ImageStore: Sendable {
       for path in [root, paths.images, paths.layers, paths.importing, paths.staging] {
         try kernel("make \(path)") { () throws(Errno) in try makeDirectories(path, mode: 0o700) }
       }
-      let opened = try kernel("open it") { () throws(Errno) in try openFile(root, O_RDONLY | O_DIRECTORY) }
-      let found = try kernel("look at it") { () throws(Errno) in try status(of: opened.rawValue) }
-      guard found.uid == geteuid(), found.permissions & 0o077 == 0 else {
-        throw .invalid(
-          "it belongs to uid \(found.uid) with mode \(String(found.permissions, radix: 8))",
-          hint: "it must be the executor's own, mode 700: images hold set-user-id programs")
-      }
+      try ImageStore.check(root)
       try Staging.sweep(paths)
     } catch {
       throw error.during("open the image store \(root)")
+    }
+  }
+
+  /// The store at `root` as it is: nothing is made, and nothing removed. One that is not there has no images.
+  package init(reading root: String) throws(ImageError) {
+    paths = StorePaths(root: root)
+    worker = .current
+    platform = .host
+    guard (try? status(of: root)) != nil else { return }
+    do throws(ImageError) { try ImageStore.check(root) } catch { throw error.during("open the image store \(root)") }
+  }
+
+  private static func check(_ root: String) throws(ImageError) {
+    let opened = try kernel("open it") { () throws(Errno) in try openFile(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) }
+    let found = try kernel("look at it") { () throws(Errno) in try status(of: opened.rawValue) }
+    guard found.uid == geteuid(), found.permissions & 0o077 == 0 else {
+      throw .invalid(
+        "it belongs to uid \(found.uid) with mode \(String(found.permissions, radix: 8))",
+        hint: "it must be the executor's own, mode 700: images hold set-user-id programs")
     }
   }
 
@@ -136,7 +149,12 @@ package struct ImageStore: Sendable {
   }
 
   func identifiers() throws(ImageError) -> [Digest] {
-    let names = try kernel("list \(paths.images)") { () throws(Errno) in try entries(of: paths.images) }
+    let names = try kernel("list \(paths.images)") { () throws(Errno) -> [DirectoryEntry] in
+      do throws(Errno) { return try entries(of: paths.images) } catch {
+        guard error.code == ENOENT else { throw error }
+        return []
+      }
+    }
     return names.compactMap { Digest(hex: $0.name) }
   }
 

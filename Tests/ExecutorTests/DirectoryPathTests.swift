@@ -44,7 +44,7 @@ import Testing
       let arguments = try Arguments(
         ["--work-dir=\(top)/link//", "--run-dir", "\(top)/./link/run"], options: CommonOptions.directories,
         command: "run"
-      ).withResolvedDirectories(believed: false)
+      ).withResolvedDirectories(believed: [])
       #expect(arguments.workDirectory == top + "/real")
       #expect(arguments.runDirectory == top + "/real/run")
       #expect(arguments.all("--work-dir") == [top + "/real"])

@@ -48,6 +48,15 @@ class Stopping(ControlTestCase):
         again = self.aurora("stop", task.id, "--output", "json")
         self.assertEqual((again.code, json.loads(again.out)["state"]), (0, "TASK_KILLED"), again)
 
+    def test_a_task_that_keeps_no_record_has_ended_when_stop_says_so(self):
+        task = self.start_task(document(
+            f"dd if=/dev/zero of=x bs=1k count=1000 2>/dev/null; mkdir d; cd d; for i in $(seq 500); do : > $i; done; {LIVES}"),
+            "--rm").wait_log("up")
+        done = self.aurora("stop", task.id)
+        self.assertEqual(done.code, 0, done)
+        self.assertFalse(os.path.exists(task.directory))
+        self.assertEqual(task.process.wait(10), 3)
+
     def test_kill_asks_nobody(self):
         task = self.start()
         done = self.aurora("kill", task.id)

@@ -8,6 +8,7 @@ import time
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import binary, wait_until
+from support.images import busybox_image
 
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
 
@@ -241,13 +242,47 @@ class OthersRunDirectory(ExecutorTestCase):
             self.assertEqual(os.path.exists(kept), owner != 0)
 
     def test_a_directory_that_is_no_tasks_is_left_alone(self):
-        kept = self.host.write("run/other/file", "kept")
         made = self.host.write("run/.init/important", "kept")
-        done = self.run_task(document("true"), task_id="other")
-        self.assertEqual(done.code, 73, done)
-        self.assertIn("is no task's: there is file in it", done.said)
+        for files in (["file"], [], ["network/important"]):
+            with self.subTest(files):
+                directory = os.path.join(self.host.run_directory, "other")
+                os.makedirs(directory)
+                kept = [self.host.write("run/other/" + name, "kept") for name in files]
+                done = self.run_task(document("true"), task_id="other")
+                self.assertEqual(done.code, 73, done)
+                self.assertIn("is there already, and no task's", done.said)
+                self.assertTrue(all(map(os.path.exists, [directory, *kept])))
+                shutil.rmtree(directory)
         self.aurora("sweep")
-        self.assertTrue(os.path.exists(kept) and os.path.exists(made))
+        self.assertTrue(os.path.exists(made))
+
+    def test_a_task_of_somebody_else_is_not_believed(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        for owner, mode in ((65534, 0o700), (0, 0o777)):
+            os.chown(task.directory, owner, owner)
+            os.chmod(task.directory, mode)
+            done = self.host.recover(task.id).finished
+            self.assertEqual(done.code, 77, done)
+            self.assertIn("what is in it is not believed", done.err)
+            self.assertNotEqual(self.aurora("recover", "--all").code, 0)
+        os.chmod(task.directory, 0o700)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
+    def test_who_only_looks_changes_nothing(self):
+        task = self.run_task(document("/bin/missing", image=self.host.import_image(busybox_image())))
+        self.assertEqual(task.code, 1, task)
+        private = self.host.path("private")
+        os.mkdir(private, 0o700)
+        kept = self.host.write("private/staging/file", "kept")
+        os.rename(self.host.work + "/images", self.host.path("images"))
+        os.symlink(private, self.host.work + "/images")
+        for command in (["explain", task.id], ["plan", "--task", self.host.path(f"{task.id}.json")], ["status", task.id],
+                        ["ps"], ["logs", task.id], ["image", "ls"]):
+            self.aurora(*command)
+            self.assertEqual((os.listdir(private), os.path.exists(kept)), (["staging"], True), command)
 
     def test_what_came_into_its_place_is_not_removed_with_the_task(self):
         above = self.host.path("above")

@@ -55,14 +55,20 @@ extension DirectoryPath {
 extension Arguments {
   /// The same with both directories, named or not, in their one spelling.
   ///
-  /// - Parameter believed: whether what is found in them is acted on: then nobody else may have a say in them.
-  func withResolvedDirectories(believed: Bool) throws(CommandFailure) -> Arguments {
+  /// - Parameter believed: those in which what is found is acted on: nobody else may have a say in them.
+  func withResolvedDirectories(believed: [Option]) throws(CommandFailure) -> Arguments {
     var arguments = self
-    for (option, standard) in [("--work-dir", Defaults.workDirectory), ("--run-dir", Defaults.runDirectory)] {
-      let given = last(option) ?? standard
-      arguments.set(option, to: believed ? try TrustedDirectory.check(given) : DirectoryPath.resolved(given))
+    for (option, standard) in [
+      (CommonOptions.workDirectory, Defaults.workDirectory), (CommonOptions.runDirectory, Defaults.runDirectory),
+    ] {
+      let given = last(option.name) ?? standard
+      let isBelieved = believed.contains { $0.name == option.name }
+      arguments.set(option.name, to: isBelieved ? try TrustedDirectory.check(given) : DirectoryPath.resolved(given))
     }
-    if believed { try TrustedDirectory.check(TaskPaths.tasks(arguments.workDirectory)) }
+    if believed.contains(where: { $0.name == CommonOptions.workDirectory.name }) {
+      try TrustedDirectory.check(TaskPaths.tasks(arguments.workDirectory))
+      try TrustedDirectory.check(TaskPaths.images(arguments.workDirectory))
+    }
     return arguments
   }
 

@@ -60,12 +60,14 @@ enum ImageCommand {
     }
   }
 
-  private static func store(_ arguments: Arguments) throws -> ImageStore {
+  /// - Parameter isRead: nothing is made for who only looks.
+  private static func store(_ arguments: Arguments, isRead: Bool = false) throws -> ImageStore {
     try RunCommand.checkPaths(arguments, usesRunDirectory: false)
     guard CurrentProcess.effectiveUser == 0 else {
       throw CommandFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
     }
     let root = TaskPaths.images(arguments.workDirectory)
+    if isRead { return try ImageStore(reading: root) }
     try TrustedDirectory.make(arguments.workDirectory, mode: 0o711, option: "--work-dir")
     return try ImageStore(root: root)
   }
@@ -97,7 +99,7 @@ enum ImageCommand {
 
   private static func list(_ arguments: Arguments) throws -> ExitCode {
     let style = try arguments.outputStyle()
-    let images = try store(arguments).list()
+    let images = try store(arguments, isRead: true).list()
     if style == .json {
       for image in images { Console.output(json(image).compact) }
     } else if arguments.has("--quiet") {
@@ -121,7 +123,7 @@ enum ImageCommand {
   }
 
   private static func inspect(_ name: String, _ arguments: Arguments) throws -> ExitCode {
-    guard let image = try store(arguments).findAny(name) else {
+    guard let image = try store(arguments, isRead: true).findAny(name) else {
       throw CommandFailure(
         .notFound, "there is no image \(printable(name.utf8))", hint: "`aurora-executor image ls` lists them")
     }

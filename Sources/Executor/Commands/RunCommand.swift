@@ -63,9 +63,7 @@ enum RunCommand {
     run.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(taskID))
     return publisher.run { [run] () throws(CommandFailure) in
-      let code = try isTakeover ? takeOver(run, loader) : run.start(loader, task)
-      if run.removesRecord { remove(paths, publisher) }
-      return code
+      try isTakeover ? takeOver(run, loader) : run.start(loader, task)
     }
   }
 
@@ -122,12 +120,6 @@ enum RunCommand {
         .usage,
         "--run-dir \(printable(run.utf8)): the tasks of the work directory lie in it, in \(printable(tasks.utf8))",
         hint: "choose a directory outside of the work directory")
-    }
-  }
-
-  private static func remove(_ paths: TaskPaths, _ publisher: StatusPublisher) {
-    do throws(Errno) { try TaskDirectory.remove(paths, TaskLock.hold(paths.task)) } catch {
-      publisher.warning("cannot remove all of \(paths.task), `sweep` takes what is left: \(error)")
     }
   }
 }

@@ -96,7 +96,7 @@ struct NativeContainerizer: Containerizer {
       throw CommandFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
     }
     do {
-      let store = try ImageStore(root: TaskPaths.images(paths.workDirectory))
+      let store = try ImageStore(reading: TaskPaths.images(paths.workDirectory))
       guard let image = try store.find(try ImageReference(text)) else {
         throw CommandFailure(
           .failed, "the image \(text) is not in the image store of \(paths.workDirectory)",

@@ -36,7 +36,7 @@ struct ProgramLookup {
 
   private static func layers(_ image: String, _ paths: TaskPaths) -> [String]? {
     do {
-      let store = try ImageStore(root: TaskPaths.images(paths.workDirectory))
+      let store = try ImageStore(reading: TaskPaths.images(paths.workDirectory))
       return try store.find(try ImageReference(image))?.layers.reversed().map(\.path)
     } catch {
       return nil

@@ -17,8 +17,10 @@ enum RunDirectory {
     do {
       try TrustedDirectory.make(paths.runDirectory, mode: 0o711, option: "--run-dir")
       while true {
-        try TrustedDirectory.make(paths.run, mode: 0o700, option: "--run-dir")
+        try TrustedDirectory.check(paths.run)
+        let isNew = try isMade(paths)
         guard let lock = try lock(paths, wait: true) else { continue }
+        if !isNew { try checkUse(paths, isTakeover: isTakeover) }
         try claim(paths, isTakeover: isTakeover)
         return withExtendedLifetime(lock) {}
       }
@@ -31,12 +33,28 @@ enum RunDirectory {
     }
   }
 
-  private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
-    if !isThere(paths.runOwner), let stranger = try entries(of: paths.run).first(where: { !isOwnName($0.name) }) {
-      throw CommandFailure(
-        .cannotCreate, "\(paths.run) is no task's: there is \(printable(stranger.name)) in it",
-        hint: "choose another --task-id or --run-dir")
+  /// - Returns: false where it is there already.
+  private static func isMade(_ paths: TaskPaths) throws(Errno) -> Bool {
+    do throws(Errno) { try makeDirectory(paths.run, mode: 0o700) } catch {
+      guard error.code == EEXIST else { throw error }
+      return false
     }
+    return true
+  }
+
+  /// A directory that was there is a task's when it says so. Without its link it may be one that an executor was making when it
+  /// was killed, or that of the task itself, from which somebody has removed the link.
+  private static func checkUse(_ paths: TaskPaths, isTakeover: Bool) throws {
+    guard (try? status(of: paths.runOwner)) == nil else { return }
+    let names = try entries(of: paths.run).map(\.name)
+    let isPrivate = try status(of: paths.run).permissions == 0o700
+    if isPrivate, isTakeover ? names.allSatisfy(isOwnName) : names.isEmpty { return }
+    throw CommandFailure(
+      .cannotCreate, "\(paths.run) is there already, and no task's",
+      hint: "choose another --task-id or --run-dir")
+  }
+
+  private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
     guard try !putLink(paths), let owner = owner(paths), !owner.utf8.elementsEqual(paths.workDirectory.utf8) else {
       return
     }
@@ -59,8 +77,6 @@ enum RunDirectory {
       .cannotCreate, "\(paths.run) is of a task of another work directory, \(printable(owner.utf8))",
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
   }
-
-  private static func isThere(_ path: String) -> Bool { (try? status(of: path)) != nil }
 
   private static func isOwnName(_ name: [UInt8]) -> Bool {
     TaskPaths.runNames.contains { $0.utf8.elementsEqual(name) }
@@ -109,7 +125,7 @@ enum RunDirectory {
       return
     }
     var isMounted = false
-    for entry in try entries(of: directory.rawValue) {
+    for entry in try entries(of: directory.rawValue) where isOwnName(entry.name) {
       switch String(decoding: entry.name, as: UTF8.self) {
       case TaskPaths.runOwnerName: break
       case TaskPaths.accountsName where keepsMounts: break
@@ -120,6 +136,9 @@ enum RunDirectory {
       default: try removeTree(entry.name, at: directory.rawValue)
       }
     }
-    if !isMounted { try removeTree(paths.run) }
+    guard !isMounted else { return }
+    // The link goes last. What is no task's stays, and the directory with it.
+    if try entries(of: paths.run).count == 1 { try? removeFile(paths.runOwner) }
+    try removeDirectory(paths.run)
   }
 }

@@ -39,7 +39,7 @@ final class RunDirectoryKeeper: TaskMonitor {
     let missing = mine.filter(isMissing)
     guard !missing.isEmpty else { return }
     do {
-      try RunDirectory.make(paths)
+      try RunDirectory.make(paths, isTakeover: true)
       if missing.contains(paths.controlSocket) {
         let listener = SharedDescriptor(try UnixSocket.listen(paths.controlSocket, kind: .sequencedPackets))
         try client.send(.listen, descriptors: [listener])

@@ -72,11 +72,29 @@ enum TaskDirectory {
   /// Takes no longer than `removalTime`: `sweep` goes on.
   /// - Parameter lock: for nobody else to remove it meanwhile.
   static func remove(_ paths: TaskPaths, _ lock: TaskLock?) throws(Errno) {
+    let rest = try putAside(paths)
+    defer { withExtendedLifetime(lock) {} }
+    try removeTree(rest, until: Clock.now + removalTime)
+  }
+
+  /// Takes the task away in one step: from then on there is none.
+  ///
+  /// - Returns: Where its directory waits to be removed.
+  static func putAside(_ paths: TaskPaths) throws(Errno) -> String {
     let rest = hidden(paths)
     try TrustedDirectory.require(paths.task)
     try rename(paths.task, to: rest.task)
-    defer { withExtendedLifetime(lock) {} }
-    try removeTree(rest.task, until: Clock.now + removalTime)
+    return rest.task
+  }
+
+  /// Removes what `putAside` has taken away. Returns what went wrong.
+  static func removeRest(_ path: String) -> [String] {
+    do throws(Errno) {
+      try removeTree(path, until: Clock.now + removalTime)
+      return []
+    } catch {
+      return ["cannot remove all of \(path), `sweep` takes what is left: \(error)"]
+    }
   }
 
   private static let removalTime: UInt64 = 10_000_000_000
@@ -110,8 +128,7 @@ enum TaskDirectory {
       // There is none, or whoever sweeps is at it.
       guard let lock = try TaskLock.hold(path) else { return [] }
       defer { withExtendedLifetime(lock) {} }
-      try removeTree(path, until: Clock.now + removalTime)
-      return []
+      return removeRest(path)
     } catch {
       return ["cannot remove all of \(path), `sweep` takes what is left: \(error)"]
     }

@@ -18,6 +18,12 @@ struct TaskLock {
         if attempt < 49 { usleep(2000) }
       }
     } catch {
+      if error.code == EPERM {
+        throw CommandFailure(
+          .needsPrivileges,
+          "\(paths.task) is of another user, or others can write to it: what is in it is not believed",
+          hint: "remove it, if it is not known where it comes from")
+      }
       throw CommandFailure(.cannotCreate, "cannot take the lock of \(paths.task): \(error)")
     }
     throw CommandFailure(
@@ -25,13 +31,16 @@ struct TaskLock {
       hint: "`aurora-executor status \(paths.taskID)` shows it")
   }
 
-  /// Takes the lock of a directory; `nil` when somebody else has it, or it is gone.
+  /// Takes the lock of a directory; `nil` when somebody else has it, or it is gone. EPERM where others have a say in it.
   static func hold(_ path: String) throws(Errno) -> TaskLock? {
     do throws(Errno) {
       let directory = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
       guard try FileLock.take(.exclusive, on: directory.rawValue, wait: false) else { return nil }
       // It may have been removed before it was locked.
       let (held, named) = (try status(of: directory.rawValue), try status(of: path))
+      guard held.uid == CurrentProcess.effectiveUser, held.permissions & 0o022 == 0 else {
+        throw Errno("flock", code: EPERM)
+      }
       return held.inode == named.inode && held.device == named.device ? TaskLock(directory: directory) : nil
     } catch  where error.code == ENOENT {
       return nil

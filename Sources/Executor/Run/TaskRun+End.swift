@@ -92,9 +92,17 @@ extension TaskRun {
       let hasResult = (try? status(of: paths.result)) != nil
       publisher.note((hasResult ? "result \(paths.result)\n" : "") + "logs   \(paths.logs)")
     }
+    var rest: String?
+    if removesRecord {
+      do throws(Errno) { rest = try TaskDirectory.putAside(paths) } catch {
+        publisher.warning("cannot remove \(paths.task): \(error)")
+      }
+    }
     // The end is written and told: whoever waits for it waits no longer, however much there is to remove.
     context.control?.close()
-    for remark in TaskDirectory.removeAside(paths) { publisher.warning(remark) }
+    for remark in TaskDirectory.removeAside(paths) + (rest.map(TaskDirectory.removeRest) ?? []) {
+      publisher.warning(remark)
+    }
     if isUnclean { return .residue }
     return switch verdict.state {
     case .finished: .finished
