@@ -44,7 +44,7 @@ struct TaskPaths: Sendable {
   var document: String { task + "/task.json" }
   var plan: String { task + "/plan.json" }
   var journal: String { task + "/events.jsonl" }
-  var executorLog: String { task + "/executor.log" }
+  var executorLog: String { task + "/" + TaskPaths.executorLogName }
   var exits: String { task + "/exits" }
   var initLog: String { task + "/init.log" }
   var health: String { task + "/health.json" }
@@ -80,6 +80,7 @@ struct TaskPaths: Sendable {
 
   static let outcomeName = ".outcome.json"
   static let resultName = "result.json"
+  static let executorLogName = "executor.log"
   static let runOwnerName = "work-dir"
   static let handoverName = "handover"
   static let accountsName = "accounts"

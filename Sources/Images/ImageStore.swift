@@ -43,7 +43,7 @@ package struct ImageStore: Sendable {
   }
 
   private static func check(_ root: String) throws(ImageError) {
-    let opened = try kernel("open it") { () throws(Errno) in try openFile(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) }
+    let opened = try kernel("open it") { () throws(Errno) in try openFile(root, O_RDONLY | O_DIRECTORY) }
     let found = try kernel("look at it") { () throws(Errno) in try status(of: opened.rawValue) }
     guard found.uid == geteuid(), found.permissions & 0o077 == 0 else {
       throw .invalid(

@@ -256,6 +256,39 @@ class OthersRunDirectory(ExecutorTestCase):
         self.aurora("sweep")
         self.assertTrue(os.path.exists(made))
 
+    def test_what_only_looks_like_a_tasks_is_left_alone(self):
+        directory = os.path.join(self.host.run_directory, "other")
+        for make in (lambda path: os.mkdir(path), lambda path: open(path, "w", encoding="utf-8").close(),
+                     lambda path: os.symlink(b"caf\xe9", os.fsencode(path))):
+            kept = self.host.write("run/other/network/file", "kept")
+            make(directory + "/work-dir")
+            os.chmod(directory, 0o700)
+            self.assertEqual(self.run_task(document("true"), task_id="other").code, 73)
+            self.assertTrue(os.path.exists(kept))
+            shutil.rmtree(directory)
+
+    def test_another_task_of_the_id_is_neither_stopped_nor_removed(self):
+        first = self.start_task(document("echo up; sleep 1000")).wait_log("up")
+        shutil.rmtree(os.path.join(self.host.run_directory, first.id))
+        # Another's, of a work directory that is there.
+        other = self.host.path("other")
+        os.makedirs(f"{other}/tasks/{first.id}")
+        kept = self.host.write(f"run/{first.id}/network/hosts", "kept")
+        os.symlink(other, os.path.join(self.host.run_directory, first.id, "work-dir"))
+        self.assertEqual(self.aurora("stop", first.id).code, 73)
+        self.assertEqual(first.signal(signal.SIGTERM).wait().code, 3)
+        self.assertTrue(os.path.exists(kept))
+
+    def test_the_set_group_id_bit_is_no_obstacle(self):
+        os.makedirs(self.host.run_directory)
+        os.chmod(self.host.run_directory, 0o2755)
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        os.unlink(os.path.join(self.host.run_directory, task.id, "work-dir"))
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
     def test_a_task_of_somebody_else_is_not_believed(self):
         task = self.start_task(document(UNTIL_GO)).wait_log("up")
         task.kill()
@@ -266,6 +299,7 @@ class OthersRunDirectory(ExecutorTestCase):
             self.assertEqual(done.code, 77, done)
             self.assertIn("what is in it is not believed", done.err)
             self.assertNotEqual(self.aurora("recover", "--all").code, 0)
+            self.assertFalse(os.path.exists(task.directory + "/executor.log"))
         os.chmod(task.directory, 0o700)
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
             pass

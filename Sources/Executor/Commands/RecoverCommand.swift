@@ -95,9 +95,11 @@ extension DetachedRun {
   ) throws(CommandFailure) -> ExitCode {
     let log: SharedDescriptor
     let size: UInt64
+    let directory = try TaskLock.open(paths)
     do throws(Errno) {
       log = SharedDescriptor(
-        try openFile(paths.executorLog, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600))
+        try openFile(
+          TaskPaths.executorLogName, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, at: directory.rawValue))
       size = try LinuxKernel.status(of: log.rawValue).size
     } catch {
       throw CommandFailure(.cannotCreate, "cannot open \(paths.executorLog): \(error)")

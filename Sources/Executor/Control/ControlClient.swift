@@ -13,6 +13,7 @@ final class ControlClient {
   init(_ paths: TaskPaths) throws(CommandFailure) {
     self.paths = paths
     try TrustedDirectory.check(paths.run)
+    try RunDirectory.refuseOthers(paths)
     do throws(Errno) {
       socket = SharedDescriptor(try UnixSocket.connect(paths.executorSocket, kind: .stream))
       try socket.descriptor.setNonBlocking(true)

@@ -12,9 +12,10 @@ enum Residue {
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
     let cgroups = hierarchies.mounts.map { CgroupDirectory("\($0)/aurora-executor/\(paths.taskID)") }
     found += CgroupOwner(workDirectory: paths.workDirectory).own(among: cgroups).map(\.path)
-    let id = Array(("/" + paths.taskID + "/").utf8)
+    let own = [paths.task, paths.run].map { Array((" " + $0 + "/").utf8) }
     let mounts = (try? readFile("/proc/self/mountinfo", limit: 64 << 20)) ?? []
-    for line in mounts.split(separator: UInt8(ascii: "\n")) where line.contains(subsequence: id) {
+    for line in mounts.split(separator: UInt8(ascii: "\n"))
+    where own.contains(where: { line.contains(subsequence: $0) }) {
       found.append("mount " + printable(line))
     }
     return found

@@ -47,35 +47,49 @@ enum RunDirectory {
   private static func checkUse(_ paths: TaskPaths, isTakeover: Bool) throws {
     guard (try? status(of: paths.runOwner)) == nil else { return }
     let names = try entries(of: paths.run).map(\.name)
-    let isPrivate = try status(of: paths.run).permissions == 0o700
+    // It may have got the set-group-id bit from the directory above.
+    let isPrivate = try status(of: paths.run).permissions & 0o777 == 0o700
     if isPrivate, isTakeover ? names.allSatisfy(isOwnName) : names.isEmpty { return }
-    throw CommandFailure(
+    throw notATasks(paths)
+  }
+
+  private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
+    guard try !putLink(paths) else { return }
+    guard owner(paths) != nil else { throw notATasks(paths) }
+    try refuseOthers(paths, isTakeover: isTakeover)
+    guard !isOwn(paths) else { return }
+    // A work directory keeps its tasks when it gets another name; under the former one this task is not there any more.
+    try removeFile(paths.runOwner)
+    _ = try putLink(paths)
+  }
+
+  private static func notATasks(_ paths: TaskPaths) -> CommandFailure {
+    CommandFailure(
       .cannotCreate, "\(paths.run) is there already, and no task's",
       hint: "choose another --task-id or --run-dir")
   }
 
-  private static func claim(_ paths: TaskPaths, isTakeover: Bool) throws {
-    guard try !putLink(paths), let owner = owner(paths), !owner.utf8.elementsEqual(paths.workDirectory.utf8) else {
-      return
-    }
-    // The same by another path: a bind mount, a link.
-    if let one = try? status(of: owner, followLinks: true),
-      let other = try? status(of: paths.workDirectory, followLinks: true), one.inode == other.inode,
-      one.device == other.device
-    {
-      return
-    }
+  /// Refuses the directory of a task of another work directory: what listens there is that one's.
+  ///
+  /// - Parameter isTakeover: whether the work directory may have been moved since the link was made.
+  static func refuseOthers(_ paths: TaskPaths, isTakeover: Bool = true) throws(CommandFailure) {
+    guard let owner = owner(paths), !isOwn(paths) else { return }
     var other = paths
     other.workDirectory = owner
-    // A work directory keeps its tasks when it gets another name; under the former one this task is not there any more.
-    if isTakeover, other.isMissing {
-      try removeFile(paths.runOwner)
-      _ = try putLink(paths)
-      return
-    }
+    if isTakeover, other.isMissing { return }
     throw CommandFailure(
       .cannotCreate, "\(paths.run) is of a task of another work directory, \(printable(owner.utf8))",
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
+  }
+
+  /// Whether its link names the work directory, maybe by another path: a bind mount, a link.
+  private static func isOwn(_ paths: TaskPaths) -> Bool {
+    guard let owner = owner(paths) else { return false }
+    if owner.utf8.elementsEqual(paths.workDirectory.utf8) { return true }
+    guard let one = try? status(of: owner, followLinks: true),
+      let other = try? status(of: paths.workDirectory, followLinks: true)
+    else { return false }
+    return one.inode == other.inode && one.device == other.device
   }
 
   private static func isOwnName(_ name: [UInt8]) -> Bool {
@@ -118,6 +132,8 @@ enum RunDirectory {
   ///   engine mounts everything once more to copy out of it.
   static func remove(_ paths: TaskPaths, keepsMounts: Bool = false) throws(Errno) {
     try TrustedDirectory.require(paths.run)
+    // Somebody had removed ours, and another task came.
+    guard (try? refuseOthers(paths)) != nil else { return }
     let directory: SharedDescriptor
     do throws(Errno) {
       directory = SharedDescriptor(try openFile(paths.run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))

@@ -18,12 +18,7 @@ struct TaskLock {
         if attempt < 49 { usleep(2000) }
       }
     } catch {
-      if error.code == EPERM {
-        throw CommandFailure(
-          .needsPrivileges,
-          "\(paths.task) is of another user, or others can write to it: what is in it is not believed",
-          hint: "remove it, if it is not known where it comes from")
-      }
+      if error.code == EPERM { throw unbelieved(paths) }
       throw CommandFailure(.cannotCreate, "cannot take the lock of \(paths.task): \(error)")
     }
     throw CommandFailure(
@@ -38,13 +33,33 @@ struct TaskLock {
       guard try FileLock.take(.exclusive, on: directory.rawValue, wait: false) else { return nil }
       // It may have been removed before it was locked.
       let (held, named) = (try status(of: directory.rawValue), try status(of: path))
-      guard held.uid == CurrentProcess.effectiveUser, held.permissions & 0o022 == 0 else {
-        throw Errno("flock", code: EPERM)
-      }
+      guard isOwn(held) else { throw Errno("flock", code: EPERM) }
       return held.inode == named.inode && held.device == named.device ? TaskLock(directory: directory) : nil
     } catch  where error.code == ENOENT {
       return nil
     }
+  }
+
+  /// A task's directory in which nobody else has a say.
+  static func open(_ paths: TaskPaths) throws(CommandFailure) -> SharedDescriptor {
+    do throws(Errno) {
+      let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+      if isOwn(try status(of: directory.rawValue)) { return directory }
+    } catch {
+      throw CommandFailure(.cannotCreate, "cannot open \(paths.task): \(error)")
+    }
+    throw unbelieved(paths)
+  }
+
+  private static func isOwn(_ about: FileStatus) -> Bool {
+    about.uid == CurrentProcess.effectiveUser && about.permissions & 0o022 == 0
+  }
+
+  private static func unbelieved(_ paths: TaskPaths) -> CommandFailure {
+    CommandFailure(
+      .needsPrivileges,
+      "\(paths.task) is of another user, or others can write to it: what is in it is not believed",
+      hint: "remove it, if it is not known where it comes from")
   }
 
   /// Whether some executor runs the task now. What cannot be looked at may well be run; what is not there is not.
