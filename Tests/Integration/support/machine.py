@@ -99,7 +99,7 @@ class Machine:
         self._disks.append(path)
         return self
 
-    def run(self, script, seconds=80):
+    def run(self, script, seconds=300):
         """Boots, runs the shell script and returns its exit status and what it wrote."""
         directory = tempfile.mkdtemp(prefix="aurora-machine-", dir=os.environ.get("AURORA_TEST_DIR", "/var/tmp"))
         try:
