@@ -157,7 +157,7 @@ struct TaskPaths: Sendable {
       _ = try status(of: task)
       return false
     } catch {
-      return error.code == ENOENT
+      return [ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG].contains(error.code)
     }
   }
 

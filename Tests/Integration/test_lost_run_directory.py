@@ -279,6 +279,17 @@ class OthersRunDirectory(ExecutorTestCase):
         self.assertEqual(first.signal(signal.SIGTERM).wait().code, 3)
         self.assertTrue(os.path.exists(kept))
 
+    def test_what_is_in_the_place_of_a_former_work_directory_is_no_obstacle(self):
+        task = self.start_task(document(UNTIL_GO)).wait_log("up")
+        task.kill()
+        former = self.host.work
+        self.host.work = self.host.path("moved")
+        os.rename(former, self.host.work)
+        self.host.write("work", "no directory")
+        with open(os.path.join(self.host.work, "tasks", task.id, "sandbox", "go"), "w", encoding="utf-8"):
+            pass
+        self.assert_failed(self.host.recover(task.id), "exit status 5")
+
     def test_the_set_group_id_bit_is_no_obstacle(self):
         os.makedirs(self.host.run_directory)
         os.chmod(self.host.run_directory, 0o2755)

@@ -5,13 +5,13 @@ import LinuxKernel
 /// How much of a run's two streams was shown, kept in a file for an executor that goes on with the task.
 struct ShownPositions {
   private let path: String
-  private let directory: String
+  private let paths: TaskPaths
   private let file: SharedDescriptor?
   private let begun: [UInt64?]
 
   init(_ paths: TaskPaths, _ process: String, _ run: Int) {
     path = paths.shown(process, run)
-    directory = paths.run
+    self.paths = paths
     file = try? ShownPositions.open(path, paths, process)
     let bytes = (try? file?.descriptor.read(upTo: 16, at: 0)) ?? []
     if bytes.count == 16 {
@@ -33,12 +33,12 @@ struct ShownPositions {
   }
 
   func remove() {
-    guard (try? TrustedDirectory.require(directory)) != nil else { return }
+    guard (try? RunDirectory.requireOwn(paths)) != nil else { return }
     try? removeFile(path)
   }
 
   private static func open(_ path: String, _ paths: TaskPaths, _ process: String) throws(Errno) -> SharedDescriptor {
-    try TrustedDirectory.require(paths.run)
+    try RunDirectory.requireOwn(paths)
     try makeDirectories("\(paths.shown)/\(process)", mode: 0o700)
     return SharedDescriptor(try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
   }

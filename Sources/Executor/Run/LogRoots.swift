@@ -24,7 +24,7 @@ final class LogRoots {
     if let opened = isConsole ? console : logs, !isConsole || !isRemoved(opened.rawValue) { return opened }
     let path = isConsole ? paths.console : paths.logs
     if isConsole {
-      try TrustedDirectory.require(paths.run)
+      try RunDirectory.requireOwn(paths)
       try makeDirectories(path, mode: 0o700)
     }
     let opened = SharedDescriptor(

@@ -6,7 +6,10 @@ enum Residue {
   /// Each thing by its path; empty when there is nothing.
   static func of(_ paths: TaskPaths) -> [String] {
     var found: [String] = []
-    for path in [paths.rootfs, TaskDirectory.aside(paths), paths.run] where (try? status(of: path)) != nil {
+    // A run directory that is another task's by now is none of this one's.
+    let isOthers = (try? RunDirectory.refuseOthers(paths)) == nil
+    for path in [paths.rootfs, TaskDirectory.aside(paths)] + (isOthers ? [] : [paths.run])
+    where (try? status(of: path)) != nil {
       found.append(path)
     }
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()

@@ -82,6 +82,12 @@ enum RunDirectory {
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
   }
 
+  /// For what is done by name long after it was made: nobody else has a say in it, and it is not another task's by now.
+  static func requireOwn(_ paths: TaskPaths) throws(Errno) {
+    try TrustedDirectory.require(paths.run)
+    do throws(CommandFailure) { try refuseOthers(paths) } catch { throw Errno("openat", code: EPERM) }
+  }
+
   /// Whether its link names the work directory, maybe by another path: a bind mount, a link.
   private static func isOwn(_ paths: TaskPaths) -> Bool {
     guard let owner = owner(paths) else { return false }
