@@ -41,6 +41,8 @@ struct TaskPaths: Sendable {
   let taskID: String
 
   var task: String { "\(workDirectory)/tasks/\(taskID)" }
+  /// What the work directory is known by, wherever it is moved to; `nil` while it has no tasks.
+  var tasksIdentity: String? { try? status(of: TaskPaths.tasks(workDirectory), followLinks: true).identity }
   var document: String { task + "/task.json" }
   var plan: String { task + "/plan.json" }
   var journal: String { task + "/events.jsonl" }

@@ -40,6 +40,8 @@ package struct FileStatus: Sendable, Equatable {
   /// `/dev/null`, whatever name it has: the character device 1:3.
   package var isNullDevice: Bool { isCharacterDevice && deviceType == 1 << 32 | 3 }
   package var permissions: UInt32 { mode & 0o7777 }
+  /// `MAJOR:MINOR:INODE`, the same under every path that leads to it and when it is moved.
+  package var identity: String { "\(device >> 32):\(device & 0xffff_ffff):\(inode)" }
 }
 
 /// The directory that relative paths start from.

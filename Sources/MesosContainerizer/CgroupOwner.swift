@@ -17,8 +17,7 @@ package struct CgroupOwner: Sendable {
   /// - Parameter tasks: the directory of a work directory's tasks. While it is not there it has no marked cgroups.
   package init(tasks: String) {
     value = Result { () throws(Errno) in
-      let about = try status(of: tasks, followLinks: true)
-      return Array("\(about.device >> 32):\(about.device & 0xffff_ffff):\(about.inode)".utf8)
+      Array(try status(of: tasks, followLinks: true).identity.utf8)
     }
   }
 

@@ -23,7 +23,6 @@ import Testing
     init(_ planted: Planted? = nil) throws {
       paths = TaskPaths(workDirectory: path + "/w", runDirectory: path + "/r", taskID: "t")
       try makeDirectories(paths.logs)
-      try makeDirectories(paths.run)
       for folder in [outside, "\(paths.logs)/other"] {
         try makeDirectories(folder + "/0")
         for name in ["stdout", "stderr"] { try writeFileAtomically("\(folder)/0/\(name)", Array("secret\n".utf8)) }
@@ -40,6 +39,8 @@ import Testing
       }
     }
     deinit { try? removeTree(path) }
+
+    func runDirectory() throws -> HeldRunDirectory { try RunDirectory.make(paths) }
 
     /// Names, contents and modes of what must stay as it is.
     func others() throws -> [String] {
@@ -116,7 +117,7 @@ import Testing
   @Test(arguments: Planted.allCases) func nothingIsWrittenThroughALink(planted: Planted) throws {
     let host = try Host(planted)
     let before = try host.others()
-    let roots = LogRoots(host.paths, reader: 12345)
+    let roots = LogRoots(host.paths, try host.runDirectory(), reader: 12345)
     let bound = LogBound(ceiling: 1 << 30, [process])
     #expect(throws: Errno.self) { _ = try RunLogs(process, run: 0, in: roots, consoles: 0, within: bound) }
     #expect(try host.others() == before)
@@ -134,7 +135,7 @@ import Testing
     default: #expect(mkfifo(directory + "/stdout", 0o600) == 0)
     }
     let before = try host.others()
-    let roots = LogRoots(host.paths, reader: 12345)
+    let roots = LogRoots(host.paths, try host.runDirectory(), reader: 12345)
     let bound = LogBound(ceiling: 1 << 30, [process])
     #expect(throws: Errno.self) { _ = try RunLogs(process, run: 0, in: roots, consoles: 0, within: bound) }
     #expect(try host.others() == before)
@@ -144,7 +145,8 @@ import Testing
     let host = try Host(planted)
     let before = try host.others()
     let output = try ExecutorOutput(statuses: [], updatesOnOutput: false)
-    let follower = try #require(ConsoleFollower([process], paths: host.paths, output: output, showsAll: true))
+    let follower = try #require(
+      ConsoleFollower([process], paths: host.paths, try host.runDirectory(), output: output, showsAll: true))
     let accepted = output.output.accepted
     follower.follow(process, run: 0)
     follower.drain(process: "main", run: 0)

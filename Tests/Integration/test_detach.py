@@ -166,7 +166,7 @@ class NothingOfTheProcesses(DetachTestCase):
 
 class Recover(DetachTestCase):
     def orphan(self):
-        return self.start_task(document(process("main", LIVES))).wait_log("up").kill()
+        return self.start_task(document(process("main", LIVES))).wait_log("up").wait_running().kill()
 
     def test_a_hangup_does_not_end_a_task_that_was_taken_over(self):
         task = self.orphan()

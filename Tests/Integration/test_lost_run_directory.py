@@ -13,6 +13,11 @@ from support.images import busybox_image
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
 
 
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 class LostRunDirectory:
     def remove(self, task):
         shutil.rmtree(self.run_path(task))
@@ -158,6 +163,92 @@ class Docker(LostRunDirectory, DockerTestCase):
     def begin(self, made):
         made["container"] = {"docker": {"image": self.with_engine_image()}}
         return self.start_task(made, "--docker-socket", self.engine.socket)
+
+
+class Shared(ExecutorTestCase):
+    """Two tasks of one id, of two work directories, in the place of one run directory: the first one's was removed. Without
+    root, for cgroups of root say whose they are.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.own = self.host.path("own")
+        os.mkdir(self.own)
+        os.chown(self.own, 65534, 65534)
+        self.directory = f"{self.own}/run/x"
+        self.path = self.host.write("t.json", document(UNTIL_GO))
+        os.chmod(self.host.path(""), 0o755)
+
+    def words(self, work, *arguments):
+        return [binary(), *arguments, f"--work-dir={self.own}/{work}", f"--run-dir={self.own}/run"]
+
+    def options(self):
+        return {"user": 65534, "group": 65534, "extra_groups": [], "stdin": subprocess.DEVNULL, "env": self.host.environment()}
+
+    def begin(self, work):
+        task = subprocess.Popen(
+            self.words(work, "run", "--task", self.path, "--task-id", "x"), **self.options(), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(task.wait)
+        self.addCleanup(task.kill)
+        journal = f"{self.own}/{work}/tasks/x/events.jsonl"
+        wait_until(lambda: os.path.exists(journal) and b"TASK_RUNNING" in read(journal), f"{work} runs")
+        return task
+
+    def command(self, work, *arguments):
+        return subprocess.run(
+            self.words(work, *arguments), **self.options(), capture_output=True, text=True, check=False, timeout=30)
+
+    def two(self, change):
+        """Both run; what is changed of the second one's."""
+        for work in ("first", "second", "moved"):
+            shutil.rmtree(f"{self.own}/{work}", ignore_errors=True)
+        first = self.begin("first")
+        shutil.rmtree(self.directory)
+        second = self.begin("second")
+        if change == "link":
+            os.unlink(self.directory + "/work-dir")
+        elif change == "move":
+            os.rename(f"{self.own}/second", f"{self.own}/moved")
+        return first, second, "moved" if change == "move" else "second"
+
+    def go(self, work):
+        with open(f"{self.own}/{work}/tasks/x/sandbox/go", "w", encoding="utf-8"):
+            pass
+
+    def test_what_is_asked_of_one_reaches_no_other(self):
+        for change in ("none", "link", "move"):
+            with self.subTest(change):
+                first, second, work = self.two(change)
+                names = sorted(os.listdir(self.directory))
+                done = self.command("first", "stop", "x", "--wait", "2")
+                self.assertIn(done.returncode, (1, 73), done)
+                self.assertIn("another work directory", done.stderr)
+                first.kill()
+                done = self.command("first", "recover", "x")
+                self.assertEqual(done.returncode, 73, done)
+                self.assertNotIn("took over", done.stderr)
+                self.assertEqual(sorted(os.listdir(self.directory)), names)
+                stopped = self.command(work, "stop", "x")
+                self.assertEqual(stopped.returncode, 0, stopped)
+                self.assertIn("TASK_KILLED", stopped.stdout)
+                self.assertEqual(second.wait(20), 3)
+                # What is left of the first is nobody's to reach any more, and ended.
+                shutil.rmtree(f"{self.own}/{work}")
+                self.assertEqual(self.command("first", "recover", "x").returncode, 4)
+                self.assertFalse(os.path.exists(self.directory))
+
+    def test_the_end_of_one_leaves_the_other_alone(self):
+        for change in ("none", "link", "move"):
+            with self.subTest(change):
+                first, second, work = self.two(change)
+                names = sorted(os.listdir(self.directory))
+                self.go("first")
+                self.assertEqual(first.wait(20), 1)
+                self.assertEqual(sorted(os.listdir(self.directory)), names)
+                self.go(work)
+                self.assertEqual(second.wait(20), 1)
+                self.assertFalse(os.path.exists(self.directory))
 
 
 class OthersRunDirectory(ExecutorTestCase):

@@ -119,6 +119,8 @@ quotas late
 
 class Quota(unittest.TestCase):
     maxDiff = None
+    # A virtual machine without hardware to help it.
+    SECONDS = 400
 
     def test_ext4(self):
         said = self.boot("ext4", "prjquota", "mkfs.ext4", "-q", "-N", "200000", "-O", "quota,project", "-E", "quotatype=prjquota")

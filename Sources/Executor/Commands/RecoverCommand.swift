@@ -83,7 +83,6 @@ enum RecoverCommand {
     rest.ending = ending
     rest.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(paths.taskID))
-    publisher.note("took over: \(takeover.history.machine.summary)")
     return publisher.run { [rest] () throws(CommandFailure) in try rest.recover(takeover) }
   }
 }

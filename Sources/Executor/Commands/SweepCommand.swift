@@ -181,7 +181,7 @@ private struct Sweep {
       else { continue }
       // Asked under the lock: a task may have come meanwhile that had its directory here before.
       if isOver(id), !isListenedTo(paths) {
-        remove(paths.run) { Sweep.problems { () throws(Errno) in try RunDirectory.remove(paths) } }
+        remove(paths.run) { Sweep.problems { () throws(Errno) in try RunDirectory.remove(paths, lock) } }
       }
       withExtendedLifetime(lock) {}
     }

@@ -42,7 +42,7 @@ struct LivingInit {
     }
     // Whoever answers there is believed.
     try TrustedDirectory.check(paths.run)
-    try RunDirectory.refuseOthers(paths)
+    try RunDirectory.refuseOthersAtTakeover(paths)
     let client: InitClient
     let greeting: InitClient.Greeting
     do throws(Errno) {

@@ -29,7 +29,8 @@ final class ControlClient {
   /// Asks, and returns the answer; `nil` when there is none within `milliseconds`.
   func ask(_ request: ControlRequest, within milliseconds: Int32) throws(CommandFailure) -> JSON? {
     do throws(Errno) {
-      try socket.descriptor.writeAll(Array(request.json.compact.utf8) + [UInt8(ascii: "\n")])
+      let line = request.json(tasks: paths.tasksIdentity).compact + "\n"
+      try socket.descriptor.writeAll(Array(line.utf8))
     } catch {
       // Gone, or about to be: there will be no answer.
       return nil
@@ -47,6 +48,8 @@ final class ControlClient {
 
   /// SIGTERM to an executor that is at something else than listening: it waits for an engine or an image, and a signal ends that.
   func interrupt() {
+    // It has not said whose it is.
+    guard RunDirectory.isOwn(paths) else { return }
     guard let peer = try? UnixSocket.peer(of: socket.descriptor), let handle = try? openProcess(peer.pid) else {
       return
     }

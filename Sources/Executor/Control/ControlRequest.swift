@@ -2,7 +2,8 @@ import StrictJSON
 
 /// What can be asked of the executor of a task, over `executor.sock` in the task's run directory.
 ///
-/// One JSON object a line, both ways. A request has `version` and `request`; a reply `version`, `ok`, and either what was
+/// One JSON object a line, both ways. A request has `version` and `request`, and `tasks` (`MAJOR:MINOR:INODE` of the work
+/// directory's `tasks`) where it is meant for a task of one work directory alone; a reply `version`, `ok`, and either what was
 /// asked for or `error`. Members that a reader does not know are passed over, so that they can be added.
 enum ControlRequest: Equatable {
   /// End the task as SIGTERM does: processes are asked, final ones run.
@@ -21,8 +22,9 @@ enum ControlRequest: Equatable {
   /// A request is no longer than this, and a reply that nobody takes neither.
   static let largestLine = 65_536
 
-  var json: JSON {
-    var members: [(String, JSON?)] = [("version", JSON(ControlRequest.version))]
+  /// - Parameter tasks: whose task is meant.
+  func json(tasks: String?) -> JSON {
+    var members: [(String, JSON?)] = [("version", JSON(ControlRequest.version)), ("tasks", tasks.map { JSON($0) })]
     switch self {
     case .stop: members.append(("request", "stop"))
     case .kill: members.append(("request", "kill"))
@@ -36,12 +38,16 @@ enum ControlRequest: Equatable {
   /// Why a line is no request, for the reply.
   struct Problem: Error, Equatable { let text: String }
 
-  init(line: [UInt8]) throws(Problem) {
+  /// - Parameter tasks: whose task it is that the request has come to.
+  init(line: [UInt8], tasks: String?) throws(Problem) {
     guard let json = try? JSON(parsing: line), json.members != nil else {
       throw Problem(text: "a JSON object is needed")
     }
     guard let version = json["version"]?.integer, version == ControlRequest.version else {
       throw Problem(text: "version \(ControlRequest.version) of the protocol is spoken here")
+    }
+    if let meant = json["tasks"]?.string, let tasks, meant != tasks {
+      throw Problem(text: "the task that runs here is of another work directory, whose `tasks` is \(tasks)")
     }
     switch json["request"]?.string {
     case "stop": self = .stop

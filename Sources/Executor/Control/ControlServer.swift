@@ -20,6 +20,7 @@ final class ControlServer {
   }
 
   private let path: String
+  private let tasks: String?
   private var listener: SharedDescriptor
   private let poller: Poller
   private var connections: [UInt64: Connection] = [:]
@@ -32,6 +33,7 @@ final class ControlServer {
   /// Listens, in place of what an executor before this one has left.
   init(_ paths: TaskPaths) throws(Errno) {
     path = paths.executorSocket
+    tasks = paths.tasksIdentity
     listener = try Self.makeListener(path)
     poller = try Poller()
     try poller.add(listener.rawValue, token: Self.listenerToken)
@@ -115,7 +117,7 @@ final class ControlServer {
   private func answer(_ line: [UInt8], _ connection: Connection, _ token: UInt64, _ handler: Handler) {
     let reply: ControlReply
     do throws(ControlRequest.Problem) {
-      let request = try ControlRequest(line: line)
+      let request = try ControlRequest(line: line, tasks: tasks)
       reply = handler(request, "a request from pid \(connection.peer.pid) (uid \(connection.peer.uid))")
       if request == .subscribe { connection.isSubscribed = true }
     } catch {

@@ -9,6 +9,7 @@ import TaskModel
 /// the supervisor, and what it has not taken by the time a file is rotated away is counted and said.
 final class ConsoleFollower {
   private let paths: TaskPaths
+  private let runDirectory: HeldRunDirectory
   private let output: ExecutorOutput
   /// Absent where there is none to be had, and where nothing is shown.
   private let watcher: FileWatcher?
@@ -34,9 +35,12 @@ final class ConsoleFollower {
   private static let rest: UInt64 = 1 << 20
 
   /// Nil when nothing is to be shown.
-  init?(_ processes: [ProcessDefinition], paths: TaskPaths, output: ExecutorOutput, showsAll: Bool) {
+  init?(
+    _ processes: [ProcessDefinition], paths: TaskPaths, _ runDirectory: HeldRunDirectory, output: ExecutorOutput,
+    showsAll: Bool
+  ) {
     guard showsAll || processes.contains(where: \.goesToConsole) else { return nil }
-    (self.paths, self.output, self.showsAll) = (paths, output, showsAll)
+    (self.paths, self.runDirectory, self.output, self.showsAll) = (paths, runDirectory, output, showsAll)
     watcher = try? FileWatcher()
     // For prefixes of one width.
     width = min(24, processes.map { $0.name.unicodeScalars.count }.max() ?? 0)
@@ -162,7 +166,7 @@ final class ConsoleFollower {
     guard let directory = tree(process)?.run(process.name, run) else { return false }
     let watch = watcher.flatMap { try? $0.watch(open: directory.rawValue) }
     let followed = FollowedRun(
-      process, run: run, in: directory, paths: paths, output: output,
+      process, run: run, in: directory, paths: paths, runDirectory, output: output,
       prefix: showsAll ? Array((name + padding + " | ").utf8) : [], resumes: resumes)
     if let watch {
       runs[watch] = followed

@@ -19,8 +19,8 @@ final class FollowedRun {
 
   /// - Parameter resumes: another executor has begun to; what it has shown is not shown again.
   init(
-    _ process: ProcessDefinition, run: Int, in directory: SharedDescriptor, paths: TaskPaths, output: ExecutorOutput,
-    prefix: [UInt8], resumes: Bool
+    _ process: ProcessDefinition, run: Int, in directory: SharedDescriptor, paths: TaskPaths,
+    _ runDirectory: HeldRunDirectory, output: ExecutorOutput, prefix: [UInt8], resumes: Bool
   ) {
     (self.process, number) = (process, run)
     path = RunLogs.path(process, run: run, paths)
@@ -29,7 +29,7 @@ final class FollowedRun {
       FollowedStream("stdout", out, prefix: prefix, queue: output.output),
       FollowedStream("stderr", err, prefix: prefix, queue: output.errors),
     ]
-    shown = ShownPositions(paths, process.name, run)
+    shown = ShownPositions(paths, runDirectory, process.name, run)
     noted = [nil, nil]
     for (index, stream) in streams.enumerated() {
       if let position = shown.position(index) {

@@ -5,14 +5,14 @@ import LinuxKernel
 /// How much of a run's two streams was shown, kept in a file for an executor that goes on with the task.
 struct ShownPositions {
   private let path: String
-  private let paths: TaskPaths
+  private let runDirectory: HeldRunDirectory
   private let file: SharedDescriptor?
   private let begun: [UInt64?]
 
-  init(_ paths: TaskPaths, _ process: String, _ run: Int) {
+  init(_ paths: TaskPaths, _ runDirectory: HeldRunDirectory, _ process: String, _ run: Int) {
     path = paths.shown(process, run)
-    self.paths = paths
-    file = try? ShownPositions.open(path, paths, process)
+    self.runDirectory = runDirectory
+    file = try? ShownPositions.open(path, runDirectory, "\(paths.shown)/\(process)")
     let bytes = (try? file?.descriptor.read(upTo: 16, at: 0)) ?? []
     if bytes.count == 16 {
       var reader = WireReader(bytes)
@@ -33,13 +33,15 @@ struct ShownPositions {
   }
 
   func remove() {
-    guard (try? RunDirectory.requireOwn(paths)) != nil else { return }
+    guard (try? runDirectory.require()) != nil else { return }
     try? removeFile(path)
   }
 
-  private static func open(_ path: String, _ paths: TaskPaths, _ process: String) throws(Errno) -> SharedDescriptor {
-    try RunDirectory.requireOwn(paths)
-    try makeDirectories("\(paths.shown)/\(process)", mode: 0o700)
+  private static func open(
+    _ path: String, _ runDirectory: HeldRunDirectory, _ directory: String
+  ) throws(Errno) -> SharedDescriptor {
+    try runDirectory.require()
+    try makeDirectories(directory, mode: 0o700)
     return SharedDescriptor(try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
   }
 }

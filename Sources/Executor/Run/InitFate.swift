@@ -55,7 +55,11 @@ enum InitFate: Equatable {
 
   /// Whoever is in another pid namespace does not see the process, and still finds its socket.
   private static func isListening(_ paths: TaskPaths) -> Bool {
-    (try? UnixSocket.connect(paths.controlSocket, kind: .sequencedPackets)) != nil
+    // What others have put there says nothing about this task.
+    guard (try? TrustedDirectory.check(paths.run)) != nil, (try? RunDirectory.refuseOthers(paths)) != nil else {
+      return false
+    }
+    return (try? UnixSocket.connect(paths.controlSocket, kind: .sequencedPackets)) != nil
   }
 }
 

@@ -8,14 +8,15 @@ import LinuxKernel
 /// but root may.
 final class LogRoots {
   private let paths: TaskPaths
+  private let runDirectory: HeldRunDirectory
   /// Who may read; `nil` where the task sees the logs where they are, and not by a mount that it cannot write through.
   private let reader: UInt32?
   private let isPrivileged = CurrentProcess.effectiveUser == 0
   private var logs: SharedDescriptor?
   private var console: SharedDescriptor?
 
-  init(_ paths: TaskPaths, reader: UInt32?) {
-    self.paths = paths
+  init(_ paths: TaskPaths, _ runDirectory: HeldRunDirectory, reader: UInt32?) {
+    (self.paths, self.runDirectory) = (paths, runDirectory)
     self.reader = reader
   }
 
@@ -24,7 +25,7 @@ final class LogRoots {
     if let opened = isConsole ? console : logs, !isConsole || !isRemoved(opened.rawValue) { return opened }
     let path = isConsole ? paths.console : paths.logs
     if isConsole {
-      try RunDirectory.requireOwn(paths)
+      try runDirectory.require()
       try makeDirectories(path, mode: 0o700)
     }
     let opened = SharedDescriptor(

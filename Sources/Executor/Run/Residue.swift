@@ -4,11 +4,11 @@ import MesosContainerizer
 /// What of a container is still on the host after its task has ended: for `--assert-clean`.
 enum Residue {
   /// Each thing by its path; empty when there is nothing.
-  static func of(_ paths: TaskPaths) -> [String] {
+  ///
+  /// - Parameter hasRunDirectory: whether what has the name of its run directory is its own.
+  static func of(_ paths: TaskPaths, hasRunDirectory: Bool) -> [String] {
     var found: [String] = []
-    // A run directory that is another task's by now is none of this one's.
-    let isOthers = (try? RunDirectory.refuseOthers(paths)) == nil
-    for path in [paths.rootfs, TaskDirectory.aside(paths)] + (isOthers ? [] : [paths.run])
+    for path in [paths.rootfs, TaskDirectory.aside(paths)] + (hasRunDirectory ? [paths.run] : [])
     where (try? status(of: path)) != nil {
       found.append(path)
     }

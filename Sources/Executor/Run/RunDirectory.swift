@@ -12,8 +12,12 @@ import LinuxKernel
 enum RunDirectory {
   /// Makes it for the container to come, with its link. The task's own directory and its lock come before: from then on
   /// `sweep` knows that there is a task.
-  /// - Parameter isTakeover: the work directory may have been moved since another executor began.
-  static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) {
+  ///
+  /// - Parameter isTakeover: another executor has made it, and the work directory may have been moved since.
+  /// - Returns: What holds it: its name may lead elsewhere in a while.
+  @discardableResult
+  static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) -> HeldRunDirectory {
+    if isTakeover { try refuseOthersAtTakeover(paths) }
     do {
       try TrustedDirectory.make(paths.runDirectory, mode: 0o711, option: "--run-dir")
       while true {
@@ -22,7 +26,8 @@ enum RunDirectory {
         guard let lock = try lock(paths, wait: true) else { continue }
         if !isNew { try checkUse(paths, isTakeover: isTakeover) }
         try claim(paths, isTakeover: isTakeover)
-        return withExtendedLifetime(lock) {}
+        return HeldRunDirectory(
+          paths, SharedDescriptor(try openFile(".", O_PATH | O_DIRECTORY, at: lock.rawValue)))
       }
     } catch let failure as CommandFailure {
       throw failure
@@ -82,14 +87,18 @@ enum RunDirectory {
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
   }
 
-  /// For what is done by name long after it was made: nobody else has a say in it, and it is not another task's by now.
-  static func requireOwn(_ paths: TaskPaths) throws(Errno) {
-    try TrustedDirectory.require(paths.run)
-    do throws(CommandFailure) { try refuseOthers(paths) } catch { throw Errno("openat", code: EPERM) }
+  /// The same for a task whose lock is held here, so that no executor of it can be there. One that listens where the link
+  /// says nothing is another task's: somebody has removed our directory, and the link of that one.
+  static func refuseOthersAtTakeover(_ paths: TaskPaths) throws(CommandFailure) {
+    try refuseOthers(paths)
+    guard !isOwn(paths), (try? UnixSocket.connect(paths.executorSocket, kind: .stream)) != nil else { return }
+    throw CommandFailure(
+      .cannotCreate, "\(paths.run) is of another task, whose executor listens in it",
+      hint: "when that one has ended, what is left of this task can be taken over")
   }
 
   /// Whether its link names the work directory, maybe by another path: a bind mount, a link.
-  private static func isOwn(_ paths: TaskPaths) -> Bool {
+  static func isOwn(_ paths: TaskPaths) -> Bool {
     guard let owner = owner(paths) else { return false }
     if owner.utf8.elementsEqual(paths.workDirectory.utf8) { return true }
     guard let one = try? status(of: owner, followLinks: true),
@@ -103,7 +112,7 @@ enum RunDirectory {
   }
 
   /// False when there is one already.
-  private static func putLink(_ paths: TaskPaths) throws(Errno) -> Bool {
+  static func putLink(_ paths: TaskPaths) throws(Errno) -> Bool {
     do throws(Errno) {
       try makeSymbolicLink(paths.runOwner, to: paths.workDirectory)
       return true
@@ -133,34 +142,31 @@ enum RunDirectory {
     }
   }
 
-  /// Removes it. The link goes last: the rest of one that was removed by half is still somebody's to sweep.
+  /// Removes it, for who holds its lock. The link goes last: the rest of one that was removed by half is still somebody's to
+  /// sweep.
+  ///
   /// - Parameter keepsMounts: what a container that is kept has mounted stays, without the program and the socket: an
   ///   engine mounts everything once more to copy out of it.
-  static func remove(_ paths: TaskPaths, keepsMounts: Bool = false) throws(Errno) {
-    try TrustedDirectory.require(paths.run)
-    // Somebody had removed ours, and another task came.
-    guard (try? refuseOthers(paths)) != nil else { return }
-    let directory: SharedDescriptor
-    do throws(Errno) {
-      directory = SharedDescriptor(try openFile(paths.run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
-    } catch  where error.code == ENOENT {
-      return
-    }
+  static func remove(_ paths: TaskPaths, _ lock: SharedDescriptor, keepsMounts: Bool = false) throws(Errno) {
     var isMounted = false
-    for entry in try entries(of: directory.rawValue) where isOwnName(entry.name) {
+    for entry in try entries(of: lock.rawValue) where isOwnName(entry.name) {
       switch String(decoding: entry.name, as: UTF8.self) {
       case TaskPaths.runOwnerName: break
       case TaskPaths.accountsName where keepsMounts: break
       case TaskPaths.handoverName where keepsMounts:
         isMounted = true
-        let handover = try openFile(paths.handover, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let handover = try openFile(
+          TaskPaths.handoverName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: lock.rawValue)
         for file in try entries(of: handover.rawValue) { try removeTree(file.name, at: handover.rawValue) }
-      default: try removeTree(entry.name, at: directory.rawValue)
+      default: try removeTree(entry.name, at: lock.rawValue)
       }
     }
     guard !isMounted else { return }
-    // The link goes last. What is no task's stays, and the directory with it.
-    if try entries(of: paths.run).count == 1 { try? removeFile(paths.runOwner) }
+    // What is no task's stays, and the directory with it.
+    let rest = try openFile(".", O_RDONLY | O_DIRECTORY, at: lock.rawValue)
+    if try entries(of: rest.rawValue).count == 1 {
+      try? removeFile(TaskPaths.runOwnerName, at: lock.rawValue)
+    }
     try removeDirectory(paths.run)
   }
 }

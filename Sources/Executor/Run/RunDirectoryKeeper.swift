@@ -9,6 +9,7 @@ import TaskModel
 /// It looks now and then, for nothing tells at no cost.
 final class RunDirectoryKeeper: TaskMonitor {
   private let paths: TaskPaths
+  private let directory: HeldRunDirectory
   private let client: InitClient
   private let control: ControlServer?
   private let warn: (String) -> Void
@@ -17,10 +18,11 @@ final class RunDirectoryKeeper: TaskMonitor {
 
   private static let pause: UInt64 = 30_000_000_000
 
-  init(_ paths: TaskPaths, _ client: InitClient, _ control: ControlServer?, warn: @escaping (String) -> Void)
-    throws(Errno)
-  {
-    (self.paths, self.client, self.control, self.warn) = (paths, client, control, warn)
+  init(
+    _ paths: TaskPaths, _ directory: HeldRunDirectory, _ client: InitClient, _ control: ControlServer?,
+    warn: @escaping (String) -> Void
+  ) throws(Errno) {
+    (self.paths, self.directory, self.client, self.control, self.warn) = (paths, directory, client, control, warn)
     timer = try TimerDescriptor()
     try timer.set(Clock.now + Self.pause)
   }
@@ -36,10 +38,11 @@ final class RunDirectoryKeeper: TaskMonitor {
 
   private func keep() {
     let mine = [paths.runOwner, paths.controlSocket] + (control == nil ? [] : [paths.executorSocket])
-    let missing = mine.filter(isMissing)
+    // What is in another's is not ours, whatever it is called.
+    let missing = directory.isInPlace ? mine.filter(isMissing) : mine
     guard !missing.isEmpty else { return }
     do {
-      try RunDirectory.make(paths, isTakeover: true)
+      try directory.renew()
       if missing.contains(paths.controlSocket) {
         let listener = SharedDescriptor(try UnixSocket.listen(paths.controlSocket, kind: .sequencedPackets))
         try client.send(.listen, descriptors: [listener])

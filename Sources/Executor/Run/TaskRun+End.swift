@@ -48,12 +48,12 @@ extension TaskRun {
     do throws(Errno) { try context.diskQuota?.lift() } catch {
       remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
     }
-    do throws(Errno) { try RunDirectory.remove(paths, keepsMounts: settings.keepsContainer) } catch {
+    do throws(Errno) { try context.runDirectory.remove(keepsMounts: settings.keepsContainer) } catch {
       remarks.append("cannot remove \(paths.run): \(error)")
     }
     if assertsClean {
       remarks += TaskDirectory.removeAside(paths)
-      remarks += Residue.of(paths).map { "left behind: \($0)" }
+      remarks += Residue.of(paths, hasRunDirectory: context.runDirectory.isInPlace).map { "left behind: \($0)" }
     }
     let isUnclean = assertsClean && !(problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }

@@ -20,14 +20,16 @@ extension TaskRun {
         guard history.verdict != nil else { throw error }
       }
     }
-    try RunDirectory.make(paths, isTakeover: true)
+    let runDirectory = try RunDirectory.make(paths, isTakeover: true)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
       throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
     journal.append("recovered", [], at: Clock.now)
+    publisher.note("took over: \(history.machine.summary)")
     var context = Context(
       task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock,
+      runDirectory: runDirectory,
       result: removesRecord ? nil : try? TaskDirectory.result(paths, processes: history.task.processes.count))
     context.control = makeControl()
     context.identity = identity

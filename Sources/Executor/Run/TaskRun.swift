@@ -39,9 +39,10 @@ struct TaskRun {
     try checkResultFile()
     let identity = judgedIdentity ?? Result { () throws(CommandFailure) in try Role.identity(settings.role) }
     let times = RunTimes()
-    let made = try begin(document, task, times)
+    let (made, runDirectory) = try begin(document, task, times)
     var context = Context(
-      task: task, journal: made.journal, createdAt: createdAt, times: times, lock: made.lock, result: made.result)
+      task: task, journal: made.journal, createdAt: createdAt, times: times, lock: made.lock,
+      runDirectory: runDirectory, result: made.result)
     context.control = makeControl()
     if isDetached {
       do throws(Errno) { try link(2, as: paths.executorLog) } catch {
@@ -91,6 +92,10 @@ struct TaskRun {
     // Of a launch before this one, which did not come to its end.
     try? context.diskQuota?.lift()
     context.diskQuota = try chargeDisk(context, containerizer)
+    // An image may have been fetched for hours.
+    do throws(Errno) { try context.runDirectory.require() } catch {
+      throw CommandFailure(.cannotCreate, "\(paths.run): \(error)", hint: "somebody has removed it meanwhile")
+    }
     // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
     do throws(CommandFailure) { container = try containerizer.launch(until: signals) } catch {
@@ -168,11 +173,12 @@ struct TaskRun {
       let follower =
         isDetached
         ? nil
-        : ConsoleFollower(context.task.processes, paths: paths, output: publisher.output, showsAll: follows)
+        : ConsoleFollower(
+          context.task.processes, paths: paths, context.runDirectory, output: publisher.output, showsAll: follows)
       supervisor = try TaskSupervisor(
         machine: machine, isTakeover: resuming, notes: context.notes, outOfMemoryKills: context.outOfMemoryKills,
         container: container,
-        journal: context.journal, paths: paths,
+        journal: context.journal, paths: paths, runDirectory: context.runDirectory,
         identity: identity,
         environment: environment, publisher: publisher, follower: follower,
         monitors: try monitors(context, machine, container, isNew: !resuming),
@@ -204,7 +210,8 @@ struct TaskRun {
   private func monitors(
     _ context: Context, _ machine: TaskMachine, _ container: any Container, isNew: Bool
   ) throws(Errno) -> [any TaskMonitor] {
-    let keeper = try RunDirectoryKeeper(paths, container.client, context.control, warn: publisher.warning)
+    let keeper = try RunDirectoryKeeper(
+      paths, context.runDirectory, container.client, context.control, warn: publisher.warning)
     guard machine.verdict == nil else {
       // Final processes run, or are to.
       try? context.diskQuota?.loosen()
@@ -231,6 +238,7 @@ struct TaskRun {
     let createdAt: UInt64
     let times: RunTimes
     let lock: TaskLock
+    let runDirectory: HeldRunDirectory
     /// Where the result is to be written; `nil` where no room could be had for it beforehand, or there is to be none.
     let result: PreparedFile?
     var identity: Identity?
@@ -253,7 +261,7 @@ struct TaskRun {
   }
 
   private func begin(_ document: DocumentLoader, _ task: TaskSpecification, _ times: RunTimes) throws(CommandFailure)
-    -> TaskDirectory.Made
+    -> (TaskDirectory.Made, HeldRunDirectory)
   {
     try TrustedDirectory.make(TaskPaths.tasks(paths.workDirectory), mode: 0o711, option: "--work-dir")
     // Whoever sweeps leaves alone what a task may have that is there and has no result: so that comes first.
@@ -269,12 +277,11 @@ struct TaskRun {
       let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
       throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
     }
-    do throws(CommandFailure) { try RunDirectory.make(paths) } catch {
+    do throws(CommandFailure) { return (made, try RunDirectory.make(paths)) } catch {
       // Nothing was begun, and nothing is to be recovered.
       try? TaskDirectory.remove(paths, made.lock)
       throw error
     }
-    return made
   }
 
   /// Without root a process can only be who the executor is.

@@ -71,7 +71,7 @@ final class TaskSupervisor {
   init(
     machine: TaskMachine, isTakeover: Bool, notes: [String], outOfMemoryKills: UInt64, container: any Container,
     journal: Journal,
-    paths: TaskPaths,
+    paths: TaskPaths, runDirectory: HeldRunDirectory,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
     monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?
@@ -82,7 +82,7 @@ final class TaskSupervisor {
     self.journal = journal
     self.paths = paths
     logRoots = LogRoots(
-      paths, reader: container.logsDirectory.utf8.elementsEqual(paths.logs.utf8) ? nil : identity.uid)
+      paths, runDirectory, reader: container.logsDirectory.utf8.elementsEqual(paths.logs.utf8) ? nil : identity.uid)
     self.environment = environment
     self.publisher = publisher
     self.follower = follower
