@@ -7,11 +7,7 @@ enum Console {
   static func note(_ text: String) { write(text + "\n", to: 2) }
   static func warning(_ text: String) { write("warning: \(text)\n", to: 2) }
 
-  static func error(_ failure: CommandFailure) { note(text(of: failure)) }
-
-  static func text(of failure: CommandFailure) -> String {
-    "error: \(failure.message)" + (failure.hint.map { "\nhint: \($0)" } ?? "")
-  }
+  static func error(_ failure: ExecutorFailure) { note(failure.report) }
 
   static var outputIsTerminal: Bool { StandardStream.isTerminal(1) }
 

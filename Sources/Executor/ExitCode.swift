@@ -1,3 +1,5 @@
+import TaskModel
+
 /// Exit statuses of the executor (DESIGN: those of sysexits(3) where one fits).
 enum ExitCode: Int32, Sendable {
   case finished = 0
@@ -23,23 +25,39 @@ enum ExitCode: Int32, Sendable {
   case residue = 79
 }
 
-/// A command that cannot go on: what, where, why; then what may help; and the exit status that says which kind it is.
-struct CommandFailure: Error, CustomStringConvertible {
-  let exitCode: ExitCode
-  /// The Docker parameter of the document that it is about.
-  let parameter: Int?
-  /// What and why, without the parameter.
-  let cause: String
-  let hint: String?
-
-  init(_ exitCode: ExitCode, _ cause: String, hint: String? = nil, parameter: Int? = nil) {
-    self.exitCode = exitCode
-    self.parameter = parameter
-    self.cause = cause
-    self.hint = hint
+extension ExitCode {
+  init(_ failure: ExecutorFailure) {
+    switch failure.kind {
+    case .failed: self = .failed
+    case .stopped: self = .killed
+    case .usage: self = .usage
+    case .invalidDocument: self = .invalidDocument
+    case .notFound: self = .notFound
+    case .unavailable: self = .unavailable
+    case .internalError: self = .internalError
+    case .cannotCreate: self = .cannotCreate
+    case .needsPrivileges: self = .needsPrivileges
+    case .configuration: self = .configuration
+    }
   }
 
-  var message: String { (parameter.map { "container.docker.parameters[\($0)]: " } ?? "") + cause }
-
-  var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }
+  /// Of a task that was run, or of why it could not be.
+  init(_ end: Result<TaskEnd, ExecutorFailure>) {
+    switch end {
+    case .failure(let failure): self.init(failure)
+    case .success(let end):
+      if let failure = end.launchFailure, failure.kind != .failed {
+        self.init(failure)
+      } else if end.isUnclean {
+        self = .residue
+      } else {
+        switch end.state {
+        case .finished: self = .finished
+        case .killed: self = .killed
+        case .lost: self = .lost
+        default: self = .failed
+        }
+      }
+    }
+  }
 }

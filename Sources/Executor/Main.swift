@@ -20,19 +20,19 @@ enum Main {
     Child.setFileCreationMask(0o022)
     DescriptorLimit.raise()
     let code: ExitCode
-    do throws(CommandFailure) {
+    do throws(ExecutorFailure) {
       code = checked(try run(words))
     } catch {
       Console.error(error)
-      code = error.exitCode
+      code = ExitCode(error)
     }
     Child.exit(code.rawValue)
   }
 
   /// Nearly everything that is asked of the kernel about processes, mounts and cgroups is asked there.
-  private static func requireProc() throws(CommandFailure) {
+  private static func requireProc() throws(ExecutorFailure) {
     guard !CurrentProcess.hasProc else { return }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .configuration,
       "/proc does not show this process: there is no proc file system, or that of another pid namespace",
       hint: "`mount -t proc proc /proc` mounts one; for a chroot, at DIR/proc before it is entered")
@@ -45,7 +45,7 @@ enum Main {
     return .outputFailed
   }
 
-  private static func run(_ words: [String]) throws(CommandFailure) -> ExitCode {
+  private static func run(_ words: [String]) throws(ExecutorFailure) -> ExitCode {
     guard let first = words.first else {
       Console.note(CommandTable.help)
       return .usage
@@ -59,7 +59,7 @@ enum Main {
     if first.utf8.first == UInt8(ascii: "-") { return try run(["run"] + words) }
     guard let command = CommandTable.commands.first(where: { $0.name == first }) else {
       let near = NearestName.find(first, among: CommandTable.commands.map(\.name))
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "there is no command \(first)",
         hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor --help` lists them")
     }

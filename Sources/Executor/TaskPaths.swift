@@ -139,13 +139,13 @@ struct TaskPaths: Sendable {
   }
 
   /// The tasks that have a directory here, by id.
-  static func allIDs(_ workDirectory: String) throws(CommandFailure) -> [String] {
+  static func allIDs(_ workDirectory: String) throws(ExecutorFailure) -> [String] {
     let found: [DirectoryEntry]
     do throws(Errno) {
       found = try entries(of: tasks(workDirectory))
     } catch {
       if error.code == ENOENT { return [] }
-      throw CommandFailure(
+      throw ExecutorFailure(
         error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(tasks(workDirectory)): \(error)",
         hint: error.code == EACCES ? "run with sudo" : nil)
     }
@@ -177,7 +177,7 @@ struct TaskPaths: Sendable {
 
   /// A way to the sandbox for a role that sees the host's file system as it is: it may walk through what is root's, and no
   /// other user may.
-  func openFor(_ identity: Identity) throws(CommandFailure) {
+  func openFor(_ identity: Identity) throws(ExecutorFailure) {
     guard identity.uid != 0 else { return }
     do throws(Errno) {
       for path in [task, logs] {
@@ -185,19 +185,19 @@ struct TaskPaths: Sendable {
         try allowSearch(of: directory.rawValue, by: identity.uid)
       }
     } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .configuration, "without the isolator filesystem/linux \(identity.name) cannot be let into \(task): \(error)",
         hint: "add filesystem/linux to --isolation, or choose a --work-dir on a file system with access control lists")
     }
   }
 
   /// An empty sandbox for a launch that is done anew, nothing of the task having seen the one before.
-  func renewSandbox() throws(CommandFailure) {
+  func renewSandbox() throws(ExecutorFailure) {
     do throws(Errno) {
       try removeTree(sandbox)
       try makeDirectory(sandbox, mode: 0o700)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot make \(sandbox) anew: \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot make \(sandbox) anew: \(error)")
     }
   }
 

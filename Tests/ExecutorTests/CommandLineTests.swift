@@ -25,9 +25,9 @@ import Testing
     (["--task", "a", "--task", "b"], "--task is given twice"),
   ])
   func mistakesAreNamed(words: [String], text: String) {
-    let failure = #expect(throws: CommandFailure.self) { try Arguments(words, options: options, command: "run") }
+    let failure = #expect(throws: ExecutorFailure.self) { try Arguments(words, options: options, command: "run") }
     #expect(failure?.description.contains(text) == true)
-    #expect(failure?.exitCode == .usage)
+    #expect(failure?.kind == .usage)
   }
 
   @Test func taskIDsBecomeFileNames() {

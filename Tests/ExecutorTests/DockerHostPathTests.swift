@@ -60,9 +60,9 @@ struct DockerHostPathTests {
       volume.subpath = subpath
       create.hostConfig.mounts = [volume]
       create.hostConfig.tmpfs = ["/v/lib": ""]
-      do throws(CommandFailure) {
+      do throws(ExecutorFailure) {
         try DockerMountPoints([found], create, own: [], sandbox: "/mnt", writablePaths: [])
-          .check { (_) throws(CommandFailure) in nil }
+          .check { (_) throws(ExecutorFailure) in nil }
         return nil
       } catch {
         return error.message
@@ -74,11 +74,11 @@ struct DockerHostPathTests {
 
   @Test func noMountPointIsWhereTasksMayWriteByAPolicy() throws {
     func refusal(_ source: String, _ target: String, _ writable: [String]) throws -> String? {
-      do throws(CommandFailure) {
+      do throws(ExecutorFailure) {
         let points = [
           DockerMountPoints.Point("/a", .directory, .host(source)), DockerMountPoints.Point(target, .directory),
         ]
-        try DockerMountPoints(points, writablePaths: writable).check { (_) throws(CommandFailure) in nil }
+        try DockerMountPoints(points, writablePaths: writable).check { (_) throws(ExecutorFailure) in nil }
         return nil
       } catch {
         return error.message

@@ -42,7 +42,7 @@ struct DockerRequestTests {
   }
 
   private func refusal(_ body: () throws -> Void) -> String? {
-    do { try body() } catch { return (error as? CommandFailure)?.message ?? "\(error)" }
+    do { try body() } catch { return (error as? ExecutorFailure)?.message ?? "\(error)" }
     return nil
   }
 
@@ -423,8 +423,8 @@ struct DockerPartsTests {
   @Test func mountsAreLaidOutAsTheEngineDoesIt() throws {
     let host = DockerMountPoints.Content.host("/proc/1")
     func refusal(_ points: [DockerMountPoints.Point], _ links: [String: String] = [:]) throws -> String? {
-      do throws(CommandFailure) {
-        try DockerMountPoints(points).check { (path) throws(CommandFailure) in links[path].map { Array($0.utf8) } }
+      do throws(ExecutorFailure) {
+        try DockerMountPoints(points).check { (path) throws(ExecutorFailure) in links[path].map { Array($0.utf8) } }
         return nil
       } catch {
         return error.message
@@ -452,8 +452,8 @@ struct DockerPartsTests {
       .init("/sys/fs/cgroup", .directory, .unseen("/sys/fs/cgroup"), isEngines: true),
     ]
     func refusal(_ points: [DockerMountPoints.Point], _ links: [String: String] = [:]) throws -> String? {
-      do throws(CommandFailure) {
-        try DockerMountPoints(engine + points).check { (path) throws(CommandFailure) in
+      do throws(ExecutorFailure) {
+        try DockerMountPoints(engine + points).check { (path) throws(ExecutorFailure) in
           links[path].map { Array($0.utf8) }
         }
         return nil

@@ -72,7 +72,7 @@ import Testing
     let before = names(host.paths.run)
     #expect(!held.isInPlace)
     #expect(throws: Errno.self) { try held.require() }
-    #expect(throws: CommandFailure.self) { try held.renew() }
+    #expect(throws: ExecutorFailure.self) { try held.renew() }
     try held.remove(keepsMounts: false)
     #expect(names(host.paths.run) == before)
     #expect(before == (missing == "link" ? ["network"] : ["network", "work-dir"]))
@@ -84,7 +84,7 @@ import Testing
     try host.replace()
     try removeFile(host.paths.runOwner)
     let listener = try UnixSocket.listen(host.other.executorSocket, kind: .stream)
-    #expect(throws: CommandFailure.self) { try RunDirectory.make(host.paths, isTakeover: true) }
+    #expect(throws: ExecutorFailure.self) { try RunDirectory.make(host.paths, isTakeover: true) }
     #expect(names(host.paths.run) == ["executor.sock", "network"])
     _ = consume listener
     try RunDirectory.make(host.paths, isTakeover: true)

@@ -27,7 +27,7 @@ import Testing
 
   @Test(arguments: ["", "http", ":", "http:", ":80", ":auto", "http:0", "http:65536", "http:080", "http:+1", "http:-1"])
   func whatIsNoPortIsRefused(option: String) {
-    let failure = #expect(throws: CommandFailure.self) { try PortChoice([option]) }
-    #expect(failure?.exitCode == .usage)
+    let failure = #expect(throws: ExecutorFailure.self) { try PortChoice([option]) }
+    #expect(failure?.kind == .usage)
   }
 }

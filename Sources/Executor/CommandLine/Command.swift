@@ -11,7 +11,7 @@ struct Command: Sendable {
   var needsProc = false
   /// Whether it acts on what it finds in the work and run directory, so that nobody else may have a say in them.
   var believesDirectories = false
-  let run: @Sendable (Arguments) throws(CommandFailure) -> ExitCode
+  let run: @Sendable (Arguments) throws(ExecutorFailure) -> ExitCode
 
   var help: String {
     var text = "\(summary)\n\nusage: aurora-executor \(name) \(synopsis)\n"
@@ -77,19 +77,19 @@ enum Version {
 
 extension Arguments {
   /// `--output`, where `auto` is for people.
-  func outputStyle() throws(CommandFailure) -> StatusPublisher.Style {
+  func outputStyle() throws(ExecutorFailure) -> StatusPublisher.Style {
     switch last("--output") ?? "auto" {
     case "auto", "plain": return .plain
     case "json": return .json
-    case let other: throw CommandFailure(.usage, "--output \(other): it is auto, plain or json")
+    case let other: throw ExecutorFailure(.usage, "--output \(other): it is auto, plain or json")
     }
   }
 
   /// A whole number of an option.
-  func integer(_ option: String, in range: ClosedRange<Int>) throws(CommandFailure) -> Int? {
+  func integer(_ option: String, in range: ClosedRange<Int>) throws(ExecutorFailure) -> Int? {
     guard let text = last(option) else { return nil }
     guard let value = Int(text), range.contains(value), String(value) == text else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "\(option) \(text): a number from \(range.lowerBound) to \(range.upperBound) is needed")
     }
     return value

@@ -56,7 +56,7 @@ extension Arguments {
   /// The same with both directories, named or not, in their one spelling.
   ///
   /// - Parameter believed: those in which what is found is acted on: nobody else may have a say in them.
-  func withResolvedDirectories(believed: [Option]) throws(CommandFailure) -> Arguments {
+  func withResolvedDirectories(believed: [Option]) throws(ExecutorFailure) -> Arguments {
     var arguments = self
     for (option, standard) in [
       (CommonOptions.workDirectory, Defaults.workDirectory), (CommonOptions.runDirectory, Defaults.runDirectory),

@@ -45,7 +45,7 @@ struct Arguments: Sendable {
   }
 
   /// Parses `--flag value`, `--flag=value`, `-P value` and operands in any order. Unknown options name the nearest.
-  init(_ words: [String], options: [Option], command: String) throws(CommandFailure) {
+  init(_ words: [String], options: [Option], command: String) throws(ExecutorFailure) {
     var index = 0
     while index < words.count {
       let word = words[index]
@@ -62,21 +62,21 @@ struct Arguments: Sendable {
       let name = equals.map { String(word[..<$0]) } ?? word
       guard let option = options.first(where: { $0.name == name || $0.short == name }) else {
         let near = NearestName.find(name, among: options.map(\.name))
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage, "\(command) has no option \(name)",
           hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor \(command) --help` lists them")
       }
       if !option.isRepeatable, has(option.name) {
-        throw CommandFailure(.usage, "\(option.name) is given twice")
+        throw ExecutorFailure(.usage, "\(option.name) is given twice")
       }
       if option.value == nil {
-        if equals != nil { throw CommandFailure(.usage, "\(option.name) takes no value") }
+        if equals != nil { throw ExecutorFailure(.usage, "\(option.name) takes no value") }
         add(option.name, [])
       } else if let equals {
         add(option.name, [String(word[word.index(after: equals)...])])
       } else {
         guard index < words.count else {
-          throw CommandFailure(.usage, "\(option.name) needs a value: \(option.name) \(option.value ?? "")")
+          throw ExecutorFailure(.usage, "\(option.name) needs a value: \(option.name) \(option.value ?? "")")
         }
         add(option.name, [words[index]])
         index += 1
@@ -85,9 +85,9 @@ struct Arguments: Sendable {
   }
 
   /// The operands, when there are as many as the command takes.
-  func operands(_ range: ClosedRange<Int>, _ what: String) throws(CommandFailure) -> [String] {
+  func operands(_ range: ClosedRange<Int>, _ what: String) throws(ExecutorFailure) -> [String] {
     guard range.contains(operands.count) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage,
         operands.count < range.lowerBound ? "\(what) is missing" : "unexpected \"\(operands[range.upperBound])\"")
     }

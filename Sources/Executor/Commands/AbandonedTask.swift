@@ -30,9 +30,9 @@ struct AbandonedTask {
 
   /// Ends a task whose init is dead, as `recover` does: what init wrote down counts, the rest cannot be known. Nothing of it
   /// is kept. `nil` when somebody else has come before.
-  func end() throws(CommandFailure) -> End? {
+  func end() throws(ExecutorFailure) -> End? {
     let takeover: Takeover
-    do throws(CommandFailure) { takeover = try Takeover(paths) } catch {
+    do throws(ExecutorFailure) { takeover = try Takeover(paths) } catch {
       if !paths.lacksResult || TaskLock.isHeld(paths) { return nil }
       throw error
     }
@@ -45,19 +45,19 @@ struct AbandonedTask {
     // A signal ends this command, and the next one finds what is left to do.
     let signals: SharedDescriptor
     do throws(Errno) { signals = SharedDescriptor(try signalDescriptor([])) } catch {
-      throw CommandFailure(.internalError, "cannot take signals: \(error)")
+      throw ExecutorFailure(.internalError, "cannot take signals: \(error)")
     }
     var rest = TaskRun(
       paths: takeover.paths, settings: settings, publisher: publisher, resultFile: nil, follows: false,
       signals: signals)
     rest.assertsClean = true
-    let code = try rest.recover(takeover)
+    let outcome = try rest.recover(takeover)
     publisher.output.finish()
     let result = (try? readRegularFile(paths.result, limit: 64 << 20)).flatMap {
       try? JSON(parsing: $0, limits: .init(bytes: 64 << 20))
     }
     let notes = (result?["notes"]?.array ?? []).compactMap(\.string)
-    return End(state: result?["state"]?.string ?? "TASK_LOST", problems: code == .residue ? notes : [])
+    return End(state: result?["state"]?.string ?? "TASK_LOST", problems: outcome.isUnclean ? notes : [])
   }
 }
 

@@ -7,7 +7,7 @@ enum ExplainCommand {
     options: CommonOptions.directories + [CommonOptions.output],
     notes: "TASK is an id, or as much of its beginning as names one task. Nothing is changed.", run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let explanation = Explainer.explain(try TaskEvidence(reading: try TaskSelection.one(arguments)))
     if style == .json {

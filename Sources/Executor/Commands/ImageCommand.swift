@@ -18,14 +18,14 @@ enum ImageCommand {
       """,
     needsProc: true, believesDirectories: true, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     guard let action = arguments.operands.first else {
-      throw CommandFailure(.usage, "image: what?", hint: "import, ls, inspect or rm")
+      throw ExecutorFailure(.usage, "image: what?", hint: "import, ls, inspect or rm")
     }
     let rest = Array(arguments.operands.dropFirst())
-    func operands(_ range: ClosedRange<Int>, _ what: String) throws(CommandFailure) {
+    func operands(_ range: ClosedRange<Int>, _ what: String) throws(ExecutorFailure) {
       guard range.contains(rest.count) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage,
           rest.count < range.lowerBound
             ? "image \(action): \(what) is missing" : "unexpected \"\(rest[range.upperBound])\"")
@@ -47,16 +47,16 @@ enum ImageCommand {
         return try remove(rest[0], arguments)
       default:
         let near = NearestName.find(action, among: ["import", "ls", "inspect", "rm"])
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm"
         )
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as ImageError {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     } catch {
-      throw CommandFailure(.usage, "\(error)")
+      throw ExecutorFailure(.usage, "\(error)")
     }
   }
 
@@ -64,7 +64,7 @@ enum ImageCommand {
   private static func store(_ arguments: Arguments, isRead: Bool = false) throws -> ImageStore {
     try RunCommand.checkPaths(arguments, usesRunDirectory: false)
     guard CurrentProcess.effectiveUser == 0 else {
-      throw CommandFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
+      throw ExecutorFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
     }
     let root = TaskPaths.images(arguments.workDirectory)
     if isRead { return try ImageStore(reading: root) }
@@ -124,7 +124,7 @@ enum ImageCommand {
 
   private static func inspect(_ name: String, _ arguments: Arguments) throws -> ExitCode {
     guard let image = try store(arguments, isRead: true).findAny(name) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .notFound, "there is no image \(printable(name.utf8))", hint: "`aurora-executor image ls` lists them")
     }
     Console.raw(Array(json(image).pretty.utf8))
@@ -163,16 +163,16 @@ enum ImageCommand {
   }
 }
 
-extension CommandFailure {
+extension ExecutorFailure {
   /// An image that cannot be had is the image's fault; a host that cannot keep it is not.
   init(_ error: ImageError) {
-    let code: ExitCode =
+    let kind: Kind =
       switch error.kind {
       case .notFound: .notFound
       case .host, .exhausted: .cannotCreate
       default: .failed
       }
-    self.init(code, error.message, hint: error.hint.isEmpty ? nil : error.hint)
+    self.init(kind, error.message, hint: error.hint.isEmpty ? nil : error.hint)
   }
 }
 

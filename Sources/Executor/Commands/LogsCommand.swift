@@ -25,12 +25,12 @@ enum LogsCommand {
       """,
     run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let paths = try TaskSelection.one(arguments)
     if arguments.has("--executor") { return try showExecutorLog(paths) }
     let tail = try arguments.integer("--tail", in: 0...100_000_000)
     if arguments.has("--stdout"), arguments.has("--stderr") {
-      throw CommandFailure(.usage, "--stdout and --stderr exclude each other", hint: "without them both are shown")
+      throw ExecutorFailure(.usage, "--stdout and --stderr exclude each other", hint: "without them both are shown")
     }
     var shown = try ShownLogs(paths: paths, runs: try runs(arguments), since: try since(arguments))
     if arguments.has("--stdout") { shown.streams = ["stdout"] }
@@ -67,13 +67,13 @@ enum LogsCommand {
     return shown.exitCode
   }
 
-  private static func showExecutorLog(_ paths: TaskPaths) throws(CommandFailure) -> ExitCode {
+  private static func showExecutorLog(_ paths: TaskPaths) throws(ExecutorFailure) -> ExitCode {
     do throws(Errno) {
       let file = try openFile(paths.executorLog, O_RDONLY | O_NOFOLLOW)
       while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty { Console.raw(Console.escaped(piece)) }
       return .finished
     } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         error.code == ENOENT ? .notFound : .internalError, "the executor of \(paths.taskID) has no log: \(error)",
         hint: error.code == ENOENT ? "one that is not detached says it where it was started" : nil)
     }
@@ -89,15 +89,15 @@ enum LogsCommand {
     merge.skip(count - tail)
   }
 
-  private static func runs(_ arguments: Arguments) throws(CommandFailure) -> ProcessLog.Runs {
+  private static func runs(_ arguments: Arguments) throws(ExecutorFailure) -> ProcessLog.Runs {
     if arguments.last("--run") == "last" { return .last }
     return try arguments.integer("--run", in: 0...1_000_000).map { .only($0) } ?? .all
   }
 
-  private static func since(_ arguments: Arguments) throws(CommandFailure) -> UInt64? {
+  private static func since(_ arguments: Arguments) throws(ExecutorFailure) -> UInt64? {
     guard let text = arguments.last("--since") else { return nil }
     guard let time = PastTime.parse(text, now: Clock.wall) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "--since \(printable(text.utf8)): no time",
         hint: "10m, 1h30m, 2d, 2026-11-22T10:15:00Z, or seconds since 1970")
     }
@@ -105,19 +105,19 @@ enum LogsCommand {
   }
 
   /// Those of the oldest runs may have been removed (`LogCeiling`).
-  private static func missing(_ run: Int, of process: String, _ runs: [Int]) -> CommandFailure {
+  private static func missing(_ run: Int, of process: String, _ runs: [Int]) -> ExecutorFailure {
     let name = printable(process.utf8)
     if let first = runs.first, run < first {
-      return CommandFailure(
+      return ExecutorFailure(
         .notFound, "the logs of \(name) run \(run) are not there any more",
         hint: "the oldest that it has are of run \(first)")
     }
-    return CommandFailure(.notFound, "\(name) has no run \(run)", hint: "it has \(runs.count)")
+    return ExecutorFailure(.notFound, "\(name) has no run \(run)", hint: "it has \(runs.count)")
   }
 
-  private static func unknown(_ wanted: String, _ known: [String]) -> CommandFailure {
+  private static func unknown(_ wanted: String, _ known: [String]) -> ExecutorFailure {
     let near = NearestName.find(wanted, among: known)
-    return CommandFailure(
+    return ExecutorFailure(
       .notFound, "the task has no logs of a process \(printable(wanted.utf8))",
       hint: near.map { "did you mean \($0)?" } ?? "it has \(known.joined(separator: ", "))")
   }
@@ -142,11 +142,11 @@ struct ShownLogs {
   let tree: LogTree?
   private let faults = LogFaults()
 
-  init(paths: TaskPaths, runs: ProcessLog.Runs, since: UInt64?) throws(CommandFailure) {
+  init(paths: TaskPaths, runs: ProcessLog.Runs, since: UInt64?) throws(ExecutorFailure) {
     (self.paths, self.runs, self.since) = (paths, runs, since)
     do throws(Errno) { tree = try LogTree(paths.logs, faults: faults) } catch {
       guard error.code == ENOENT else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(paths.logs): \(error)",
           hint: error.code == EACCES ? "run with sudo" : nil)
       }

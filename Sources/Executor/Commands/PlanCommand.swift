@@ -11,7 +11,7 @@ enum PlanCommand {
     options: TaskOptions.all + CommonOptions.directories + [PolicyGate.option, CommonOptions.output],
     needsProc: true, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let (loader, document, asked, given, taskID) = try TaskOptions.read(arguments, strict: false)
     try RunCommand.checkPaths(arguments)

@@ -13,10 +13,10 @@ enum PolicyCommand {
       """,
     run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     guard arguments.operands.first == "explain" else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "policy: what about it? `explain` is missing", hint: "`aurora-executor policy explain task.json`")
     }
     let loader = try TaskOptions.loader(arguments, operands: Array(arguments.operands.dropFirst()))

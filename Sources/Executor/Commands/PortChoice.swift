@@ -11,7 +11,7 @@ struct PortChoice {
   private(set) var numbers: [String: Int] = [:]
 
   /// - Parameter options: `NAME:PORT` or `NAME:auto` each.
-  init(_ options: [String]) throws(CommandFailure) {
+  init(_ options: [String]) throws(ExecutorFailure) {
     var open: [String] = []
     for option in options {
       // A name may hold colons; a number cannot.
@@ -26,7 +26,7 @@ struct PortChoice {
       } else if let number = Int(value), (1...65535).contains(number), String(number) == value, !name.isEmpty {
         numbers[name] = number
       } else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage, "--port \(printable(option.utf8)): it is NAME:PORT, with a port from 1 to 65535, or NAME:auto")
       }
     }
@@ -34,7 +34,7 @@ struct PortChoice {
   }
 
   /// Gives each name a free port of its own. All are held until the last is found.
-  private mutating func choose(for names: [String]) throws(CommandFailure) {
+  private mutating func choose(for names: [String]) throws(ExecutorFailure) {
     guard !names.isEmpty else { return }
     let taken = Set(numbers.values)
     // From a place by chance: two tasks that start together seldom look at the same ports.
@@ -45,7 +45,7 @@ struct PortChoice {
     for name in names {
       while numbers[name] == nil {
         guard let port = left.popFirst() else {
-          throw CommandFailure(
+          throw ExecutorFailure(
             .cannotCreate,
             "--port \(printable(name.utf8)):auto: no port from \(Self.range.lowerBound) to \(Self.range.upperBound) is free",
             hint: "name one: --port \(printable(name.utf8)):NUMBER")
@@ -55,7 +55,7 @@ struct PortChoice {
           numbers[name] = port
         } catch {
           guard error.code == EADDRINUSE || error.code == EACCES else {
-            throw CommandFailure(.internalError, "cannot look for a free port: \(error)")
+            throw ExecutorFailure(.internalError, "cannot look for a free port: \(error)")
           }
         }
       }

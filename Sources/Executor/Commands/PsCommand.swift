@@ -11,7 +11,7 @@ enum PsCommand {
       Option("--quiet", short: "-q", "only ids"),
     ], run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     _ = try arguments.operands(0...0, "")
     let style = try arguments.outputStyle()
     var rows: [[String]] = []

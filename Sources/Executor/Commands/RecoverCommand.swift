@@ -20,42 +20,42 @@ enum RecoverCommand {
       """,
     needsProc: true, believesDirectories: true, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let tasks = try tasks(arguments)
     guard arguments.has("--detach") || arguments.has("--all") || tasks.count > 1,
       !arguments.has(DetachedRun.option.name)
     else { return try recover(tasks[0], arguments) }
     for option in ["--follow", "--result", "--status-fd"]
     where arguments.has(option) && (tasks.count != 1 || option == "--follow") {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "\(option) and \(tasks.count == 1 ? "--detach" : "several tasks") contradict each other")
     }
     let signals = try SignalSource.open()
     let status = try StatusPublisher.descriptor(arguments)
     var worst = ExitCode.finished
     for paths in tasks {
-      do throws(CommandFailure) {
+      do throws(ExecutorFailure) {
         let code = try DetachedRun.recover(paths, arguments, status, signals)
         if code != .finished { worst = code }
       } catch {
         // The others are gone on with all the same.
         Console.error(error)
-        worst = error.exitCode
+        worst = ExitCode(error)
       }
     }
     return worst
   }
 
-  private static func tasks(_ arguments: Arguments) throws(CommandFailure) -> [TaskPaths] {
+  private static func tasks(_ arguments: Arguments) throws(ExecutorFailure) -> [TaskPaths] {
     guard arguments.has("--all") else {
       guard !arguments.operands.isEmpty else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage, "which task? the task is missing", hint: "`recover --all` goes on with every one that can be")
       }
-      return try arguments.operands.map { (name) throws(CommandFailure) in try TaskSelection.named(name, arguments) }
+      return try arguments.operands.map { (name) throws(ExecutorFailure) in try TaskSelection.named(name, arguments) }
     }
     guard arguments.operands.isEmpty else {
-      throw CommandFailure(.usage, "--all is every task; none is named beside it")
+      throw ExecutorFailure(.usage, "--all is every task; none is named beside it")
     }
     let all = try TaskPaths.allIDs(arguments.workDirectory).map {
       TaskPaths(workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: $0)
@@ -64,7 +64,7 @@ enum RecoverCommand {
   }
 
   /// - Parameter ending: ends the task as soon as it is taken over.
-  static func recover(_ paths: TaskPaths, _ arguments: Arguments, ending: StopRequest? = nil) throws(CommandFailure)
+  static func recover(_ paths: TaskPaths, _ arguments: Arguments, ending: StopRequest? = nil) throws(ExecutorFailure)
     -> ExitCode
   {
     let style = try arguments.outputStyle()
@@ -83,7 +83,7 @@ enum RecoverCommand {
     rest.ending = ending
     rest.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(paths.taskID))
-    return publisher.run { [rest] () throws(CommandFailure) in try rest.recover(takeover) }
+    return ExitCode(publisher.run { [rest] () throws(ExecutorFailure) in try rest.recover(takeover) })
   }
 }
 
@@ -91,7 +91,7 @@ extension DetachedRun {
   /// `recover` of one task; its log goes on.
   fileprivate static func recover(
     _ paths: TaskPaths, _ arguments: Arguments, _ status: SharedDescriptor?, _ signals: SharedDescriptor
-  ) throws(CommandFailure) -> ExitCode {
+  ) throws(ExecutorFailure) -> ExitCode {
     let log: SharedDescriptor
     let size: UInt64
     let directory = try TaskLock.open(paths)
@@ -101,7 +101,7 @@ extension DetachedRun {
           TaskPaths.executorLogName, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, at: directory.rawValue))
       size = try LinuxKernel.status(of: log.rawValue).size
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot open \(paths.executorLog): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot open \(paths.executorLog): \(error)")
     }
     let detached = DetachedRun(
       taskID: paths.taskID, words: ["recover", paths.taskID] + passedOn(arguments), log: log,

@@ -25,7 +25,7 @@ enum RunCommand {
       """,
     needsProc: true, believesDirectories: true, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
     let starter = try StatusPublisher.descriptor(arguments, DetachedRun.option.name)
@@ -34,14 +34,14 @@ enum RunCommand {
     var (loader, document, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
     settings.keepsContainer = arguments.has("--keep")
     for option in ["--rm", "--assert-clean"] where settings.keepsContainer && arguments.has(option) {
-      throw CommandFailure(.usage, "--keep and \(option) contradict each other")
+      throw ExecutorFailure(.usage, "--keep and \(option) contradict each other")
     }
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)
     try checkPaths(arguments)
     // A task that is there was allowed when it was begun.
     let isTakeover = exists(paths)
-    var identity: Result<Identity, CommandFailure>?
+    var identity: Result<Identity, ExecutorFailure>?
     if !isTakeover {
       let gate = try PolicyGate(arguments, document, task, settings)
       try gate.enforce(loader)
@@ -62,28 +62,29 @@ enum RunCommand {
     run.judgedIdentity = identity
     run.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(taskID))
-    return publisher.run { [run] () throws(CommandFailure) in
-      try isTakeover ? takeOver(run, loader) : run.start(loader, task)
-    }
+    return ExitCode(
+      publisher.run { [run] () throws(ExecutorFailure) in
+        try isTakeover ? takeOver(run, loader) : run.start(loader.bytes, task)
+      })
   }
 
   private static func exists(_ paths: TaskPaths) -> Bool { (try? status(of: paths.task)) != nil }
 
   /// The id of a task that is there already: its executor died, and this one goes on with it.
-  private static func takeOver(_ run: TaskRun, _ loader: DocumentLoader) throws(CommandFailure) -> ExitCode {
+  private static func takeOver(_ run: TaskRun, _ loader: DocumentLoader) throws(ExecutorFailure) -> TaskEnd {
     if TaskLock.isHeld(run.paths) {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate, "the task \(run.paths.taskID) is being run by another executor", hint: "choose another --task-id"
       )
     }
     guard (try? readRegularFile(run.paths.document, limit: 5 << 20)) == loader.bytes else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate, "there is a task \(run.paths.taskID) already, with another document",
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
     }
     let takeover = try Takeover(run.paths)
     guard takeover.history.settings.role.utf8.elementsEqual(run.settings.role.utf8) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate,
         "there is a task \(run.paths.taskID) already, with the role \(takeover.history.settings.role) and not "
           + run.settings.role,
@@ -98,11 +99,11 @@ enum RunCommand {
 
   /// Overlay options and socket addresses have their own ideas of some characters. And a run directory has a directory for
   /// each task, as that of the tasks: neither may be taken for the other.
-  static func checkPaths(_ arguments: Arguments, usesRunDirectory: Bool = true) throws(CommandFailure) {
+  static func checkPaths(_ arguments: Arguments, usesRunDirectory: Bool = true) throws(ExecutorFailure) {
     for (option, path) in [("--work-dir", arguments.workDirectory), ("--run-dir", arguments.runDirectory)] {
       guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(where: { ":,\\".utf8.contains($0) || $0 < 0x20 })
       else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .usage, "\(option) \(printable(path.utf8)): an absolute path without : , \\ and control characters is needed")
       }
     }
@@ -110,13 +111,13 @@ enum RunCommand {
     let (work, run) = (arguments.workDirectory, arguments.runDirectory)
     let tasks = TaskPaths.tasks(work)
     for place in [tasks, TaskPaths.images(work)] where DirectoryPath.isWithin(run, place) {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage,
         "--run-dir \(printable(run.utf8)): this is the place of the work directory's own, \(printable(place.utf8))",
         hint: "choose a directory outside of the work directory")
     }
     if DirectoryPath.isWithin(tasks, run) {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage,
         "--run-dir \(printable(run.utf8)): the tasks of the work directory lie in it, in \(printable(tasks.utf8))",
         hint: "choose a directory outside of the work directory")
@@ -127,7 +128,7 @@ enum RunCommand {
 /// SIGTERM and SIGINT as a descriptor: the only signals that end a task. SIGUSR1 has its status printed
 /// (`TaskSupervisor`), and all others do nothing. What was ignored when the executor was started stays ignored.
 enum SignalSource {
-  static func open() throws(CommandFailure) -> SharedDescriptor {
+  static func open() throws(ExecutorFailure) -> SharedDescriptor {
     do throws(Errno) {
       let stops = [SIGTERM, SIGINT].filter { !SignalDispositions.isIgnored($0) }
       // Blocked until somebody reads it.
@@ -135,7 +136,7 @@ enum SignalSource {
       SignalDispositions.ignoreOthers(than: [SIGTERM, SIGINT, SIGUSR1])
       return SharedDescriptor(try signalDescriptor(stops))
     } catch {
-      throw CommandFailure(.internalError, "cannot take signals: \(error)")
+      throw ExecutorFailure(.internalError, "cannot take signals: \(error)")
     }
   }
 }

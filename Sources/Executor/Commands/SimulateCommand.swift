@@ -13,14 +13,14 @@ enum SimulateCommand {
     notes: "A process that the script does not name exits 0 after a second.\nexit status: that of the simulated task.",
     run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let (_, _, task, settings, _) = try TaskOptions.read(arguments, strict: false)
     let script: SimulationScript
     do throws(SimulationScriptError) {
       script = try SimulationScript(arguments.last("--script") ?? "", processes: task.processes.map(\.name))
     } catch {
-      throw CommandFailure(.usage, "--script: \(error)", hint: "'web: exit 1 @3s x2; kill @40s'")
+      throw ExecutorFailure(.usage, "--script: \(error)", hint: "'web: exit 1 @3s x2; kill @40s'")
     }
     var simulation = Simulation(task, script: script, maxRuns: settings.maxRuns)
     let result = simulation.run()
@@ -35,7 +35,7 @@ enum SimulateCommand {
       Console.warning("the timeline is cut off after \(result.timeline.count) entries")
     } else if result.verdict == nil {
       let waits = result.waits.isEmpty ? "" : ": " + result.waits.joined(separator: "; ")
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "nothing more happens, and the task has not ended\(waits)",
         hint: "the script can go on: \"stop @60s\"")
     }
@@ -54,13 +54,13 @@ enum SchemaCommand {
     name: "schema", summary: "print a JSON Schema of the task document, or of a policy", synopsis: "[policy]",
     options: [], notes: "Editors use it through \"$schema\" in the document.", run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let schema: JSON
     switch try arguments.operands(0...1, "").first {
     case nil: schema = TaskSchema.json
     case "policy": schema = PolicySchema.json
     case let other?:
-      throw CommandFailure(.usage, "there is no schema of \"\(other)\"", hint: "of a policy there is one")
+      throw ExecutorFailure(.usage, "there is no schema of \"\(other)\"", hint: "of a policy there is one")
     }
     Console.raw(Array(schema.pretty.utf8))
     return .finished

@@ -9,7 +9,7 @@ enum StatusCommand {
     options: CommonOptions.directories + [CommonOptions.output],
     notes: "TASK is an id, or as much of its beginning as names one task.", run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
     let paths = try TaskSelection.one(arguments)
     var json: JSON

@@ -18,10 +18,10 @@ enum StopCommand {
       notes:
         "TASK is an id, or as much of its beginning as names one task. Exit status 0 when it has ended, or was asked to.",
       needsProc: true, believesDirectories: true,
-      run: { (arguments) throws(CommandFailure) in try run(arguments, request, name) })
+      run: { (arguments) throws(ExecutorFailure) in try run(arguments, request, name) })
   }
 
-  private static func run(_ arguments: Arguments, _ request: ControlRequest, _ name: String) throws(CommandFailure)
+  private static func run(_ arguments: Arguments, _ request: ControlRequest, _ name: String) throws(ExecutorFailure)
     -> ExitCode
   {
     let style = try arguments.outputStyle()
@@ -30,7 +30,7 @@ enum StopCommand {
     if let end = end(of: paths) { return show(end, paths, style) }
     guard TaskLock.isHeld(paths) else {
       guard arguments.has("--recover") else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .unavailable, "the executor of \(paths.taskID) is gone, and nobody is there to end the task",
           hint: "`aurora-executor \(name) \(paths.taskID) --recover` takes it over and ends it")
       }
@@ -44,14 +44,14 @@ enum StopCommand {
     if try client.ask(request, within: answerMilliseconds) == nil { client.interrupt() }
     if seconds == 0 { return .finished }
     guard client.waitForEnd(seconds: seconds) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the task \(paths.taskID) has not ended within \(seconds ?? 0) s",
         hint: "`aurora-executor status \(paths.taskID)` shows what it is at; `kill` waits for no process")
     }
     guard let end = end(of: paths) else {
       // Its executor ended without an end of the task, or it was to keep no record (`--rm`).
       if paths.isMissing { return .finished }
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the executor of \(paths.taskID) has ended, and the task has not",
         hint: "`aurora-executor \(name) \(paths.taskID) --recover` takes it over and ends it")
     }

@@ -24,7 +24,7 @@ enum SweepCommand {
       """,
     needsProc: true, believesDirectories: true, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     _ = try arguments.operands(0...0, "nothing")
     try RunCommand.checkPaths(arguments)
     try TrustedDirectory.check(arguments.runDirectory + "/.init")
@@ -96,7 +96,7 @@ private struct Sweep {
         Console.output("\(id), whose container-init is dead")
         removed += 1
       case .ended:
-        do throws(CommandFailure) {
+        do throws(ExecutorFailure) {
           guard let end = try task.end() else { continue }
           Console.output("\(id), whose container-init is dead: \(end.state)")
           problems += end.problems.map { "\(id): \($0)" }

@@ -26,7 +26,7 @@ enum TaskOptions {
   ]
 
   /// The task, its id and its settings, from the document and the command line. Faults of the document are printed.
-  static func read(_ arguments: Arguments, strict: Bool) throws(CommandFailure) -> (
+  static func read(_ arguments: Arguments, strict: Bool) throws(ExecutorFailure) -> (
     loader: DocumentLoader, document: TaskDocument, task: TaskSpecification, settings: RunSettings, taskID: String
   ) {
     let loader = try loader(arguments)
@@ -37,22 +37,22 @@ enum TaskOptions {
   }
 
   /// - Parameter operands: where they are not all of the command's.
-  static func loader(_ arguments: Arguments, operands: [String]? = nil) throws(CommandFailure) -> DocumentLoader {
+  static func loader(_ arguments: Arguments, operands: [String]? = nil) throws(ExecutorFailure) -> DocumentLoader {
     let paths = arguments.all("--task") + (operands ?? arguments.operands)
     guard let path = paths.first, paths.count == 1 else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, paths.isEmpty ? "which task? --task FILE is missing" : "more than one task document is named",
         hint: "`aurora-executor --task task.json`")
     }
     return try DocumentLoader(path)
   }
 
-  static func settings(_ arguments: Arguments, _ document: TaskDocument) throws(CommandFailure) -> (
+  static func settings(_ arguments: Arguments, _ document: TaskDocument) throws(ExecutorFailure) -> (
     RunSettings, taskID: String
   ) {
     let taskID = arguments.last("--task-id") ?? TaskPaths.newID(name: document.name)
     guard TaskPaths.isValidID(taskID) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "--task-id \"\(printable(taskID.utf8))\" cannot be an id",
         hint: "1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or a digit")
     }
@@ -67,11 +67,11 @@ enum TaskOptions {
     }
     settings.instance = try arguments.integer("--instance", in: 0...Int(Int32.max)).map(Int64.init)
     settings.ports = try PortChoice(arguments.all("--port")).numbers
-    settings.bindings = try arguments.all("--bind").map { (text) throws(CommandFailure) in try BindOption.read(text) }
+    settings.bindings = try arguments.all("--bind").map { (text) throws(ExecutorFailure) in try BindOption.read(text) }
     if let path = arguments.last("--sandbox-mount-point") {
       let components = Array(path.utf8).pathComponents
       guard path.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains(Array("..".utf8)) else {
-        throw CommandFailure(.usage, "--sandbox-mount-point \(path): an absolute path without .. is needed")
+        throw ExecutorFailure(.usage, "--sandbox-mount-point \(path): an absolute path without .. is needed")
       }
       settings.sandboxMountPoint = path.cleanedAbsolutePath
     }

@@ -11,7 +11,7 @@ enum ValidateCommand {
       exit status: 0 valid, 65 not, 77 valid and not allowed by this host's policy.
       """, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let loader = try TaskOptions.loader(arguments)
     let document = try loader.document(strict: true)
     // What only a run knows, such as ports, is stood in for; what nothing would bind is still an error.
@@ -36,7 +36,7 @@ enum RenderCommand {
     name: "render", summary: "print the document with its templates bound", synopsis: "FILE [options]",
     options: TaskOptions.all, run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let loader = try TaskOptions.loader(arguments)
     let document = try loader.document(strict: false)
     let (settings, taskID) = try TaskOptions.settings(arguments, document)

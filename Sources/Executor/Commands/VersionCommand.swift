@@ -7,7 +7,7 @@ enum VersionCommand {
     name: "version", summary: "print the version", synopsis: "[--output json]", options: [CommonOptions.output],
     run: run)
 
-  private static func run(_ arguments: Arguments) throws(CommandFailure) -> ExitCode {
+  private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     if try arguments.outputStyle() == .json {
       Console.output(JSON(object: [("name", "aurora-executor"), ("version", JSON(Version.number))]).compact)
     } else {

@@ -13,17 +13,17 @@ protocol Containerizer {
   var image: ProvisionedImage? { get }
 
   /// Makes the image available. May take long, and is given up when something can be read from `signals`; what it throws
-  /// ends the task before anything runs, with exit code `killed` when it was stopped.
-  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure)
+  /// ends the task before anything runs, with kind `stopped` when it was stopped.
+  mutating func provision(until signals: SharedDescriptor) throws(ExecutorFailure)
 
   /// Finds the image without keeping anything for a run: for `plan`.
-  mutating func locate() throws(CommandFailure)
+  mutating func locate() throws(ExecutorFailure)
 
   /// What a launch would do.
-  func plan() throws(CommandFailure) -> LaunchPlan
+  func plan() throws(ExecutorFailure) -> LaunchPlan
 
   /// What it would ask an engine for; `nil` when it asks none.
-  func engineRequest() throws(CommandFailure) -> EngineRequest?
+  func engineRequest() throws(ExecutorFailure) -> EngineRequest?
 
   /// The directories that hold what counts as the task's disk, before anything of it has run; the sandbox first. Empty where
   /// some of it is somebody else's to make.
@@ -31,12 +31,12 @@ protocol Containerizer {
 
   /// Starts the container; its init answers on `Container.client`. Where that may last it is given up when something can
   /// be read from `signals`, as `provision` is. What a launch that fails has made is for `abandon` to remove.
-  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container
+  func launch(until signals: SharedDescriptor) throws(ExecutorFailure) -> any Container
 
   /// Finds the container that an executor before us launched, by what it wrote into the journal and of the launch. One that
   /// lives and cannot be spoken with is an error: it is left as it is. The image is known afterwards; `provision` need not
   /// have been called.
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(ExecutorFailure) -> Adoption
 
   /// After a provision or a launch that failed: removes what that made, and nothing else.
   func abandon() -> [String]

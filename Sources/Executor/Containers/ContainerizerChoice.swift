@@ -13,7 +13,7 @@ enum ContainerizerChoice {
 
   static func make(
     _ task: TaskSpecification, _ identity: Identity, _ settings: RunSettings, _ paths: TaskPaths
-  ) throws(CommandFailure) -> any Containerizer {
+  ) throws(ExecutorFailure) -> any Containerizer {
     switch task.container {
     case .mesos(let container):
       return try NativeContainerizer(

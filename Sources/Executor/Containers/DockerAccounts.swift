@@ -14,14 +14,14 @@ struct DockerAccounts {
   let directory: String
 
   /// The files to mount; none when the image has the user and the group already.
-  func make(in probe: ContainerID) throws(CommandFailure) -> [(target: String, source: String)] {
+  func make(in probe: ContainerID) throws(ExecutorFailure) -> [(target: String, source: String)] {
     let (passwd, group) = (try content(of: "/etc/passwd", in: probe), try content(of: "/etc/group", in: probe))
     let files: [ImageAccounts.Completed]
     do throws(SetupError) {
       files = try ImageAccounts.completed(
         identity, passwd: passwd, group: group, shadow: try? content(of: "/etc/shadow", in: probe))
     } catch {
-      throw CommandFailure(.failed, error.message, hint: error.hint.isEmpty ? nil : error.hint)
+      throw ExecutorFailure(.failed, error.message, hint: error.hint.isEmpty ? nil : error.hint)
     }
     var mounts: [(target: String, source: String)] = []
     do throws(Errno) {
@@ -32,13 +32,13 @@ struct DockerAccounts {
         mounts.append(("/etc/" + file.name, path))
       }
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot write account files in \(directory): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot write account files in \(directory): \(error)")
     }
     return mounts
   }
 
   /// The content of a file; `nil` when there is none.
-  private func content(of path: String, in probe: ContainerID) throws(CommandFailure) -> [UInt8]? {
+  private func content(of path: String, in probe: ContainerID) throws(ExecutorFailure) -> [UInt8]? {
     try DockerImageFile(path, in: probe, at: engine)?.content(in: probe, at: engine)
   }
 }

@@ -30,7 +30,7 @@ struct DockerContainerizer: Containerizer {
 
   init(
     task: TaskSpecification, container: DockerContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
-  ) throws(CommandFailure) {
+  ) throws(ExecutorFailure) {
     self.task = task
     self.container = container
     self.identity = identity
@@ -57,9 +57,9 @@ struct DockerContainerizer: Containerizer {
 
   // MARK: The image
 
-  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(ExecutorFailure) {
     guard CurrentProcess.effectiveUser == 0 else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
     for warning in request.warnings { Console.warning(warning) }
@@ -67,9 +67,9 @@ struct DockerContainerizer: Containerizer {
     take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
 
-  mutating func locate() throws(CommandFailure) {
+  mutating func locate() throws(ExecutorFailure) {
     guard let found = try source.present() else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the engine has no image \(source.name) yet; a run would pull it",
         hint: "`docker pull \(source.name)` to see the plan before")
     }
@@ -85,14 +85,15 @@ struct DockerContainerizer: Containerizer {
   /// gone wrong, or when it has warned that it does otherwise than asked.
   ///
   /// - Returns: what it cannot do and the task needs.
-  private func shortcoming() throws(DockerEngineError) -> CommandFailure? {
+  private func shortcoming() throws(DockerEngineError) -> ExecutorFailure? {
     let info = try advisor.info()
     guard info.osType == "linux" else {
-      return CommandFailure(.configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
+      return ExecutorFailure(
+        .configuration, "the engine runs \(printable(info.osType.utf8)) containers, not Linux ones")
     }
     let maps = info.remapsUsers && !info.rootDirectory.utf8.reversed().starts(with: "/0.0".utf8.reversed())
     if info.isRootless || (maps && !request.usesHostUsers) {
-      return CommandFailure(
+      return ExecutorFailure(
         .failed,
         "the engine maps user ids (\(info.isRootless ? "rootless" : "userns-remap")): the role user \(identity.name) "
           + "cannot have the host's uid \(identity.uid) in a container, and everything it writes would be another's",
@@ -105,20 +106,20 @@ struct DockerContainerizer: Containerizer {
     for (works, what) in [
       (info.supportsMemoryLimit, "memory"), (info.supportsCPUQuota, "CPU quota"), (info.supportsPidsLimit, "pids"),
     ] where !works {
-      return CommandFailure(
+      return ExecutorFailure(
         .failed, "the engine cannot limit \(what) on this host, and the task asks for limits",
         hint: "the kernel lacks the cgroup controller, or it is not mounted")
     }
     return nil
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan {
-    guard let details else { throw CommandFailure(.internalError, "the image is not known yet") }
+  func plan() throws(ExecutorFailure) -> LaunchPlan {
+    guard let details else { throw ExecutorFailure(.internalError, "the image is not known yet") }
     return try request.plan(paths.taskID, image: details)
   }
 
-  func engineRequest() throws(CommandFailure) -> EngineRequest? {
-    guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
+  func engineRequest() throws(ExecutorFailure) -> EngineRequest? {
+    guard let details, let image else { throw ExecutorFailure(.internalError, "the image is not known yet") }
     let hostPaths = DockerRequest.HostPaths(
       handover: paths.handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
     let create = try request.finished(paths.taskID, image: details, nonce: EngineRequest.unknown, paths: hostPaths)
@@ -130,20 +131,20 @@ struct DockerContainerizer: Containerizer {
 
   // MARK: Launch
 
-  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
+  func launch(until signals: SharedDescriptor) throws(ExecutorFailure) -> any Container {
     (engine.interrupt, advisor.interrupt) = (signals.rawValue, signals.rawValue)
     // What it is asked about a container that runs is not for a signal to cut short.
     defer { advisor.interrupt = nil }
-    do throws(CommandFailure) { return try launch(try nonce(), until: signals) } catch {
+    do throws(ExecutorFailure) { return try launch(try nonce(), until: signals) } catch {
       // What the engine is may be the reason behind what it said.
       // An engine that does not answer this adds nothing to what it has said.
-      if error.exitCode == .failed, let shortcoming = (try? shortcoming()) ?? nil { throw shortcoming }
+      if error.kind == .failed, let shortcoming = (try? shortcoming()) ?? nil { throw shortcoming }
       throw error
     }
   }
 
-  private func launch(_ nonce: String, until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
-    guard let details, let image else { throw CommandFailure(.internalError, "the image is not known yet") }
+  private func launch(_ nonce: String, until signals: SharedDescriptor) throws(ExecutorFailure) -> any Container {
+    guard let details, let image else { throw ExecutorFailure(.internalError, "the image is not known yet") }
     let plan = try plan()
     _ = try Sandbox(paths, identity).prepare()
     let handover = paths.handover
@@ -155,7 +156,7 @@ struct DockerContainerizer: Containerizer {
       try makeDirectories(handover, mode: 0o700)
       reception = try Handover.Reception(at: handover + "/" + DockerRequest.Place.socketName)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot listen in \(handover): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot listen in \(handover): \(error)")
     }
     try InitProgram.provide(
       handover + "/" + DockerRequest.Place.programName, runDirectory: paths.runDirectory,
@@ -188,7 +189,7 @@ struct DockerContainerizer: Containerizer {
 
   /// A word that is only in the task's own directory and in the labels of its container. It is written down before the
   /// container is made, so that one which nobody has recorded can be found.
-  private func nonce() throws(CommandFailure) -> String {
+  private func nonce() throws(ExecutorFailure) -> String {
     if let known = knownNonce { return known }
     var generator = SystemRandomNumberGenerator()
     let word = (0..<2).map { _ in
@@ -198,7 +199,7 @@ struct DockerContainerizer: Containerizer {
     do throws(Errno) {
       try writeFileAtomically(paths.containerNonce, Array(word.utf8), mode: 0o600)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot write \(paths.containerNonce): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot write \(paths.containerNonce): \(error)")
     }
     return word
   }
@@ -209,7 +210,7 @@ struct DockerContainerizer: Containerizer {
 
   private func makeContainer(
     _ create: ContainerCreateRequest, _ nonce: String, _ signals: SharedDescriptor
-  ) throws(CommandFailure) -> ContainerID {
+  ) throws(ExecutorFailure) -> ContainerID {
     let made = try creation.create(
       create, name: DockerOwnership.name(paths.taskID), for: owner(nonce), until: signals)
     for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
@@ -221,7 +222,7 @@ struct DockerContainerizer: Containerizer {
     return made.id
   }
 
-  private func filesForInit(_ plan: LaunchPlan) throws(CommandFailure) -> Handover.Files {
+  private func filesForInit(_ plan: LaunchPlan) throws(ExecutorFailure) -> Handover.Files {
     do throws(Errno) {
       let log = try openFile(paths.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(paths.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
@@ -229,27 +230,27 @@ struct DockerContainerizer: Containerizer {
       return Handover.Files(
         log: SharedDescriptor(log), exits: SharedDescriptor(exits), listener: SharedDescriptor(listener))
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot make what container-init needs in \(paths.run): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot make what container-init needs in \(paths.run): \(error)")
     }
   }
 
   private func handOver(
     _ plan: LaunchPlan, _ files: Handover.Files, over connection: SharedDescriptor
-  ) throws(CommandFailure) -> InitClient {
+  ) throws(ExecutorFailure) -> InitClient {
     do throws(Errno) {
       try Handover.send(plan, files, over: connection)
       return try InitClient(connectingTo: paths.controlSocket)
     } catch {
-      throw CommandFailure(.failed, "cannot hand the plan to container-init: \(error)")
+      throw ExecutorFailure(.failed, "cannot hand the plan to container-init: \(error)")
     }
   }
 
   // MARK: Afterwards
 
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption {
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(ExecutorFailure) -> Adoption {
     guard let identity = ProcessIdentity(json: launched),
       let id = launched["container_id"]?.string.flatMap(ContainerID.init), let image = record.image
-    else { throw CommandFailure(.internalError, "the journal does not say which container the task has") }
+    else { throw ExecutorFailure(.internalError, "the journal does not say which container the task has") }
     recorded = id
     self.image = image
     let found: LivingInit
@@ -258,7 +259,7 @@ struct DockerContainerizer: Containerizer {
     case .living(let living): found = living
     }
     guard let nonce = knownNonce else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError, "\(paths.containerNonce) is gone: nothing says that the container \(id.short) is the task's",
         hint: "`docker inspect \(id.short)` shows whose it is; `docker rm -f -v \(id.short)` ends and removes it, and "
           + "`recover` then says how the task ended")

@@ -22,7 +22,7 @@ final class DockerCreation {
   /// else's is left alone, and is the failure.
   func create(
     _ request: ContainerCreateRequest, name: String, for owner: DockerOwnership, until signals: SharedDescriptor
-  ) throws(CommandFailure) -> DockerEngine.CreatedContainer {
+  ) throws(ExecutorFailure) -> DockerEngine.CreatedContainer {
     let deadline = Clock.now + DockerCreation.settling
     var isWaiting = false
     while !isReadable(signals.rawValue) {
@@ -32,14 +32,14 @@ final class DockerCreation {
       } catch {
         guard error.status == 409, Clock.now < deadline else {
           isUncertain = isUncertain || isWaiting
-          throw CommandFailure(error, hint: DockerCreation.hint(error.status, error.engineMessage ?? ""))
+          throw ExecutorFailure(error, hint: DockerCreation.hint(error.status, error.engineMessage ?? ""))
         }
       }
       isWaiting = try !giveWay(name, owner)
       if isWaiting { CurrentProcess.pause(milliseconds: 100) }
     }
     isUncertain = isUncertain || isWaiting
-    throw CommandFailure(.killed, "stopped while the Docker engine was asked to create container \(name)")
+    throw ExecutorFailure(.stopped, "stopped while the Docker engine was asked to create container \(name)")
   }
 
   /// What may help, by the engine's words: what it has not found may be a path of the host, the image, one for a platform, a
@@ -95,20 +95,20 @@ final class DockerCreation {
 
   /// Looks at who has the name. False when nobody can be seen: a request of an executor before this one is under way, or
   /// a container is being removed.
-  private func giveWay(_ name: String, _ owner: DockerOwnership) throws(CommandFailure) -> Bool {
+  private func giveWay(_ name: String, _ owner: DockerOwnership) throws(ExecutorFailure) -> Bool {
     let holder: ContainerDetails
     do throws(DockerEngineError) { holder = try engine.inspectContainer(named: name) } catch {
       if error.status == 404 { return false }
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
     guard owner.holds(holder) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the name \(name) is taken by a container that is not this task's (\(holder.id.short))",
         hint: "`docker inspect \(name)` shows whose it is; another --task-id gives another name")
     }
     do throws(DockerEngineError) { try engine.removeContainer(holder.id, force: true, volumes: true) } catch {
       if error.status == 404 || error.status == 409 { return false }
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
     return true
   }

@@ -11,7 +11,7 @@ enum DockerFaults {
     guard case .docker(var container) = task.container else { return [] }
     var found: [Diagnostic] = []
     do throws(ReferenceError) { _ = try ImageReference(container.image) } catch {
-      found.append(diagnostic(CommandFailure(.failed, error.description), document))
+      found.append(diagnostic(ExecutorFailure(.failed, error.description), document))
     }
     // Which of the document's the ones that are left are.
     var indices = Array(container.parameters.indices)
@@ -28,7 +28,7 @@ enum DockerFaults {
       known
       ?? Identity(name: settings.role, uid: .max, gid: .max, groupName: settings.role, supplementaryGroups: [])
     while found.count < limit {
-      do throws(CommandFailure) {
+      do throws(ExecutorFailure) {
         let request = try DockerRequest(task, container, identity, settings)
         _ = try request.boundingSet()
         let (position, path) = document.dockerPlace()
@@ -45,7 +45,7 @@ enum DockerFaults {
     return found
   }
 
-  private static func diagnostic(_ failure: CommandFailure, _ document: TaskDocument, parameter: Int? = nil)
+  private static func diagnostic(_ failure: ExecutorFailure, _ document: TaskDocument, parameter: Int? = nil)
     -> Diagnostic
   {
     let (position, path) = document.dockerPlace(parameter: parameter)

@@ -11,39 +11,39 @@ struct DockerImage {
   /// `--docker-config`.
   let configFile: String?
 
-  init(_ text: String, engine: DockerEngine, platform: String?, configFile: String?) throws(CommandFailure) {
+  init(_ text: String, engine: DockerEngine, platform: String?, configFile: String?) throws(ExecutorFailure) {
     self.engine = engine
     self.platform = platform
     self.configFile = configFile
     do throws(ReferenceError) { reference = try ImageReference(text) } catch {
-      throw CommandFailure(.failed, error.description)
+      throw ExecutorFailure(.failed, error.description)
     }
   }
 
   /// What the engine has under this name; `nil` when it has nothing. With a digest that is this digest or nothing.
-  func present() throws(CommandFailure) -> ImageDetails? {
+  func present() throws(ExecutorFailure) -> ImageDetails? {
     do throws(DockerEngineError) {
       return try engine.inspectImage(name)
     } catch  where error.status == 404 {
       return nil
     } catch {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
   }
 
   /// The image, pulled when the policy says so.
-  func provide(_ policy: DockerRunOptions.PullPolicy, until signals: SharedDescriptor) throws(CommandFailure)
+  func provide(_ policy: DockerRunOptions.PullPolicy, until signals: SharedDescriptor) throws(ExecutorFailure)
     -> ImageDetails
   {
     if policy != .always, let found = try present() { return try checked(found) }
     guard policy != .never else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the engine has no image \(name), and the parameter pull says never to pull it",
         hint: "`docker pull \(name)`, or leave the parameter out")
     }
     try pull(until: signals)
     guard let found = try present() else {
-      throw CommandFailure(.failed, "the engine pulled \(name) and has no such image all the same")
+      throw ExecutorFailure(.failed, "the engine pulled \(name) and has no such image all the same")
     }
     return try checked(found)
   }
@@ -61,15 +61,15 @@ struct DockerImage {
 
   var name: String { reference.description }
 
-  private func checked(_ details: ImageDetails) throws(CommandFailure) -> ImageDetails {
+  private func checked(_ details: ImageDetails) throws(ExecutorFailure) -> ImageDetails {
     guard details.os.isEmpty || details.os == "linux" else {
-      throw CommandFailure(.failed, "the image \(name) is made for \(printable(details.os.utf8)), not for Linux")
+      throw ExecutorFailure(.failed, "the image \(name) is made for \(printable(details.os.utf8)), not for Linux")
     }
     // A name with a digest is a promise to run that and nothing else: what the engine found must say so itself.
     if let digest = reference.digest?.description {
       let known = details.digests.compactMap { (try? ImageReference($0))?.digest?.description } + [details.id.text]
       guard known.contains(digest) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "the engine has another image under the name \(name): \(details.id.text)",
           hint:
             "its digests are \(details.digests.isEmpty ? "unknown" : printable(details.digests.joined(separator: ", ").utf8))"
@@ -79,7 +79,7 @@ struct DockerImage {
     return details
   }
 
-  private func pull(until signals: SharedDescriptor) throws(CommandFailure) {
+  private func pull(until signals: SharedDescriptor) throws(ExecutorFailure) {
     Console.note("pulling \(name)")
     var shown = PullProgress()
     defer { shown.finish() }
@@ -93,7 +93,7 @@ struct DockerImage {
         if try poller.wait(timeoutMilliseconds: 1000).contains(where: { $0.token == 1 }) {
           // The signal stays where it is. Without its reader the engine gives the pull up.
           stream.cancel()
-          throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
+          throw ExecutorFailure(.stopped, "stopped while the image \(name) was being pulled")
         }
         var news: [EngineProgress]
         repeat {
@@ -104,18 +104,18 @@ struct DockerImage {
           try poller.modify(stream.descriptor, token: 2, read: true, write: stream.interest.contains(.write))
         }
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as DockerEngineError where error.kind == .interrupted {
-      throw CommandFailure(.killed, "stopped while the image \(name) was being pulled")
+      throw ExecutorFailure(.stopped, "stopped while the image \(name) was being pulled")
     } catch let error as DockerEngineError {
       // The engine is there, and its registry or the image is not: that is the task's to answer for.
-      throw CommandFailure(
+      throw ExecutorFailure(
         error.isUnavailable ? .unavailable : .failed, "cannot pull the image \(name): \(error)",
         hint: error.isUnavailable
           ? nil : "check the name, the registry, and for a private one `docker login` or --docker-config")
     } catch {
-      throw CommandFailure(.internalError, "cannot wait for the engine: \(error)")
+      throw ExecutorFailure(.internalError, "cannot wait for the engine: \(error)")
     }
   }
 

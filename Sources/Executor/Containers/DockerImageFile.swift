@@ -15,7 +15,7 @@ struct DockerImageFile {
   let target: String
 
   /// - Returns: `nil` when there is nothing.
-  init?(_ path: String, in container: ContainerID, at engine: DockerEngine) throws(CommandFailure) {
+  init?(_ path: String, in container: ContainerID, at engine: DockerEngine) throws(ExecutorFailure) {
     guard var about = try Self.status(of: path, in: container, at: engine) else { return nil }
     var target = path
     if about.isLink {
@@ -31,21 +31,21 @@ struct DockerImageFile {
 
   private static func status(
     of path: String, in container: ContainerID, at engine: DockerEngine
-  ) throws(CommandFailure) -> ContainerPathStatus? {
+  ) throws(ExecutorFailure) -> ContainerPathStatus? {
     do throws(DockerEngineError) { return try engine.pathStatus(in: container, path: path) } catch {
       if error.status == 404 { return nil }
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
   }
 
-  func unusable(_ why: String) -> CommandFailure {
-    CommandFailure(
+  func unusable(_ why: String) -> ExecutorFailure {
+    ExecutorFailure(
       .failed, "\(path) of the image cannot be used: \(why)",
       hint: "rebuild the image with an ordinary \(path), or without one")
   }
 
   /// The content, read whole.
-  func content(in container: ContainerID, at engine: DockerEngine) throws(CommandFailure) -> [UInt8] {
+  func content(in container: ContainerID, at engine: DockerEngine) throws(ExecutorFailure) -> [UInt8] {
     var bytes: [UInt8] = []
     do throws(DockerEngineError) {
       let archive = try engine.getArchive(of: target, in: container)
@@ -55,7 +55,7 @@ struct DockerImageFile {
         if bytes.count > Self.limit * 2 { break }
       }
     } catch {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
     guard bytes.count <= Self.limit * 2 else { throw unusable("its archive is too large") }
     guard let content = SingleFileArchive.content(bytes) else { throw unusable("its archive cannot be read") }

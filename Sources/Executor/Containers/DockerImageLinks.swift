@@ -23,7 +23,7 @@ final class DockerImageLinks {
   }
 
   /// The text of the link at a path on whose way there is none; `nil` when there is no link.
-  func link(_ path: String) throws(CommandFailure) -> [UInt8]? {
+  func link(_ path: String) throws(ExecutorFailure) -> [UInt8]? {
     let bytes = Array(path.utf8)
     if let found = known[bytes] { return found }
     if missing.contains(where: { bytes.pathComponents.starts(with: $0) }) { return nil }
@@ -32,7 +32,7 @@ final class DockerImageLinks {
     return found
   }
 
-  private func ask(_ path: String) throws(CommandFailure) -> [UInt8]? {
+  private func ask(_ path: String) throws(ExecutorFailure) -> [UInt8]? {
     do {
       guard try engine.pathStatus(in: probe, path: path).isLink else { return nil }
       // The status says where it leads in the end, and not by which way.
@@ -43,19 +43,19 @@ final class DockerImageLinks {
         guard bytes.count <= 1 << 20 else { break }
       }
       guard let text = SingleFileArchive.link(bytes) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed,
           "the link \(printable(path.utf8)) of the image cannot be read, and something is to be mounted behind it")
       }
       return text
     } catch let error as DockerEngineError {
-      guard error.status == 404 else { throw CommandFailure(error) }
+      guard error.status == 404 else { throw ExecutorFailure(error) }
       missing.append(Array(path.utf8).pathComponents)
       return nil
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
-      throw CommandFailure(.internalError, "cannot look into the image at \(printable(path.utf8)): \(error)")
+      throw ExecutorFailure(.internalError, "cannot look into the image at \(printable(path.utf8)): \(error)")
     }
   }
 }

@@ -18,7 +18,7 @@ extension DockerMountPoints {
   init(
     _ found: [ContainerDetails.Mount], _ create: ContainerCreateRequest, own: [MountSpec], sandbox: String,
     writablePaths: [String]
-  ) throws(CommandFailure) {
+  ) throws(ExecutorFailure) {
     let config = create.hostConfig
     var points: [Point] = []
     // A tmpfs is in the place of a volume with the same target.
@@ -69,7 +69,7 @@ extension DockerMountPoints {
   }
 
   /// Only what is the host's can be a /dev instead of the engine's.
-  private static func checkDevices(_ content: Content) throws(CommandFailure) {
+  private static func checkDevices(_ content: Content) throws(ExecutorFailure) {
     if case .host(let source) = content, let directory = try? openFile(source, O_PATH | O_DIRECTORY),
       DockerRecognition.isSafe(devices: directory)
     {

@@ -5,9 +5,9 @@ import LinuxKernel
 /// What is on the host where a container has something of it.
 extension DockerMountPoints {
   /// What a source is. One that has gone since the engine made the container is refused by it too.
-  static func kind(_ source: String) throws(CommandFailure) -> Kind {
+  static func kind(_ source: String) throws(ExecutorFailure) -> Kind {
     do throws(Errno) { return try status(of: source, followLinks: true).isDirectory ? .directory : .file } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed,
         "the host's \(printable(source.utf8)), which is to be mounted, cannot be looked at: \(error.explanation)",
         hint: "nothing is made on the host for a task: make it before")
@@ -15,9 +15,9 @@ extension DockerMountPoints {
   }
 
   /// What another container has of the host the engine makes when it does not find it, and cannot be asked not to.
-  static func checkForeign(_ mount: ContainerDetails.Mount, _ writablePaths: [String]) throws(CommandFailure) {
+  static func checkForeign(_ mount: ContainerDetails.Mount, _ writablePaths: [String]) throws(ExecutorFailure) {
     guard let reason = unsteadiness(mount.source, writablePaths) else { return }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .failed,
       "the host's \(printable(mount.source.utf8)), which another container has on \(printable(mount.destination.utf8)), "
         + "would be made where it is missing: \(reason)",

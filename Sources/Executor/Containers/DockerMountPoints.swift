@@ -50,7 +50,7 @@ struct DockerMountPoints {
     let isImages: Bool
   }
 
-  typealias Links = (String) throws(CommandFailure) -> [UInt8]?
+  typealias Links = (String) throws(ExecutorFailure) -> [UInt8]?
 
   private let points: [Point]
   /// Where tasks may write on the host, by a policy.
@@ -70,7 +70,7 @@ struct DockerMountPoints {
   }
 
   /// - Parameter link: the text of a link of the image; `nil` where it has something else, or nothing.
-  func check(link: Links) throws(CommandFailure) {
+  func check(link: Links) throws(ExecutorFailure) {
     var laid: [Laid] = []
     for point in points {
       let place = try place(point, among: laid, link)
@@ -83,7 +83,7 @@ struct DockerMountPoints {
       var others = laid
       others.remove(at: index)
       guard try place(point, among: others, link) == laid[index].place else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "\(Self.shown(point.target)) of the container: where it is depends on the order of the mounts",
           hint: Self.wayOut)
       }
@@ -93,7 +93,7 @@ struct DockerMountPoints {
   /// Finds the place of a mount among those that are there, and refuses it where something of others would have to be changed.
   private func place(
     _ point: Point, among laid: [Laid], _ link: Links, judged: Bool = true
-  ) throws(CommandFailure) -> [[UInt8]] {
+  ) throws(ExecutorFailure) -> [[UInt8]] {
     var place: [[UInt8]] = []
     var pending = Array(point.target.reversed())
     var followed = 0
@@ -117,7 +117,7 @@ struct DockerMountPoints {
       guard holder == nil, let text = try link(Self.path(place)) else { continue }
       followed += 1
       guard followed <= Self.mostLinks else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "\(Self.shown(point.target)) of the container: too many links of the image are on the way")
       }
       if text.first == UInt8(ascii: "/") { place = [] } else { place.removeLast() }
@@ -139,7 +139,7 @@ struct DockerMountPoints {
     return found
   }
 
-  private func judge(_ point: Point, _ place: [[UInt8]], _ laid: [Laid]) throws(CommandFailure) {
+  private func judge(_ point: Point, _ place: [[UInt8]], _ laid: [Laid]) throws(ExecutorFailure) {
     guard let holder = Self.holder(of: Array(place.dropLast()), laid) else {
       if point.kind == .nodes { throw Self.manyNodes(point) }
       return
@@ -160,7 +160,7 @@ struct DockerMountPoints {
     }
   }
 
-  private func refusal(_ point: Point, _ holder: Laid, _ obstacle: String) -> CommandFailure {
+  private func refusal(_ point: Point, _ holder: Laid, _ obstacle: String) -> ExecutorFailure {
     let source =
       switch holder.point.content {
       case .empty, .copied: "what is made for it"
@@ -168,14 +168,14 @@ struct DockerMountPoints {
       case .host(let path): path
       case .unseen(let name): name
       }
-    return CommandFailure(
+    return ExecutorFailure(
       .failed,
       "\(Self.shown(point.target)) of the container would be made in \(printable(source.utf8)), which is mounted on "
         + "\(Self.shown(holder.point.target)): \(obstacle)", hint: Self.wayOut)
   }
 
-  private static func manyNodes(_ point: Point) -> CommandFailure {
-    CommandFailure(
+  private static func manyNodes(_ point: Point) -> ExecutorFailure {
+    ExecutorFailure(
       .failed,
       "\(shown(point.target)) of the container: a whole directory of devices can only be below the engine's own /dev")
   }

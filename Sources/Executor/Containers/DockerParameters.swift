@@ -14,7 +14,7 @@ enum DockerParameters {
     case only([String])
 
     /// `all`, `none`, or names separated by commas.
-    init(_ text: String) throws(CommandFailure) {
+    init(_ text: String) throws(ExecutorFailure) {
       switch text {
       case "all": self = .all
       case "none": self = .only([])
@@ -23,7 +23,7 @@ enum DockerParameters {
         for name in text.commaSeparated {
           guard let canonical = DockerRunOptions.canonicalName(name) else {
             let near = NearestName.find(name, among: DockerRunOptions.names)
-            throw CommandFailure(
+            throw ExecutorFailure(
               .usage, "--allow-docker-parameters: Docker has no option \"\(printable(name.utf8))\"",
               hint: near.map { "did you mean \($0)?" })
           }
@@ -34,13 +34,13 @@ enum DockerParameters {
     }
 
     /// Fields of the document that stand for an option need the operator's leave like the option itself.
-    func check(_ container: DockerContainer) throws(CommandFailure) {
+    func check(_ container: DockerContainer) throws(ExecutorFailure) {
       guard case .only(let names) = self else { return }
       for (field, option, isUsed) in [
         ("privileged", "privileged", container.privileged),
         ("port_mappings", "publish", !container.portMappings.isEmpty),
       ] where isUsed && !names.contains(option) {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "container.docker.\(field): this host's operator does not allow it",
           hint: "--allow-docker-parameters would have to name \(option)")
       }
@@ -97,15 +97,15 @@ enum DockerParameters {
   static func usable(
     _ parameters: [DockerContainer.Parameter], allowed: Allowed, identity: (name: String, uid: UInt32, gid: UInt32),
     runsImageCommand: Bool
-  ) throws(CommandFailure) -> (parameters: [(name: String, value: String)], indices: [Int], warnings: [String]) {
+  ) throws(ExecutorFailure) -> (parameters: [(name: String, value: String)], indices: [Int], warnings: [String]) {
     var kept: [(name: String, value: String)] = []
     var indices: [Int] = []
     var warnings: [String] = []
     for (index, parameter) in parameters.enumerated() {
       // An unknown name goes on: the library says so, with near names.
       let name = DockerRunOptions.canonicalName(parameter.name) ?? parameter.name
-      func refusal(_ reason: String, hint: String? = nil) -> CommandFailure {
-        CommandFailure(
+      func refusal(_ reason: String, hint: String? = nil) -> ExecutorFailure {
+        ExecutorFailure(
           .failed, "\(printable(name.utf8)): \(reason)", hint: hint, parameter: index)
       }
       if case .only(let names) = allowed, DockerRunOptions.canonicalName(name) != nil, !names.contains(name) {

@@ -16,8 +16,8 @@ struct DockerProbe {
   /// The role user for a root that cannot be written to.
   func accountFiles(
     for identity: Identity, in directory: String
-  ) throws(CommandFailure) -> [(target: String, source: String)] {
-    try look { (id) throws(CommandFailure) in
+  ) throws(ExecutorFailure) -> [(target: String, source: String)] {
+    try look { (id) throws(ExecutorFailure) in
       try DockerAccounts(engine: engine, identity: identity, directory: directory).make(in: id)
     }
   }
@@ -31,15 +31,15 @@ struct DockerProbe {
   ///   - own: what of that is the executor's.
   func checkStart(
     of id: ContainerID, _ create: ContainerCreateRequest, own: [MountSpec]
-  ) throws(CommandFailure) {
+  ) throws(ExecutorFailure) {
     let config = create.hostConfig
     let found = try atEngine { () throws(DockerEngineError) in try engine.inspectContainer(id).mounts }
     let points = try DockerMountPoints(
       found, create, own: own, sandbox: request.settings.sandboxMountPoint,
       writablePaths: request.settings.policy?.writablePaths ?? [])
-    func check(_ container: ContainerID) throws(CommandFailure) {
+    func check(_ container: ContainerID) throws(ExecutorFailure) {
       let links = DockerImageLinks(engine, container)
-      try points.check { (path) throws(CommandFailure) in try links.link(path) }
+      try points.check { (path) throws(ExecutorFailure) in try links.link(path) }
       for path in DockerImageFile.readAtStart { _ = try DockerImageFile(path, in: container, at: engine) }
     }
     // To look into a container the engine mounts in it what it will have. With nothing but what is ours it can be this one.
@@ -51,7 +51,7 @@ struct DockerProbe {
   }
 
   /// A container for one look. Where that fails it is for `abandon` to remove.
-  private func look<Found>(_ body: (ContainerID) throws(CommandFailure) -> Found) throws(CommandFailure) -> Found {
+  private func look<Found>(_ body: (ContainerID) throws(ExecutorFailure) -> Found) throws(ExecutorFailure) -> Found {
     let create = request.probe(owner.taskID, image: image, nonce: owner.nonce, workDirectory: workDirectory)
     // Named, so that one which comes late cannot stand beside another.
     let id = try creation.create(

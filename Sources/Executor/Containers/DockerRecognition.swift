@@ -20,10 +20,10 @@ struct DockerRecognition {
   let directory: String
 
   /// A handle on the container's init. Only a process that the kernel says is that is taken for it.
-  func process(_ peer: UnixSocket.Peer) throws(CommandFailure) -> (SharedDescriptor, ProcessIdentity) {
+  func process(_ peer: UnixSocket.Peer) throws(ExecutorFailure) -> (SharedDescriptor, ProcessIdentity) {
     do {
       guard peer.pid > 0 else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "the container's processes cannot be seen from here",
           hint: "the executor and the Docker engine must share the host's pid namespace")
       }
@@ -33,14 +33,14 @@ struct DockerRecognition {
       let users = IDMap(try readFile("/proc/\(peer.pid)/uid_map"))
       let groups = IDMap(try readFile("/proc/\(peer.pid)/gid_map"))
       guard peer.uid == 0, cgroups.utf8.split(separator: 0x2f).contains(where: { $0.holds(id.text.utf8) }) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "process \(peer.pid) (uid \(peer.uid)) answered in place of the container's init",
           hint: "somebody else has access to \(directory)")
       }
       let wantedUsers = [0, self.identity.uid]
       let wantedGroups = [0, self.identity.gid] + self.identity.supplementaryGroups
       guard wantedUsers.allSatisfy(users.keeps), wantedGroups.allSatisfy(groups.keeps) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed,
           "the container maps user ids: the role user \(self.identity.name) cannot have the host's uid "
             + "\(self.identity.uid) and groups in it",
@@ -49,17 +49,17 @@ struct DockerRecognition {
       let own = try LinuxKernel.status(of: program)
       let other = try LinuxKernel.status(of: "/proc/\(peer.pid)/exe", followLinks: true)
       guard DockerRecognition.isSame(own, other) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "process \(peer.pid) of the container answered, and is another program than container-init",
           hint: "the image, or somebody with access to the engine, put it in container-init's place")
       }
       try checkMounts(peer.pid)
       try checkDevices(peer.pid)
       return (process, identity)
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
-      throw CommandFailure(.failed, "container-init ended at once, or cannot be looked at: \(error)")
+      throw ExecutorFailure(.failed, "container-init ended at once, or cannot be looked at: \(error)")
     }
   }
 
@@ -72,7 +72,7 @@ struct DockerRecognition {
         let source = try? openBelow(AT_FDCWD, mount.source, O_PATH, resolve: .noSymlinks),
         DockerRecognition.isSame(found, try LinuxKernel.status(of: source.rawValue))
       else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "\(printable(mount.target.utf8)) of the container is not what was mounted there (\(mount.source))",
           hint: "a link or a VOLUME of the image, or a mount among the parameters, leads elsewhere or covers it")
       }
@@ -96,7 +96,7 @@ struct DockerRecognition {
     return directory.uid == 0 && directory.permissions & 0o022 == 0
   }
 
-  static let unsafeDevices = CommandFailure(
+  static let unsafeDevices = ExecutorFailure(
     .failed, "/dev of the container is not the engine's own: others than root can write it, or it has no /dev/null",
     hint: "a VOLUME of the image, or a mount among the parameters, covers it")
 

@@ -8,7 +8,7 @@ import TaskModel
 /// What is asked for a container of an image that the engine has described.
 extension DockerRequest {
   /// The plan that init carries out in a container of `image`.
-  func plan(_ taskID: String, image: ImageDetails) throws(CommandFailure) -> LaunchPlan {
+  func plan(_ taskID: String, image: ImageDetails) throws(ExecutorFailure) -> LaunchPlan {
     var plan = LaunchPlan(taskID: taskID, identity: identity, sandbox: settings.sandboxMountPoint)
     plan.environment = try environment(image)
     for group in create.hostConfig.groups.compactMap({ UInt32($0) })
@@ -37,7 +37,7 @@ extension DockerRequest {
     guard task.runsImageCommand else { return plan }
     let directory = [create.spec.workingDirectory, image.spec.workingDirectory, "/"].first { !$0.isEmpty } ?? "/"
     guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
-      throw CommandFailure(.failed, "the working directory \"\(printable(directory.utf8))\" is not an absolute path")
+      throw ExecutorFailure(.failed, "the working directory \"\(printable(directory.utf8))\" is not an absolute path")
     }
     // An entry point that is given replaces the image's together with its command, as with `docker run`.
     let isReplaced = !(create.spec.entrypoint ?? []).isEmpty
@@ -52,13 +52,13 @@ extension DockerRequest {
 
   /// Beside the engine's filter, unless the task asks for none. A process that may still gain privileges cannot install one
   /// without CAP_SYS_ADMIN.
-  private func additionalFilter(_ restrictions: Restrictions) throws(CommandFailure) -> CompiledFilter? {
+  private func additionalFilter(_ restrictions: Restrictions) throws(ExecutorFailure) -> CompiledFilter? {
     let isUnconfined = securityOptions("seccomp").contains { $0.elementsEqual("unconfined".utf8) }
     guard settings.isolation.contains(LinuxSeccomp.name), restrictions.noNewPrivileges, !isUnconfined else {
       return nil
     }
     do throws(IsolationError) { return try LinuxSeccomp.additional() } catch {
-      throw CommandFailure(.configuration, error.description, hint: error.hint)
+      throw ExecutorFailure(.configuration, error.description, hint: error.hint)
     }
   }
 
@@ -78,14 +78,14 @@ extension DockerRequest {
   }
 
   /// The image's variables and those of the parameters, where a name without a value takes the image's away.
-  private func environment(_ image: ImageDetails) throws(CommandFailure) -> [EnvironmentVariable] {
+  private func environment(_ image: ImageDetails) throws(ExecutorFailure) -> [EnvironmentVariable] {
     // By name, so that an image with thousands costs no more than that many.
     var variables: [EnvironmentVariable?] = []
     var places: [[UInt8]: Int] = [:]
     for assignment in image.spec.environment + create.spec.environment {
       let variable = EnvironmentVariable(assignment: assignment)
       guard variable.isValid else {
-        throw CommandFailure(.failed, "an environment variable that cannot be: \"\(printable(variable.name.utf8))\"")
+        throw ExecutorFailure(.failed, "an environment variable that cannot be: \"\(printable(variable.name.utf8))\"")
       }
       let name = Array(variable.name.utf8)
       if let place = places.removeValue(forKey: name) { variables[place] = nil }
@@ -98,7 +98,7 @@ extension DockerRequest {
 
   /// The whole request: the image as the engine knows it now, so that a name that moves meanwhile changes nothing, and
   /// everything that is ours, over whatever was asked for.
-  func finished(_ taskID: String, image: ImageDetails, nonce: String, paths: HostPaths) throws(CommandFailure)
+  func finished(_ taskID: String, image: ImageDetails, nonce: String, paths: HostPaths) throws(ExecutorFailure)
     -> ContainerCreateRequest
   {
     var request = create
@@ -176,12 +176,12 @@ extension DockerRequest {
   }
 
   /// Account files are written in the image's own /etc, never in a volume: that may be a directory of the host.
-  private func checkAccounts(_ image: ImageDetails) throws(CommandFailure) {
+  private func checkAccounts(_ image: ImageDetails) throws(ExecutorFailure) {
     let etc = [Array("etc".utf8)]
     func covers(_ target: String) -> Bool { DockerRequest.cleaned(target) == etc }
     let isParameters = targets.contains(where: covers)
     guard isParameters || image.spec.volumes.contains(where: covers) else { return }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .failed,
       "cannot provide the role user: "
         + (isParameters ? "the parameters mount something on /etc" : "the image has a VOLUME at /etc"),

@@ -53,7 +53,7 @@ struct DockerRequest {
   let settings: RunSettings
 
   init(_ task: TaskSpecification, _ container: DockerContainer, _ identity: Identity, _ settings: RunSettings)
-    throws(CommandFailure)
+    throws(ExecutorFailure)
   {
     self.task = task
     self.identity = identity
@@ -75,10 +75,10 @@ struct DockerRequest {
       let hint = error.suggestions.isEmpty ? nil : "did you mean \(error.suggestions.joined(separator: " or "))?"
       let index = usable.indices.indices.contains(error.index) ? usable.indices[error.index] : nil
       let place = index == nil ? "container.docker.parameters: " : ""
-      throw CommandFailure(.failed, "\(place)\(error)", hint: hint, parameter: index)
+      throw ExecutorFailure(.failed, "\(place)\(error)", hint: hint, parameter: index)
     }
     if container.network == .user, create.hostConfig.networkMode.isEmpty {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "container.docker.network is USER, and no network is named",
         hint: "name it in a parameter: {\"name\": \"network\", \"value\": \"NAME\"}")
     }
@@ -91,7 +91,7 @@ struct DockerRequest {
   // MARK: What the document says
 
   private static func addNetwork(_ container: DockerContainer, to create: inout ContainerCreateRequest)
-    throws(CommandFailure)
+    throws(ExecutorFailure)
   {
     switch container.network {
     case .host, nil: create.hostConfig.networkMode = "host"
@@ -105,7 +105,7 @@ struct DockerRequest {
       container.network == .bridge || container.network == .user
       || container.parameters.contains { DockerRunOptions.canonicalName($0.name) == "network" }
     guard isOwn else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "port_mappings need a network of the container's own, and this one is on the host's",
         hint: "set container.docker.network to BRIDGE, or leave port_mappings out")
     }
@@ -138,18 +138,18 @@ struct DockerRequest {
   }
 
   /// Nothing may be mounted where something of ours is. What the image makes of a path is looked at after the start.
-  private func checkPlaces() throws(CommandFailure) {
+  private func checkPlaces() throws(ExecutorFailure) {
     let sandbox = DockerRequest.cleaned(settings.sandboxMountPoint)
     for target in targets {
       let components = DockerRequest.cleaned(target)
       guard let first = components.first else {
-        throw CommandFailure(.failed, "\(printable(target.utf8)): nothing can be mounted on / of a container")
+        throw ExecutorFailure(.failed, "\(printable(target.utf8)): nothing can be mounted on / of a container")
       }
       if first.starts(with: Place.prefix.utf8) {
-        throw CommandFailure(.failed, "\(printable(target.utf8)): /\(Place.prefix)* is the executor's own")
+        throw ExecutorFailure(.failed, "\(printable(target.utf8)): /\(Place.prefix)* is the executor's own")
       }
       if sandbox.starts(with: components) || components.starts(with: sandbox + [Array(".logs".utf8)]) {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "a volume may not be mounted on \(printable(target.utf8))",
           hint: "the sandbox, its .logs and what lies above them stay as they are; other directories in it are free")
       }
@@ -186,7 +186,7 @@ struct DockerRequest {
   }
 
   /// The most any process of the task may gain; `nil`: no limit (`privileged`).
-  func boundingSet() throws(CommandFailure) -> Capabilities? {
+  func boundingSet() throws(ExecutorFailure) -> Capabilities? {
     if create.hostConfig.privileged { return nil }
     let (added, addsAll) = try parse(create.hostConfig.addCapabilities)
     let (dropped, dropsAll) = try parse(create.hostConfig.dropCapabilities)
@@ -199,11 +199,11 @@ struct DockerRequest {
     return base.subtracting(dropped).union(added)
   }
 
-  private func parse(_ names: [String]) throws(CommandFailure) -> (Capabilities, isAll: Bool) {
+  private func parse(_ names: [String]) throws(ExecutorFailure) -> (Capabilities, isAll: Bool) {
     var set: Capabilities = []
     for name in names where name.uppercased() != "ALL" {
       guard let capability = Capabilities(name: name) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "unknown capability \"\(printable(name.utf8))\"", hint: "capabilities(7) lists them")
       }
       set.formUnion(capability)

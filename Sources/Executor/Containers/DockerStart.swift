@@ -33,7 +33,7 @@ final class DockerStart {
 
   init(
     _ id: ContainerID, at engine: DockerEngine, _ reception: Handover.Reception, until signals: SharedDescriptor
-  ) throws(CommandFailure) {
+  ) throws(ExecutorFailure) {
     self.engine = engine
     self.id = id
     self.reception = reception
@@ -43,25 +43,25 @@ final class DockerStart {
       try poller.add(reception.descriptor, token: Source.reception.rawValue)
       try poller.add(signals.rawValue, token: Source.signals.rawValue)
     } catch {
-      throw CommandFailure(.internalError, "cannot wait for a container: \(error)")
+      throw ExecutorFailure(.internalError, "cannot wait for a container: \(error)")
     }
   }
 
   /// Asks the engine to start it.
-  func begin() throws(CommandFailure) {
+  func begin() throws(ExecutorFailure) {
     let pending = try atEngine { () throws(DockerEngineError) in try engine.beginStart(id) }
     start = pending
     do throws(Errno) { try watch(pending.descriptor, pending.interest, .start) } catch {
-      throw CommandFailure(.internalError, "cannot wait for the container \(id.short): \(error)")
+      throw ExecutorFailure(.internalError, "cannot wait for the container \(id.short): \(error)")
     }
   }
 
   /// Waits for its init.
-  func finish() throws(CommandFailure) -> Outcome {
+  func finish() throws(ExecutorFailure) -> Outcome {
     do {
       while true {
         guard Clock.now < deadline else {
-          throw CommandFailure(
+          throw ExecutorFailure(
             .unavailable, "the container \(id.short) has not come up within \(DockerStart.patience / 1_000_000_000) s",
             hint: "look at the engine's own log; the host may be overloaded")
         }
@@ -72,19 +72,19 @@ final class DockerStart {
             if let (connection, peer) = try reception.accept() {
               return Outcome(connection: connection, peer: peer, request: start)
             }
-          case .signals: throw CommandFailure(.killed, "stopped while the container was being started")
+          case .signals: throw ExecutorFailure(.stopped, "stopped while the container was being started")
           default: break
           }
         }
         try advanceStart()
         if let late = try advanceEnd() { return late }
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as DockerEngineError {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     } catch {
-      throw CommandFailure(.internalError, "cannot wait for the container \(id.short): \(error)")
+      throw ExecutorFailure(.internalError, "cannot wait for the container \(id.short): \(error)")
     }
   }
 
@@ -120,7 +120,7 @@ final class DockerStart {
       return Outcome(connection: connection, peer: peer, request: nil)
     }
     let error = (try? engine.inspectContainer(id).state.error) ?? ""
-    throw CommandFailure(
+    throw ExecutorFailure(
       .failed,
       "the container \(id.short) ended with status \(status) before container-init had connected"
         + (error.isEmpty ? "" : ": \(printable(error.utf8))"))

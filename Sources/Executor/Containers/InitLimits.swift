@@ -12,14 +12,14 @@ enum InitLimits {
   ///
   /// An executor without that capability leaves it the engine's hard limits. A process that is to have more then fails to
   /// start and says so; logs would be cut without a word, so that is refused.
-  static func raise(of pid: Int32, for limits: [ResourceLimit]) throws(CommandFailure) {
+  static func raise(of pid: Int32, for limits: [ResourceLimit]) throws(ExecutorFailure) {
     for resource in ProcessLimits.resources {
       var present: Pair
       let own: Pair
       do throws(Errno) {
         (present, own) = (try ProcessLimits.get(resource, of: pid), try ProcessLimits.get(resource))
       } catch {
-        throw CommandFailure(.failed, "cannot read the limit \(resource) of container-init: \(error)")
+        throw ExecutorFailure(.failed, "cannot read the limit \(resource) of container-init: \(error)")
       }
       // Without a bound where that can be: whoever has its uid could use up what there is (`InitServer.mayBeNameless`).
       let most = resource == ResourceLimit.pendingSignals ? .max : limits.first { $0.resource == resource }?.hard
@@ -29,7 +29,7 @@ enum InitLimits {
         break
       }
       guard resource != fileSize || present.soft >= own.soft else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "the engine lets no process of a container write files above \(present.soft) bytes, logs included",
           hint: "the executor lacks CAP_SYS_RESOURCE to lift that for the logs; see `dockerd --default-ulimit`")
       }

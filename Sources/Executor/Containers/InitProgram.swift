@@ -11,10 +11,10 @@ import LinuxKernel
 enum InitProgram {
   /// Puts the program at a path, where nothing is yet.
   /// - Parameter isOwn: as a file that no other container has.
-  static func provide(_ path: String, runDirectory: String, isOwn: Bool) throws(CommandFailure) {
+  static func provide(_ path: String, runDirectory: String, isOwn: Bool) throws(ExecutorFailure) {
     do {
       guard try isStatic() else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .configuration, "this build of aurora-executor needs shared libraries, which a container does not have",
           hint: "use the static build: scripts/build, or swift build --static-swift-stdlib -Xswiftc -static-executable")
       }
@@ -24,10 +24,10 @@ enum InitProgram {
         try TrustedDirectory.make(runDirectory + "/.init", mode: 0o711, option: "--run-dir")
         try link(path, runDirectory)
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot copy this program for containers: \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot copy this program for containers: \(error)")
     }
   }
 

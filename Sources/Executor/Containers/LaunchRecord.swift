@@ -20,18 +20,18 @@ struct LaunchRecord: WireValue, Equatable {
     writer.put(optional: image) { $1.put($0) }
   }
 
-  func save(_ paths: TaskPaths) throws(CommandFailure) {
+  func save(_ paths: TaskPaths) throws(ExecutorFailure) {
     do throws(Errno) { try writeFileAtomically(paths.launchRecord, encoded, mode: 0o600) } catch {
-      throw CommandFailure(.cannotCreate, "cannot write \(paths.launchRecord): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot write \(paths.launchRecord): \(error)")
     }
   }
 
   /// Of the task's running container.
-  static func load(_ paths: TaskPaths) throws(CommandFailure) -> LaunchRecord {
+  static func load(_ paths: TaskPaths) throws(ExecutorFailure) -> LaunchRecord {
     do {
       return try LaunchRecord(decoding: try readFile(paths.launchRecord, limit: 32 << 20))
     } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError, "cannot read what was launched, \(paths.launchRecord): \(error)",
         hint: "nothing was done about the task")
     }

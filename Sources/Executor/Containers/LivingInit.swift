@@ -12,9 +12,9 @@ struct LivingInit {
   private static let greetingMilliseconds: Int32 = 5000
 
   /// One that another version of this program has started, and that this one cannot speak with.
-  private static func foreign(_ identity: ProcessIdentity, _ paths: TaskPaths, _ why: String) -> CommandFailure {
+  private static func foreign(_ identity: ProcessIdentity, _ paths: TaskPaths, _ why: String) -> ExecutorFailure {
     let starter = (try? JournalContents(reading: paths.journal))?.records.first?.json["executor"]?.string
-    return CommandFailure(
+    return ExecutorFailure(
       .configuration,
       "container-init of \(paths.taskID) (pid \(identity.pid)) was started by another version of this executor: \(why)",
       hint: "the task goes on and nothing was done about it; use the executor that started it"
@@ -32,13 +32,13 @@ struct LivingInit {
 
   /// Looks for it. One that goes while it is looked at is gone. One that lives and does not answer is an error: nothing is done
   /// about it. But one that nobody can ever reach again is ended.
-  static func find(_ identity: ProcessIdentity, _ paths: TaskPaths) throws(CommandFailure) -> Found {
+  static func find(_ identity: ProcessIdentity, _ paths: TaskPaths) throws(ExecutorFailure) -> Found {
     let process: SharedDescriptor
     do throws(Errno) {
       guard let found = try identity.open() else { return .goneBefore }
       process = SharedDescriptor(found)
     } catch {
-      throw CommandFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
+      throw ExecutorFailure(.internalError, "cannot reach container-init of \(paths.taskID): \(error)")
     }
     // Whoever answers there is believed.
     try TrustedDirectory.check(paths.run)
@@ -54,7 +54,7 @@ struct LivingInit {
       return try findWithoutSocket(identity, process, paths, error)
     } catch {
       if ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000) { return .goneBefore }
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError,
         "container-init of \(paths.taskID) (pid \(identity.pid)) does not answer on \(paths.controlSocket): \(error)",
         hint: "nothing was done about it")
@@ -67,7 +67,7 @@ struct LivingInit {
   /// Its socket was removed, by somebody who took it for a temporary file. It is given another one.
   private static func findWithoutSocket(
     _ identity: ProcessIdentity, _ process: SharedDescriptor, _ paths: TaskPaths, _ error: Errno
-  ) throws(CommandFailure) -> Found {
+  ) throws(ExecutorFailure) -> Found {
     try RunDirectory.make(paths, isTakeover: true)
     let what = "container-init of \(paths.taskID) (pid \(identity.pid))"
     var client: InitClient?
@@ -87,7 +87,7 @@ struct LivingInit {
       if isForbidden, CurrentProcess.effectiveUser != 0 {
         return try end(identity, process, "\(paths.controlSocket): \(error)", what)
       }
-      throw CommandFailure(
+      throw ExecutorFailure(
         isForbidden ? .needsPrivileges : .internalError,
         "\(what) has lost its socket \(paths.controlSocket), and cannot be given another one: \(error)",
         hint: (isForbidden ? "CAP_SYS_PTRACE is needed. " : "") + "Nothing was done about it")
@@ -100,14 +100,14 @@ struct LivingInit {
   /// One that nobody can ever speak with again, nor end as it should be.
   private static func end(
     _ identity: ProcessIdentity, _ process: SharedDescriptor, _ why: String, _ what: String
-  ) throws(CommandFailure) -> Found {
+  ) throws(ExecutorFailure) -> Found {
     if CurrentProcess.effectiveUser == 0 {
       _ = ProcessHandle.signal(SIGKILL, process.rawValue)
     } else {
       InitTree(pid: identity.pid, process: process).kill()
     }
     guard ProcessHandle.waitForEnd(process.rawValue, milliseconds: 10_000) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError, "\(what) can be reached by nobody (\(why)), and has not ended within 10 s of SIGKILL",
         hint: "`recover` once more when the kernel has let it go")
     }

@@ -24,7 +24,7 @@ struct NativeContainerizer: Containerizer {
 
   init(
     task: TaskSpecification, container: MesosContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
-  ) throws(CommandFailure) {
+  ) throws(ExecutorFailure) {
     self.task = task
     self.container = container
     self.identity = identity
@@ -42,16 +42,17 @@ struct NativeContainerizer: Containerizer {
           LinuxSeccomp.name, "the task asks for the seccomp profile \(name), and --isolation leaves this out")
       }
     } catch let error as IsolationError {
-      throw CommandFailure(.configuration, error.description, hint: error.hint)
+      throw ExecutorFailure(.configuration, error.description, hint: error.hint)
     } catch {
-      throw CommandFailure(.internalError, "cannot look at this host: \(error)")
+      throw ExecutorFailure(.internalError, "cannot look at this host: \(error)")
     }
   }
 
   /// What the document asks for and this version cannot give. Running the task all the same, with less isolation or
   /// fewer devices than it counts on, would be worse than not running it.
-  private static func refuseUnsupported(_ task: TaskSpecification, _ container: MesosContainer) throws(CommandFailure) {
-    func refuse(_ what: String) -> CommandFailure { CommandFailure(.failed, "\(what) not supported yet") }
+  private static func refuseUnsupported(_ task: TaskSpecification, _ container: MesosContainer) throws(ExecutorFailure)
+  {
+    func refuse(_ what: String) -> ExecutorFailure { ExecutorFailure(.failed, "\(what) not supported yet") }
     if !container.networkInfos.isEmpty { throw refuse("networks of network_infos are") }
     if container.ttyInfo != nil { throw refuse("a terminal (tty_info) is") }
     if let gpus = task.resources?.gpu, gpus > 0 { throw refuse("GPUs are") }
@@ -65,10 +66,10 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  mutating func provision(until signals: SharedDescriptor) throws(CommandFailure) {
+  mutating func provision(until signals: SharedDescriptor) throws(ExecutorFailure) {
     guard container.image != nil else { return }
     guard isRoot else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .needsPrivileges, "a task with an image needs root, for its file system is put together by mounts",
         hint: "run with sudo, or leave the image out")
     }
@@ -77,9 +78,9 @@ struct NativeContainerizer: Containerizer {
       if let found { imageLock = try NativeContainerizer.unwalkable(try found.store.lockForUse(found.image)) }
       if !paths.hasRootfs { try paths.createRootfs() }
     } catch let error as ImageError {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot make \(paths.rootfs): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot make \(paths.rootfs): \(error)")
     }
   }
 
@@ -90,32 +91,32 @@ struct NativeContainerizer: Containerizer {
     return own
   }
 
-  mutating func locate() throws(CommandFailure) {
+  mutating func locate() throws(ExecutorFailure) {
     guard let source = container.image, let text = imageName else { return }
     guard case .docker = source else {
-      throw CommandFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
+      throw ExecutorFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
     }
     do {
       let store = try ImageStore(reading: TaskPaths.images(paths.workDirectory))
       guard let image = try store.find(try ImageReference(text)) else {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .failed, "the image \(text) is not in the image store of \(paths.workDirectory)",
           hint: "`aurora-executor image import ARCHIVE` puts it there; `aurora-executor image ls` shows what is")
       }
       found = (store, image)
       self.image = ProvisionedImage(
         reference: text, digest: (image.manifestDigest ?? image.id).description, id: image.id.description)
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as ImageError {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     } catch {
-      throw CommandFailure(.failed, "\(error)")
+      throw ExecutorFailure(.failed, "\(error)")
     }
   }
 
   /// What the task asks for, in the isolators' terms.
-  private func config() throws(CommandFailure) -> ContainerConfig {
+  private func config() throws(ExecutorFailure) -> ContainerConfig {
     var root = ContainerConfig.Root.host
     var runtime: ContainerConfig.ImageRuntime?
     if let stored {
@@ -180,7 +181,7 @@ struct NativeContainerizer: Containerizer {
   /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
   /// looked at may well be there.
   private var hiddenDirectories: [String] {
-    get throws(CommandFailure) {
+    get throws(ExecutorFailure) {
       guard settings.isolation.contains(FilesystemLinux.name) else { return [] }
       var found: [String] = []
       for path in [
@@ -189,7 +190,7 @@ struct NativeContainerizer: Containerizer {
         do throws(Errno) {
           if try status(of: path, followLinks: true).isDirectory { found.append(path) }
         } catch  where error.code != ENOENT {
-          throw CommandFailure(.configuration, "cannot hide \(path) from the task: \(error)")
+          throw ExecutorFailure(.configuration, "cannot hide \(path) from the task: \(error)")
         } catch {}
       }
       return found
@@ -205,11 +206,11 @@ struct NativeContainerizer: Containerizer {
     }
   }
 
-  func plan() throws(CommandFailure) -> LaunchPlan { try plan(config()) }
+  func plan() throws(ExecutorFailure) -> LaunchPlan { try plan(config()) }
 
-  private func plan(_ config: ContainerConfig) throws(CommandFailure) -> LaunchPlan {
+  private func plan(_ config: ContainerConfig) throws(ExecutorFailure) -> LaunchPlan {
     var plan: LaunchPlan
-    do throws(LaunchError) { plan = try launcher.plan(config) } catch { throw CommandFailure(error) }
+    do throws(LaunchError) { plan = try launcher.plan(config) } catch { throw ExecutorFailure(error) }
     // Nobody has left them out by name.
     guard !isRoot, settings.isolation == RunSettings.unprivilegedIsolation else { return plan }
     plan.leftOut += RunSettings.defaultIsolation.filter { !settings.isolation.contains($0) }
@@ -227,7 +228,7 @@ struct NativeContainerizer: Containerizer {
   }
 
   /// A launch waits for nobody.
-  func launch(until signals: SharedDescriptor) throws(CommandFailure) -> any Container {
+  func launch(until signals: SharedDescriptor) throws(ExecutorFailure) -> any Container {
     let files = ContainerFiles(
       initLog: paths.initLog, exits: paths.exits, controlSocket: paths.controlSocket, directory: paths.run)
     let config = try config()
@@ -239,13 +240,13 @@ struct NativeContainerizer: Containerizer {
         plan, config, files: files, sandbox: sandbox, keepOpen: imageLock.map { [$0] } ?? [])
       return try NativeContainer(launched, paths: paths, launcher: launcher, keeps: settings.keepsContainer)
     } catch {
-      throw CommandFailure(error)
+      throw ExecutorFailure(error)
     }
   }
 
-  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(CommandFailure) -> Adoption {
+  mutating func adopt(_ launched: JSON, _ record: LaunchRecord) throws(ExecutorFailure) -> Adoption {
     guard let identity = ProcessIdentity(json: launched) else {
-      throw CommandFailure(.internalError, "the journal does not say which process container-init was")
+      throw ExecutorFailure(.internalError, "the journal does not say which process container-init was")
     }
     image = record.image
     switch try LivingInit.find(identity, paths) {
@@ -284,9 +285,9 @@ extension EnvironmentVariable {
   }
 }
 
-extension CommandFailure {
+extension ExecutorFailure {
   init(_ error: LaunchError) {
-    let code: ExitCode = error.isNameTaken ? .cannotCreate : error.isUnavailable ? .configuration : .failed
-    self.init(code, error.message, hint: error.hint)
+    let kind: Kind = error.isNameTaken ? .cannotCreate : error.isUnavailable ? .configuration : .failed
+    self.init(kind, error.message, hint: error.hint)
   }
 }

@@ -10,32 +10,32 @@ struct Sandbox {
   private let identity: Identity
 
   /// Opens the sandbox of a task, with `.logs`, which a container mounts the logs on, and `.tmp`.
-  init(_ paths: TaskPaths, _ identity: Identity) throws(CommandFailure) {
+  init(_ paths: TaskPaths, _ identity: Identity) throws(ExecutorFailure) {
     self.identity = identity
     do throws(Errno) {
       directory = SharedDescriptor(try openFile(paths.sandbox, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot open \(paths.sandbox): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot open \(paths.sandbox): \(error)")
     }
   }
 
   /// Makes what a launch needs, and gives everything to the role.
   ///
   /// - Returns: the sandbox, as the launcher mounts it.
-  func prepare(_ entries: [SandboxEntry] = []) throws(CommandFailure) -> SharedDescriptor {
+  func prepare(_ entries: [SandboxEntry] = []) throws(ExecutorFailure) -> SharedDescriptor {
     do throws(Errno) {
       try make(SandboxEntry(".logs", isDirectory: true), mode: 0o755, isRoots: true)
       try make(SandboxEntry(".tmp", isDirectory: true), mode: 0o700)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot make .logs and .tmp in the sandbox: \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot make .logs and .tmp in the sandbox: \(error)")
     }
     for entry in entries {
       do throws(Errno) { try make(entry, mode: entry.isDirectory ? 0o755 : 0o644) } catch {
-        throw CommandFailure(.failed, "cannot make \(entry.path) in the sandbox: \(error)")
+        throw ExecutorFailure(.failed, "cannot make \(entry.path) in the sandbox: \(error)")
       }
     }
     do throws(Errno) { try own(directory.descriptor, mode: 0o700) } catch {
-      throw CommandFailure(.cannotCreate, "cannot give the sandbox to \(identity.name): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot give the sandbox to \(identity.name): \(error)")
     }
     return directory
   }

@@ -10,7 +10,7 @@ final class ControlClient {
   private var isClosed = false
 
   /// Connects to the executor of a task that has one.
-  init(_ paths: TaskPaths) throws(CommandFailure) {
+  init(_ paths: TaskPaths) throws(ExecutorFailure) {
     self.paths = paths
     try TrustedDirectory.check(paths.run)
     try RunDirectory.refuseOthers(paths)
@@ -18,7 +18,7 @@ final class ControlClient {
       socket = SharedDescriptor(try UnixSocket.connect(paths.executorSocket, kind: .stream))
       try socket.descriptor.setNonBlocking(true)
     } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         error.code == EACCES ? .needsPrivileges : .unavailable,
         "the executor of \(paths.taskID) cannot be reached at \(paths.executorSocket): \(error)",
         hint: error.code == EACCES
@@ -27,7 +27,7 @@ final class ControlClient {
   }
 
   /// Asks, and returns the answer; `nil` when there is none within `milliseconds`.
-  func ask(_ request: ControlRequest, within milliseconds: Int32) throws(CommandFailure) -> JSON? {
+  func ask(_ request: ControlRequest, within milliseconds: Int32) throws(ExecutorFailure) -> JSON? {
     do throws(Errno) {
       let line = request.json(tasks: paths.tasksIdentity).compact + "\n"
       try socket.descriptor.writeAll(Array(line.utf8))
@@ -37,10 +37,10 @@ final class ControlClient {
     }
     guard let line = nextLine(within: milliseconds) else { return nil }
     guard let json = try? JSON(parsing: line), let isDone = json["ok"]?.bool else {
-      throw CommandFailure(.internalError, "the executor of \(paths.taskID) answered what cannot be understood")
+      throw ExecutorFailure(.internalError, "the executor of \(paths.taskID) answered what cannot be understood")
     }
     guard isDone else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the executor of \(paths.taskID) refuses: \(printable((json["error"]?.string ?? "").utf8))")
     }
     return json

@@ -6,7 +6,7 @@ import TaskModel
 
 extension TaskEvidence {
   /// Reads what the task's directory holds.
-  init(reading paths: TaskPaths) throws(CommandFailure) {
+  init(reading paths: TaskPaths) throws(ExecutorFailure) {
     let history = try TaskHistory(paths)
     let machine = history.machine
     self.init(

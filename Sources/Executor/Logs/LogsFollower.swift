@@ -34,7 +34,7 @@ final class LogsFollower {
     isBlind = watcher == nil
   }
 
-  func run() throws(CommandFailure) -> ExitCode {
+  func run() throws(ExecutorFailure) -> ExitCode {
     do throws(Errno) {
       let poller = try Poller()
       if let watcher { try poller.add(watcher.descriptor, token: Source.files.rawValue) }
@@ -60,7 +60,7 @@ final class LogsFollower {
         _ = watcher?.takeEvents()
       }
     } catch {
-      throw CommandFailure(.internalError, "cannot follow the logs: \(error)")
+      throw ExecutorFailure(.internalError, "cannot follow the logs: \(error)")
     }
   }
 

@@ -9,14 +9,14 @@ enum PolicyFile {
 
   /// The policy of `--policy`, else of the usual file where that is there; `nil`: whoever invokes the executor is the
   /// operator.
-  static func find(_ given: String?) throws(CommandFailure) -> Policy? {
+  static func find(_ given: String?) throws(ExecutorFailure) -> Policy? {
     guard let path = given ?? (isMissing(standard) ? nil : standard) else { return nil }
     let absolute = try absolutePath(path)
     let bytes = try read(absolute)
     let (policy, faults) = Policy.decode(bytes)
     guard var policy else {
       for fault in faults { Console.note("\(printable(absolute.utf8)):\(fault)") }
-      throw CommandFailure(
+      throw ExecutorFailure(
         .configuration,
         "\(printable(absolute.utf8)) is not a valid policy: \(faults.count) error\(faults.count == 1 ? "" : "s")",
         hint: "`aurora-executor schema policy` prints what it may hold")
@@ -36,24 +36,24 @@ enum PolicyFile {
     }
   }
 
-  private static func absolutePath(_ path: String) throws(CommandFailure) -> String {
+  private static func absolutePath(_ path: String) throws(ExecutorFailure) -> String {
     guard path.utf8.first != UInt8(ascii: "/") else { return path.cleanedAbsolutePath }
     let here: [UInt8]
     do throws(Errno) { here = try realPath(".") } catch {
-      throw CommandFailure(.configuration, "cannot find the policy \(printable(path.utf8)): \(error)")
+      throw ExecutorFailure(.configuration, "cannot find the policy \(printable(path.utf8)): \(error)")
     }
     guard let text = String(validating: here, as: UTF8.self) else {
-      throw CommandFailure(.usage, "--policy \(printable(path.utf8)): an absolute path is needed here")
+      throw ExecutorFailure(.usage, "--policy \(printable(path.utf8)): an absolute path is needed here")
     }
     return "\(text)/\(path)".cleanedAbsolutePath
   }
 
   /// Walks from the root, directory by directory: each must be root's alone, for who can rename in one of them chooses the
   /// policy. No link is followed, for the same would have to hold for what it leads through.
-  private static func read(_ path: String) throws(CommandFailure) -> [UInt8] {
+  private static func read(_ path: String) throws(ExecutorFailure) -> [UInt8] {
     let shown = printable(path.utf8)
-    func refuse(_ what: String, _ hint: String? = nil) -> CommandFailure {
-      CommandFailure(.configuration, "the policy \(shown) cannot be trusted: \(what)", hint: hint)
+    func refuse(_ what: String, _ hint: String? = nil) -> ExecutorFailure {
+      ExecutorFailure(.configuration, "the policy \(shown) cannot be trusted: \(what)", hint: hint)
     }
     func check(_ descriptor: Int32, _ name: String) throws {
       let about = try status(of: descriptor)
@@ -84,17 +84,17 @@ enum PolicyFile {
       guard try status(of: file.rawValue).isRegularFile else { throw refuse("it is no regular file") }
       try check(file.rawValue, place)
       return try file.readToEnd(limit: limit)
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as Errno {
       switch error.code {
       case ELOOP: throw refuse("\(place) is a link", "name the file by the path that has none")
       case EFBIG: throw refuse("it is larger than 1 MiB")
       case ENXIO: throw refuse("it is no regular file")
-      default: throw CommandFailure(.configuration, "cannot read the policy \(shown): \(place): \(error)")
+      default: throw ExecutorFailure(.configuration, "cannot read the policy \(shown): \(place): \(error)")
       }
     } catch {
-      throw CommandFailure(.internalError, "cannot read the policy \(shown): \(error)")
+      throw ExecutorFailure(.internalError, "cannot read the policy \(shown): \(error)")
     }
   }
 }

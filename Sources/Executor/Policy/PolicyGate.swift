@@ -12,16 +12,16 @@ struct PolicyGate {
   let task: TaskSpecification
   let settings: RunSettings
   /// The role as it was judged.
-  let identity: Result<Identity, CommandFailure>
+  let identity: Result<Identity, ExecutorFailure>
 
   init(_ arguments: Arguments, _ document: TaskDocument, _ task: TaskSpecification, _ settings: RunSettings)
-    throws(CommandFailure)
+    throws(ExecutorFailure)
   {
     let policy = try PolicyFile.find(arguments.last(Self.option.name))
     let words = OperatorWords(
       role: arguments.has("--role"), dockerParameters: arguments.has("--allow-docker-parameters"),
       maxRuns: arguments.has("--max-runs"))
-    let identity = Result { () throws(CommandFailure) in try Role.identity(settings.role) }
+    let identity = Result { () throws(ExecutorFailure) in try Role.identity(settings.role) }
     let judge = PolicyJudge(
       policy: policy, words: words,
       allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
@@ -64,14 +64,14 @@ struct PolicyGate {
 
   /// `nil` for a document that makes no task.
   init?(_ arguments: Arguments, _ document: TaskDocument, _ task: TaskSpecification?, _ settings: RunSettings)
-    throws(CommandFailure)
+    throws(ExecutorFailure)
   {
     guard let task else { return nil }
     try self.init(arguments, document, task, settings)
   }
 
   /// Says what is denied, each with its place, and refuses.
-  func enforce(_ loader: DocumentLoader) throws(CommandFailure) {
+  func enforce(_ loader: DocumentLoader) throws(ExecutorFailure) {
     guard !verdict.isGiven else { return }
     for line in verdict.complaints(loader.name) { Console.note(line) }
     throw verdict.failure

@@ -28,12 +28,12 @@ struct PolicyVerdict {
     }
   }
 
-  var failure: CommandFailure {
+  var failure: ExecutorFailure {
     let count = denied.count
     let first = denied.first.map { ruling, _ in
       ": \(ruling.demand.kind.text): \(ruling.reason) (\(source(ruling.rule)))"
     }
-    return CommandFailure(
+    return ExecutorFailure(
       .needsPrivileges,
       "this host's policy does not allow the task\(first ?? "")" + (count > 1 ? ", and \(count - 1) more" : ""),
       hint: "`aurora-executor policy explain` shows what a document asks for, and which rule gives or denies it")

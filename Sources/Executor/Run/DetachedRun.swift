@@ -34,18 +34,18 @@ struct DetachedRun {
   private static let mostText = 1 << 20
 
   /// A file without a name in the directory of the tasks: it gets one when the task has a directory.
-  static func newLog(_ workDirectory: String) throws(CommandFailure) -> SharedDescriptor {
+  static func newLog(_ workDirectory: String) throws(ExecutorFailure) -> SharedDescriptor {
     let tasks = TaskPaths.tasks(workDirectory)
     try TrustedDirectory.make(tasks, mode: 0o711, option: "--work-dir")
     do throws(Errno) { return SharedDescriptor(try openTemporary(in: tasks)) } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate, "cannot make a log for the executor in \(workDirectory): \(error)",
         hint: error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil)
     }
   }
 
   /// - Returns: 0 when the task runs, has finished, or was not waited for any more; else the exit status of the foreground.
-  func start() throws(CommandFailure) -> ExitCode {
+  func start() throws(ExecutorFailure) -> ExitCode {
     do {
       let updates = try makePipe()
       let null = SharedDescriptor(try openFile("/dev/null", O_RDWR))
@@ -78,14 +78,14 @@ struct DetachedRun {
         let end = try child.wait().status
         Console.raw(said(), to: 2)
         guard case .exited(let code) = end else {
-          throw CommandFailure(.internalError, "the executor of \(taskID) was killed (\(end))")
+          throw ExecutorFailure(.internalError, "the executor of \(taskID) was killed (\(end))")
         }
         return ExitCode(rawValue: code) ?? .internalError
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
-      throw CommandFailure(.internalError, "cannot start a process for the task: \(error)")
+      throw ExecutorFailure(.internalError, "cannot start a process for the task: \(error)")
     }
   }
 
@@ -126,10 +126,10 @@ struct DetachedRun {
 
 extension DetachedRun {
   /// In the new process: nothing of the caller's is kept busy, and it is known by its name.
-  static func leaveCaller() throws(CommandFailure) {
+  static func leaveCaller() throws(ExecutorFailure) {
     CurrentProcess.setName("aurora-executor")
     do throws(Errno) { try enterDirectory("/") } catch {
-      throw CommandFailure(.internalError, "cannot enter /: \(error)")
+      throw ExecutorFailure(.internalError, "cannot enter /: \(error)")
     }
   }
 
@@ -137,9 +137,9 @@ extension DetachedRun {
   static func run(
     _ document: DocumentLoader, _ arguments: Arguments, _ settings: RunSettings, taskID: String,
     _ status: SharedDescriptor?, _ signals: SharedDescriptor
-  ) throws(CommandFailure) -> ExitCode {
+  ) throws(ExecutorFailure) -> ExitCode {
     guard !arguments.has("--follow") else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .usage, "--detach and --follow contradict each other", hint: "`aurora-executor logs -f \(taskID)`")
     }
     var detached = DetachedRun(
@@ -152,7 +152,7 @@ extension DetachedRun {
         detached.bindings.append((binding[0], SharedDescriptor(try sealedMemory("binding", Array(binding[1].utf8)))))
       }
     } catch {
-      throw CommandFailure(.internalError, "cannot hand the task over: \(error)")
+      throw ExecutorFailure(.internalError, "cannot hand the task over: \(error)")
     }
     // The ports by number, chosen here already.
     for (name, port) in settings.ports.sorted(by: { $0.key < $1.key }) {

@@ -25,11 +25,11 @@ final class HeldRunDirectory {
   func require() throws(Errno) {
     try TrustedDirectory.require(paths.run)
     if isInPlace { return }
-    do throws(CommandFailure) { try renew() } catch { throw Errno("openat", code: ESTALE) }
+    do throws(ExecutorFailure) { try renew() } catch { throw Errno("openat", code: ESTALE) }
   }
 
   /// Makes it anew, or what says whose it is, where somebody has removed it.
-  func renew() throws(CommandFailure) {
+  func renew() throws(ExecutorFailure) {
     do throws(Errno) {
       try TrustedDirectory.require(paths.run)
       if isInPlace {
@@ -37,7 +37,7 @@ final class HeldRunDirectory {
         return
       }
     } catch {
-      throw CommandFailure(.cannotCreate, "\(paths.run): \(error)")
+      throw ExecutorFailure(.cannotCreate, "\(paths.run): \(error)")
     }
     directory = try RunDirectory.make(paths).directory
   }

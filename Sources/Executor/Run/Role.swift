@@ -4,7 +4,7 @@ import LinuxKernel
 /// The role user of a task, as the host knows it.
 enum Role {
   /// The user who invokes the executor, for a task that names no role: who called sudo, else who we are.
-  static func invoking() throws(CommandFailure) -> String {
+  static func invoking() throws(ExecutorFailure) -> String {
     if CurrentProcess.effectiveUser == 0, let name = HostEnvironment.variable("SUDO_USER"),
       Identity.isValidName(name)
     {
@@ -14,15 +14,15 @@ enum Role {
     do throws(Errno) {
       if let user = try HostAccounts.user(String(number)) { return user.name }
     } catch {
-      throw CommandFailure(.configuration, "cannot look up user \(number): \(error)")
+      throw ExecutorFailure(.configuration, "cannot look up user \(number): \(error)")
     }
-    throw CommandFailure(.configuration, "user \(number) has no name on this host", hint: "give one with --role")
+    throw ExecutorFailure(.configuration, "user \(number) has no name on this host", hint: "give one with --role")
   }
 
   /// The identity of a role; a task-level failure when the host has no such user.
-  static func identity(_ name: String) throws(CommandFailure) -> Identity {
+  static func identity(_ name: String) throws(ExecutorFailure) -> Identity {
     guard Identity.isValidName(name) else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .failed, "the role \"\(printable(name.utf8))\" cannot be a user name",
         hint: "a role is at most 32 of A-Z a-z 0-9 _ . -, does not start with - and is not a number")
     }
@@ -33,9 +33,9 @@ enum Role {
           supplementaryGroups: try HostAccounts.supplementaryGroups(of: user))
       }
     } catch {
-      throw CommandFailure(.configuration, "cannot look up the role user \(name): \(error)")
+      throw ExecutorFailure(.configuration, "cannot look up the role user \(name): \(error)")
     }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .failed, "the role user \(name) does not exist on this host", hint: "`getent passwd \(name)` must find it")
   }
 }

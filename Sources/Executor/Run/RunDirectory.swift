@@ -16,7 +16,7 @@ enum RunDirectory {
   /// - Parameter isTakeover: another executor has made it, and the work directory may have been moved since.
   /// - Returns: What holds it: its name may lead elsewhere in a while.
   @discardableResult
-  static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(CommandFailure) -> HeldRunDirectory {
+  static func make(_ paths: TaskPaths, isTakeover: Bool = false) throws(ExecutorFailure) -> HeldRunDirectory {
     if isTakeover { try refuseOthersAtTakeover(paths) }
     do {
       try TrustedDirectory.make(paths.runDirectory, mode: 0o711, option: "--run-dir")
@@ -29,12 +29,12 @@ enum RunDirectory {
         return HeldRunDirectory(
           paths, SharedDescriptor(try openFile(".", O_PATH | O_DIRECTORY, at: lock.rawValue)))
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
       let code = (error as? Errno)?.code
       let hint = code == EACCES || code == EROFS ? "choose another place with --run-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot make \(paths.run): \(error)", hint: hint)
+      throw ExecutorFailure(.cannotCreate, "cannot make \(paths.run): \(error)", hint: hint)
     }
   }
 
@@ -68,8 +68,8 @@ enum RunDirectory {
     _ = try putLink(paths)
   }
 
-  private static func notATasks(_ paths: TaskPaths) -> CommandFailure {
-    CommandFailure(
+  private static func notATasks(_ paths: TaskPaths) -> ExecutorFailure {
+    ExecutorFailure(
       .cannotCreate, "\(paths.run) is there already, and no task's",
       hint: "choose another --task-id or --run-dir")
   }
@@ -77,22 +77,22 @@ enum RunDirectory {
   /// Refuses the directory of a task of another work directory: what listens there is that one's.
   ///
   /// - Parameter isTakeover: whether the work directory may have been moved since the link was made.
-  static func refuseOthers(_ paths: TaskPaths, isTakeover: Bool = true) throws(CommandFailure) {
+  static func refuseOthers(_ paths: TaskPaths, isTakeover: Bool = true) throws(ExecutorFailure) {
     guard let owner = owner(paths), !isOwn(paths) else { return }
     var other = paths
     other.workDirectory = owner
     if isTakeover, other.isMissing { return }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .cannotCreate, "\(paths.run) is of a task of another work directory, \(printable(owner.utf8))",
       hint: "choose another --task-id or --run-dir; what an ended task has left, `sweep` with that --work-dir removes")
   }
 
   /// The same for a task whose lock is held here, so that no executor of it can be there. One that listens where the link
   /// says nothing is another task's: somebody has removed our directory, and the link of that one.
-  static func refuseOthersAtTakeover(_ paths: TaskPaths) throws(CommandFailure) {
+  static func refuseOthersAtTakeover(_ paths: TaskPaths) throws(ExecutorFailure) {
     try refuseOthers(paths)
     guard !isOwn(paths), (try? UnixSocket.connect(paths.executorSocket, kind: .stream)) != nil else { return }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .cannotCreate, "\(paths.run) is of another task, whose executor listens in it",
       hint: "when that one has ended, what is left of this task can be taken over")
   }

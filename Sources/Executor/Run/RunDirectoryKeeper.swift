@@ -50,7 +50,7 @@ final class RunDirectoryKeeper: TaskMonitor {
       if missing.contains(paths.executorSocket) { try control?.listenAnew() }
       lastComplaint = nil
       warn("somebody removed \(missing.joined(separator: ", ")); made anew")
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       complain(failure.message)
     } catch {
       complain("\(error)")

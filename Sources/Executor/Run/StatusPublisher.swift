@@ -18,7 +18,7 @@ struct StatusPublisher {
   /// - Parameter statusDescriptor: `--status-fd`, which gets one JSON object a line, whatever the style.
   /// - Parameter starter: the same for who has started a detached executor.
   init(taskID: String, style: Style, statusDescriptor: SharedDescriptor?, starter: SharedDescriptor? = nil)
-    throws(CommandFailure)
+    throws(ExecutorFailure)
   {
     (self.taskID, self.style) = (taskID, style)
     do throws(Errno) {
@@ -26,18 +26,18 @@ struct StatusPublisher {
         statuses: [statusDescriptor, starter].compactMap { $0?.rawValue }, updatesOnOutput: style == .json)
       self.starter = starter == nil ? nil : output.statuses.last
     } catch {
-      throw CommandFailure(.internalError, "cannot write to standard output and standard error: \(error)")
+      throw ExecutorFailure(.internalError, "cannot write to standard output and standard error: \(error)")
     }
   }
 
   /// The descriptor of `--status-fd`, taken before anything else is opened: a number that the caller did not open would
   /// come to mean a file of ours.
-  static func descriptor(_ arguments: Arguments, _ option: String = "--status-fd") throws(CommandFailure)
+  static func descriptor(_ arguments: Arguments, _ option: String = "--status-fd") throws(ExecutorFailure)
     -> SharedDescriptor?
   {
     guard let number = try arguments.integer(option, in: 0...1_048_575) else { return nil }
     do throws(Errno) { return SharedDescriptor(try StandardStream.duplicate(Int32(number))) } catch {
-      throw CommandFailure(.usage, "\(option) \(number) is not open: \(error.explanation)")
+      throw ExecutorFailure(.usage, "\(option) \(number) is not open: \(error.explanation)")
     }
   }
 
@@ -75,14 +75,11 @@ struct StatusPublisher {
   func warning(_ text: String) { output.errors.note("warning: " + text) }
 
   /// Runs a task, says why when that fails, and sees to it that what was said gets out, to who reads.
-  func run(_ body: () throws(CommandFailure) -> ExitCode) -> ExitCode {
-    let code: ExitCode
-    do throws(CommandFailure) { code = try body() } catch {
-      output.errors.update(Console.text(of: error))
-      code = error.exitCode
-    }
+  func run(_ body: () throws(ExecutorFailure) -> TaskEnd) -> Result<TaskEnd, ExecutorFailure> {
+    let end = Result(catching: body)
+    if case .failure(let failure) = end { output.errors.update(failure.report) }
     output.finish()
-    return code
+    return end
   }
 
   static func json(

@@ -9,16 +9,16 @@ struct Takeover {
 
   /// Refuses a task that has ended, that another executor runs, or whose journal is damaged: from a damaged journal
   /// nobody can know what has run, and nothing is done about the task.
-  init(_ paths: TaskPaths) throws(CommandFailure) {
+  init(_ paths: TaskPaths) throws(ExecutorFailure) {
     lock = try TaskLock.take(paths)
     if (try? status(of: paths.result)) != nil {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate, "the task \(paths.taskID) has ended", hint: "`aurora-executor status \(paths.taskID)` says how")
     }
     history = try TaskHistory(paths)
     self.paths = paths.launched
     guard !history.journal.isDamaged else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",
         hint: "what happened cannot be known from it; nothing was done about the task")
     }

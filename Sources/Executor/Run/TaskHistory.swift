@@ -25,7 +25,7 @@ struct TaskHistory {
   let diskProject: UInt32?
 
   /// Reads and replays. `notFound` when there is no such task.
-  init(_ paths: TaskPaths) throws(CommandFailure) {
+  init(_ paths: TaskPaths) throws(ExecutorFailure) {
     self.paths = paths
     let bytes: [UInt8]
     do throws(Errno) {
@@ -33,22 +33,22 @@ struct TaskHistory {
       bytes = try readRegularFile(paths.document, limit: 5 << 20)
     } catch {
       if error.code == ENOENT {
-        throw CommandFailure(
+        throw ExecutorFailure(
           .notFound, "there is no task \(paths.taskID) in \(paths.workDirectory)",
           hint: "`aurora-executor ps` lists them")
       }
-      throw CommandFailure(.internalError, "cannot read the task \(paths.taskID): \(error)")
+      throw ExecutorFailure(.internalError, "cannot read the task \(paths.taskID): \(error)")
     }
     guard let created = journal.records.first, created.type == "created",
       let settings = created.json["settings"].flatMap({ RunSettings(json: $0) })
     else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .internalError, "the journal \(paths.journal) does not say how the task was started; nothing is done about it")
     }
     self.settings = settings
     let loader = DocumentLoader(name: paths.document, bytes: bytes)
     let (document, _) = TaskDocument.decode(bytes)
-    guard let document else { throw CommandFailure(.internalError, "\(paths.document) cannot be read any more") }
+    guard let document else { throw ExecutorFailure(.internalError, "\(paths.document) cannot be read any more") }
     let bound = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
     task = settings.policy?.applied(to: bound) ?? bound
     var machine = TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)

@@ -9,7 +9,7 @@ struct TaskLock {
   private let directory: SharedDescriptor
 
   /// Takes the lock of a task; refused while another executor has it.
-  static func take(_ paths: TaskPaths) throws(CommandFailure) -> TaskLock {
+  static func take(_ paths: TaskPaths) throws(ExecutorFailure) -> TaskLock {
     do throws(Errno) {
       // Who only asks holds a shared lock for an instant: that is no executor. Opened anew each time: it may be another task's by
       // now that has the id.
@@ -19,9 +19,9 @@ struct TaskLock {
       }
     } catch {
       if error.code == EPERM { throw unbelieved(paths) }
-      throw CommandFailure(.cannotCreate, "cannot take the lock of \(paths.task): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot take the lock of \(paths.task): \(error)")
     }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .cannotCreate, "the task \(paths.taskID) is being run by another executor",
       hint: "`aurora-executor status \(paths.taskID)` shows it")
   }
@@ -41,12 +41,12 @@ struct TaskLock {
   }
 
   /// A task's directory in which nobody else has a say.
-  static func open(_ paths: TaskPaths) throws(CommandFailure) -> SharedDescriptor {
+  static func open(_ paths: TaskPaths) throws(ExecutorFailure) -> SharedDescriptor {
     do throws(Errno) {
       let directory = SharedDescriptor(try openFile(paths.task, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
       if isOwn(try status(of: directory.rawValue)) { return directory }
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot open \(paths.task): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot open \(paths.task): \(error)")
     }
     throw unbelieved(paths)
   }
@@ -55,8 +55,8 @@ struct TaskLock {
     about.uid == CurrentProcess.effectiveUser && about.permissions & 0o022 == 0
   }
 
-  private static func unbelieved(_ paths: TaskPaths) -> CommandFailure {
-    CommandFailure(
+  private static func unbelieved(_ paths: TaskPaths) -> ExecutorFailure {
+    ExecutorFailure(
       .needsPrivileges,
       "\(paths.task) is of another user, or others can write to it: what is in it is not believed",
       hint: "remove it, if it is not known where it comes from")

@@ -9,7 +9,7 @@ extension TaskRun {
   func conclude(
     _ context: Context, _ verdict: Verdict, container: (any Container)?,
     containerizer: (any Containerizer)? = nil, problems: [String]
-  ) throws(CommandFailure) -> ExitCode {
+  ) throws(ExecutorFailure) -> TaskEnd {
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
     let isTold = !removesRecord || resultFile != nil
@@ -103,13 +103,7 @@ extension TaskRun {
     for remark in TaskDirectory.removeAside(paths) + (rest.map(TaskDirectory.removeRest) ?? []) {
       publisher.warning(remark)
     }
-    if isUnclean { return .residue }
-    return switch verdict.state {
-    case .finished: .finished
-    case .killed: .killed
-    case .lost: .lost
-    default: .failed
-    }
+    return TaskEnd(state: verdict.state, isUnclean: isUnclean)
   }
 
   /// `--result`: nobody else's to read, unless the operator has put a file there whose mode says so.

@@ -5,17 +5,17 @@ import TaskModel
 
 extension TaskRun {
   /// Goes on with a task whose executor is gone.
-  func recover(_ takeover: Takeover) throws(CommandFailure) -> ExitCode {
+  func recover(_ takeover: Takeover) throws(ExecutorFailure) -> TaskEnd {
     let history = takeover.history
     // Who and what was launched is read, not looked up: accounts, images and isolators may have changed meanwhile.
-    let record = try history.launched.map { (_) throws(CommandFailure) in try LaunchRecord.load(paths) }
+    let record = try history.launched.map { (_) throws(ExecutorFailure) in try LaunchRecord.load(paths) }
     let identity: Identity
     if let record { identity = record.plan.restrictions.identity } else { identity = try Role.identity(settings.role) }
     var containerizer = try makeContainerizer(history.task, identity, record)
     // Before anything is written: a container that this executor cannot speak with is left as it is.
     var adoption: Adoption?
     if let launched = history.launched, let record {
-      do throws(CommandFailure) { adoption = try containerizer.adopt(launched, record) } catch {
+      do throws(ExecutorFailure) { adoption = try containerizer.adopt(launched, record) } catch {
         // Decided already: what is left is to take it down.
         guard history.verdict != nil else { throw error }
       }
@@ -23,7 +23,7 @@ extension TaskRun {
     let runDirectory = try RunDirectory.make(paths, isTakeover: true)
     let journal: Journal
     do throws(Errno) { journal = try Journal(continuing: paths.journal, after: history.journal) } catch {
-      throw CommandFailure(.internalError, "cannot continue \(paths.journal): \(error)")
+      throw ExecutorFailure(.internalError, "cannot continue \(paths.journal): \(error)")
     }
     journal.append("recovered", [], at: Clock.now)
     publisher.note("took over: \(history.machine.summary)")
@@ -60,7 +60,7 @@ extension TaskRun {
       _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
       try paths.renewSandbox()
       let started: Started
-      do throws(CommandFailure) {
+      do throws(ExecutorFailure) {
         if containerizer.imageName != nil { try containerizer.provision(until: signals) }
         context.image = containerizer.image
         started = try launch(&context, containerizer)
@@ -80,7 +80,7 @@ extension TaskRun {
   /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.
   private func lost(
     _ context: Context, _ history: TaskHistory, _ containerizer: any Containerizer, _ why: String
-  ) throws(CommandFailure) -> ExitCode {
+  ) throws(ExecutorFailure) -> TaskEnd {
     var machine = history.machine
     var events: [TaskEvent] = UnreportedEnds.of(paths, machine).map { exit in
       let outcome = exit.startFailure?.outcome ?? ExitStatus(waitStatus: exit.waitStatus).outcome

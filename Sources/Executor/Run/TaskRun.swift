@@ -24,7 +24,7 @@ struct TaskRun {
   /// `--rm`: what is written about the task goes with it, so what nobody could read is not written.
   var removesRecord = false
   /// The role as a policy has judged it: it is not looked up again.
-  var judgedIdentity: Result<Identity, CommandFailure>?
+  var judgedIdentity: Result<Identity, ExecutorFailure>?
   /// What is said is the task's `executor.log`.
   var isDetached = false
   /// Ends a task that is taken over, as soon as it is.
@@ -33,11 +33,11 @@ struct TaskRun {
   let signals: SharedDescriptor
 
   /// Runs a new task.
-  func start(_ document: DocumentLoader, _ task: TaskSpecification) throws(CommandFailure) -> ExitCode {
+  func start(_ document: [UInt8], _ task: TaskSpecification) throws(ExecutorFailure) -> TaskEnd {
     let createdAt = Clock.wall
     if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
-    let identity = judgedIdentity ?? Result { () throws(CommandFailure) in try Role.identity(settings.role) }
+    let identity = judgedIdentity ?? Result { () throws(ExecutorFailure) in try Role.identity(settings.role) }
     let times = RunTimes()
     let (made, runDirectory) = try begin(document, task, times)
     var context = Context(
@@ -50,14 +50,14 @@ struct TaskRun {
       }
     }
     let started: Started
-    do throws(CommandFailure) {
+    do throws(ExecutorFailure) {
       let identity = try identity.get()
       context.identity = identity
       try checkUser(identity)
       var containerizer = try makeContainerizer(task, identity, nil)
       if let image = containerizer.imageName {
         publish(context, .staging, message: "image \(image)")
-        do throws(CommandFailure) {
+        do throws(ExecutorFailure) {
           try containerizer.provision(until: signals)
         } catch {
           context.problems += containerizer.abandon()
@@ -72,14 +72,15 @@ struct TaskRun {
     return try supervise(context, newMachine(task), started, resuming: false)
   }
 
-  /// Root missing, or an engine that is not there, says nothing about the task: the exit status tells so.
-  func concludeFailedLaunch(_ context: Context, _ error: CommandFailure) throws(CommandFailure) -> ExitCode {
-    let isStopped = error.exitCode == .killed
+  /// Root missing, or an engine that is not there, says nothing about the task: so the failure is told beside its end.
+  func concludeFailedLaunch(_ context: Context, _ error: ExecutorFailure) throws(ExecutorFailure) -> TaskEnd {
+    let isStopped = error.kind == .stopped
     let verdict = Verdict(
       state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: error.message,
       hint: error.hint, stopOrigin: isStopped ? .signal : nil)
-    let code = try conclude(context, verdict, container: nil, problems: context.problems)
-    return error.exitCode == .failed ? code : error.exitCode
+    var end = try conclude(context, verdict, container: nil, problems: context.problems)
+    end.launchFailure = error
+    return end
   }
 
   /// A container that has been launched, and what launched it.
@@ -88,21 +89,21 @@ struct TaskRun {
     let containerizer: any Containerizer
   }
 
-  func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(CommandFailure) -> Started {
+  func launch(_ context: inout Context, _ containerizer: any Containerizer) throws(ExecutorFailure) -> Started {
     // Of a launch before this one, which did not come to its end.
     try? context.diskQuota?.lift()
     context.diskQuota = try chargeDisk(context, containerizer)
     // An image may have been fetched for hours.
     do throws(Errno) { try context.runDirectory.require() } catch {
-      throw CommandFailure(.cannotCreate, "\(paths.run): \(error)", hint: "somebody has removed it meanwhile")
+      throw ExecutorFailure(.cannotCreate, "\(paths.run): \(error)", hint: "somebody has removed it meanwhile")
     }
     // After a launch that fails what it made is removed, and nothing else: what is there may be somebody else's.
     let container: any Container
-    do throws(CommandFailure) { container = try containerizer.launch(until: signals) } catch {
+    do throws(ExecutorFailure) { container = try containerizer.launch(until: signals) } catch {
       context.problems += containerizer.abandon()
       throw error
     }
-    do throws(CommandFailure) {
+    do throws(ExecutorFailure) {
       // The path is for `explain`: where commands were looked for is not to be found out afterwards.
       try LaunchRecord(container.plan, containerizer.image).save(paths)
       let path = container.plan.environment.last { $0.name == "PATH" }?.value
@@ -111,7 +112,7 @@ struct TaskRun {
       do throws(Errno) {
         try context.journal.require("launched", container.record + [("path", JSON(searched))], at: Clock.now)
       } catch {
-        throw CommandFailure(.cannotCreate, "cannot write the journal \(paths.journal): \(error)")
+        throw ExecutorFailure(.cannotCreate, "cannot write the journal \(paths.journal): \(error)")
       }
     } catch {
       _ = container.destroy()
@@ -126,7 +127,8 @@ struct TaskRun {
   }
 
   /// A quota for the task's disk, where that is possible; it is measured where it is not.
-  private func chargeDisk(_ context: Context, _ containerizer: any Containerizer) throws(CommandFailure) -> DiskQuota? {
+  private func chargeDisk(_ context: Context, _ containerizer: any Containerizer) throws(ExecutorFailure) -> DiskQuota?
+  {
     guard let limit = DiskLimit.bytes(context.task, settings) else { return nil }
     let quota: DiskQuota?
     do throws(Errno) { quota = try DiskQuota.establish(limit: limit, containerizer.quotaDirectories) } catch {
@@ -142,25 +144,25 @@ struct TaskRun {
   }
 
   /// `--result` is looked at before anything runs: a task whose result has nowhere to go is not begun.
-  private func checkResultFile() throws(CommandFailure) {
+  private func checkResultFile() throws(ExecutorFailure) {
     guard let resultFile else { return }
     let bytes = Array(resultFile.utf8)
     let slash = bytes.lastIndex(of: UInt8(ascii: "/"))
     let directory = slash.map { $0 == 0 ? "/" : String(decoding: bytes[..<$0], as: UTF8.self) } ?? "."
     guard (try? status(of: directory, followLinks: true))?.isDirectory == true else {
-      throw CommandFailure(.cannotCreate, "--result \(resultFile): there is no directory \(directory)")
+      throw ExecutorFailure(.cannotCreate, "--result \(resultFile): there is no directory \(directory)")
     }
     // Written by a rename, which would put a file in the place of a device or a link.
     if let about = try? status(of: resultFile), !about.isRegularFile {
-      throw CommandFailure(.usage, "--result \(resultFile): there is something that is no regular file")
+      throw ExecutorFailure(.usage, "--result \(resultFile): there is something that is no regular file")
     }
   }
 
   func supervise(_ context: Context, _ machine: TaskMachine, _ started: Started, resuming: Bool)
-    throws(CommandFailure) -> ExitCode
+    throws(ExecutorFailure) -> TaskEnd
   {
     let (container, containerizer) = (started.container, started.containerizer)
-    guard let identity = context.identity else { throw CommandFailure(.internalError, "the role is not known") }
+    guard let identity = context.identity else { throw ExecutorFailure(.internalError, "the role is not known") }
     var context = context
     let outcome = OutcomeFile(
       paths: paths, times: context.times, directory: container.logsDirectory)
@@ -189,13 +191,13 @@ struct TaskRun {
     } catch {
       let why = "cannot watch the container: \(error)"
       // It runs on, and another executor can take it over.
-      guard !resuming else { throw CommandFailure(.internalError, why, hint: "nothing was done about the task") }
+      guard !resuming else { throw ExecutorFailure(.internalError, why, hint: "nothing was done about the task") }
       context.problems += container.destroy() + containerizer.removeRemains(keeping: settings.keepsContainer)
-      return try concludeFailedLaunch(context, CommandFailure(.internalError, why))
+      return try concludeFailedLaunch(context, ExecutorFailure(.internalError, why))
     }
     if let ending { supervisor.request(ending) }
     let verdict: Verdict
-    do throws(CommandFailure) { verdict = try supervisor.run() } catch {
+    do throws(ExecutorFailure) { verdict = try supervisor.run() } catch {
       // A task that nobody can watch is not left to itself.
       (context.machine, context.notes) = (supervisor.machine, supervisor.notes)
       let lost = Verdict(
@@ -260,7 +262,7 @@ struct TaskRun {
     var problems: [String] = []
   }
 
-  private func begin(_ document: DocumentLoader, _ task: TaskSpecification, _ times: RunTimes) throws(CommandFailure)
+  private func begin(_ document: [UInt8], _ task: TaskSpecification, _ times: RunTimes) throws(ExecutorFailure)
     -> (TaskDirectory.Made, HeldRunDirectory)
   {
     try TrustedDirectory.make(TaskPaths.tasks(paths.workDirectory), mode: 0o711, option: "--work-dir")
@@ -268,16 +270,16 @@ struct TaskRun {
     let made: TaskDirectory.Made
     do throws(Errno) {
       made = try TaskDirectory.make(
-        paths, document: document.bytes,
+        paths, document: document,
         created: [
           ("task_id", JSON(paths.taskID)), ("boot_wall", JSON(times.boot)), ("settings", settings.json),
           ("executor", CurrentProcess.executable.map { JSON($0) }), ("run_directory", JSON(paths.runDirectory)),
         ], processes: task.processes.count, hasResult: !removesRecord)
     } catch {
       let hint = error.code == EACCES || error.code == EROFS ? "choose another place with --work-dir" : nil
-      throw CommandFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
+      throw ExecutorFailure(.cannotCreate, "cannot make the task's directory \(paths.task): \(error)", hint: hint)
     }
-    do throws(CommandFailure) { return (made, try RunDirectory.make(paths)) } catch {
+    do throws(ExecutorFailure) { return (made, try RunDirectory.make(paths)) } catch {
       // Nothing was begun, and nothing is to be recovered.
       try? TaskDirectory.remove(paths, made.lock)
       throw error
@@ -285,10 +287,10 @@ struct TaskRun {
   }
 
   /// Without root a process can only be who the executor is.
-  private func checkUser(_ identity: Identity) throws(CommandFailure) {
+  private func checkUser(_ identity: Identity) throws(ExecutorFailure) {
     let own = CurrentProcess.effectiveUser
     guard own == 0 || own == identity.uid else {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .needsPrivileges, "running as \(identity.name) (uid \(identity.uid)) needs root; this is uid \(own)",
         hint: "run with sudo, or with --role of your own user")
     }
@@ -296,7 +298,7 @@ struct TaskRun {
 
   /// - Parameter record: what was launched, where it was: with the isolators that were used, whatever is asked for by now.
   func makeContainerizer(_ task: TaskSpecification, _ identity: Identity, _ record: LaunchRecord?)
-    throws(CommandFailure) -> any Containerizer
+    throws(ExecutorFailure) -> any Containerizer
   {
     var settings = settings
     if let record { settings.isolation = record.plan.isolators.filter(BuiltInIsolators.names.contains) }

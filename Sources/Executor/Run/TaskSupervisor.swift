@@ -128,7 +128,7 @@ final class TaskSupervisor {
   }
 
   /// Runs until the task has ended, and says how.
-  func run() throws(CommandFailure) -> Verdict {
+  func run() throws(ExecutorFailure) -> Verdict {
     do {
       // It has been greeted.
       if isTakeover { try silence.begin() }
@@ -175,13 +175,13 @@ final class TaskSupervisor {
         // Others have spoken to it as well.
         try initProcess.watch(in: poller)
       }
-    } catch let failure as CommandFailure {
+    } catch let failure as ExecutorFailure {
       throw failure
     } catch {
-      throw CommandFailure(.internalError, "the task cannot be watched any more: \(error)")
+      throw ExecutorFailure(.internalError, "the task cannot be watched any more: \(error)")
     }
     follower?.finish()
-    guard let verdict else { throw CommandFailure(.internalError, "the task ended without a verdict") }
+    guard let verdict else { throw ExecutorFailure(.internalError, "the task ended without a verdict") }
     return verdict
   }
 

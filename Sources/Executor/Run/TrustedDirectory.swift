@@ -12,9 +12,9 @@ enum TrustedDirectory {
   ///
   /// - Returns: The path without links, `.`, `..` and doubled slashes; a relative one as it is.
   @discardableResult
-  static func check(_ path: String) throws(CommandFailure) -> String { try walk(path).path }
+  static func check(_ path: String) throws(ExecutorFailure) -> String { try walk(path).path }
 
-  private static func walk(_ path: String) throws(CommandFailure) -> (path: String, isThere: Bool) {
+  private static func walk(_ path: String) throws(ExecutorFailure) -> (path: String, isThere: Bool) {
     guard path.utf8.first == UInt8(ascii: "/") else { return (path, false) }
     var rest = Array(path.utf8).pathComponents[...]
     var place: [UInt8] = []
@@ -50,10 +50,10 @@ enum TrustedDirectory {
   /// Makes a directory with those above it that are missing, where nobody else has a say.
   ///
   /// - Parameter option: by which another place can be chosen.
-  static func make(_ path: String, mode: UInt32, option: String) throws(CommandFailure) {
+  static func make(_ path: String, mode: UInt32, option: String) throws(ExecutorFailure) {
     guard try !walk(path).isThere else { return }
     do throws(Errno) { try makeDirectories(path, mode: mode) } catch {
-      throw CommandFailure(
+      throw ExecutorFailure(
         .cannotCreate, "cannot make \(printable(path.utf8)): \(error)",
         hint: error.code == EACCES || error.code == EROFS ? "choose another place with \(option)" : nil)
     }
@@ -63,36 +63,36 @@ enum TrustedDirectory {
 
   /// For what is done by name long after the command line was read.
   static func require(_ path: String) throws(Errno) {
-    do throws(CommandFailure) { try check(path) } catch { throw Errno("openat", code: EPERM) }
+    do throws(ExecutorFailure) { try check(path) } catch { throw Errno("openat", code: EPERM) }
   }
 
   private static func shown(_ place: [UInt8]) -> String { place.isEmpty ? "/" : printable(place) }
 
   /// `nil` where there is nothing.
-  private static func look(_ place: [UInt8]) throws(CommandFailure) -> FileStatus? {
+  private static func look(_ place: [UInt8]) throws(ExecutorFailure) -> FileStatus? {
     do throws(Errno) { return try status(of: place.isEmpty ? Array("/".utf8) : place) } catch {
       if error.code == ENOENT { return nil }
-      throw CommandFailure(
+      throw ExecutorFailure(
         error.code == EACCES ? .needsPrivileges : .cannotCreate, "cannot look at \(shown(place)): \(error)")
     }
   }
 
-  private static func follow(_ link: [UInt8], _ links: Int) throws(CommandFailure) -> [UInt8] {
+  private static func follow(_ link: [UInt8], _ links: Int) throws(ExecutorFailure) -> [UInt8] {
     do throws(Errno) {
       // As many as the kernel follows (path_resolution(7)).
       guard links <= 40 else { throw Errno("openat", code: ELOOP) }
       return try readSymbolicLink(link)
     } catch {
-      throw CommandFailure(.cannotCreate, "cannot follow \(shown(link)): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot follow \(shown(link)): \(error)")
     }
   }
 
-  private static func judge(_ place: [UInt8], _ about: FileStatus?, isLast: Bool = false) throws(CommandFailure) {
+  private static func judge(_ place: [UInt8], _ about: FileStatus?, isLast: Bool = false) throws(ExecutorFailure) {
     guard let about else { return }
     let own = CurrentProcess.effectiveUser
     let isOwn = about.uid == own || about.uid == 0
     guard about.isDirectory || about.isSymbolicLink else {
-      throw CommandFailure(.cannotCreate, "\(shown(place)) is no directory")
+      throw ExecutorFailure(.cannotCreate, "\(shown(place)) is no directory")
     }
     let why: String
     if !isOwn && (isLast || !isNobodyHere(about.uid)) {
@@ -102,7 +102,7 @@ enum TrustedDirectory {
     } else {
       return
     }
-    throw CommandFailure(
+    throw ExecutorFailure(
       .needsPrivileges, "\(shown(place)) \(why): others would have a say in what tasks and sockets are found there",
       hint: "choose places for --work-dir and --run-dir that nobody else can change, such as "
         + "\(Defaults.workDirectory) and \(Defaults.runDirectory)")
