@@ -1,6 +1,7 @@
 import ContainerInit
 import Images
 import LinuxKernel
+import TaskModel
 
 @main
 enum Main {
@@ -58,7 +59,7 @@ enum Main {
     // Options without a command are those of `run`.
     if first.utf8.first == UInt8(ascii: "-") { return try run(["run"] + words) }
     guard let command = CommandTable.commands.first(where: { $0.name == first }) else {
-      let near = NearestName.find(first, among: CommandTable.commands.map(\.name))
+      let near = NearestKey.find(first, among: CommandTable.commands.map(\.name))
       throw ExecutorFailure(
         .usage, "there is no command \(first)",
         hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor --help` lists them")

@@ -89,3 +89,20 @@ enum CgroupMaker {
     return inherited
   }
 }
+
+extension CgroupOwner {
+  /// Why a cgroup could not be made that is there already, where it says that it is another's.
+  fileprivate func refusal(_ cgroup: CgroupDirectory, _ what: String, _ error: Errno) -> LaunchError? {
+    guard isOthers(cgroup) else { return nil }
+    let numbers = mark(of: cgroup)
+    var (whose, search) = ("", "")
+    if numbers.count == 3 {
+      whose = ", whose `tasks` is inode \(numbers[2]) of device \(numbers[0]):\(numbers[1])"
+      search = " (`find / -inum \(numbers[2]) -name tasks` finds its `tasks`)"
+    }
+    return .nameTaken(
+      what, error, by: "it is of a task of another work directory" + whose,
+      hint: "another task of this id lives there, or was left behind; choose another --task-id, "
+        + "or `sweep` with that --work-dir\(search)")
+  }
+}

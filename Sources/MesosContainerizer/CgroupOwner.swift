@@ -42,20 +42,10 @@ package struct CgroupOwner: Sendable {
 
   func isOthers(_ cgroup: CgroupDirectory) -> Bool { ownership(cgroup) == .others }
 
-  /// Why a cgroup could not be made that is there already, where it says that it is another's.
-  func refusal(_ cgroup: CgroupDirectory, _ what: String, _ error: Errno) -> LaunchError? {
-    guard isOthers(cgroup) else { return nil }
+  /// The numbers of the directory whose a cgroup says that it is; empty where it says no such thing.
+  package func mark(of cgroup: CgroupDirectory) -> [String] {
     let mark = (try? read(cgroup)).flatMap { $0 } ?? []
-    let numbers = mark.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { printable($0) }
-    var (whose, search) = ("", "")
-    if numbers.count == 3 {
-      whose = ", whose `tasks` is inode \(numbers[2]) of device \(numbers[0]):\(numbers[1])"
-      search = " (`find / -inum \(numbers[2]) -name tasks` finds its `tasks`)"
-    }
-    return .nameTaken(
-      what, error, by: "it is of a task of another work directory" + whose,
-      hint: "another task of this id lives there, or was left behind; choose another --task-id, "
-        + "or `sweep` with that --work-dir\(search)")
+    return mark.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { printable($0) }
   }
 
   private enum Ownership {

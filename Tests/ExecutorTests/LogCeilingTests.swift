@@ -88,9 +88,9 @@ import Testing
   }
 
   @Test func aLimitOfDiskIsALimitOfFiles() {
-    #expect(DiskLimit.files(1) == 32768)
-    #expect(DiskLimit.files(16 << 20) == 32768)
-    #expect(DiskLimit.files(1 << 30) == 262_144)
+    #expect(DiskMeasurement.mostFiles(1) == 32768)
+    #expect(DiskMeasurement.mostFiles(16 << 20) == 32768)
+    #expect(DiskMeasurement.mostFiles(1 << 30) == 262_144)
     let found = DiskMeasurement(bytes: 5, files: 300_000, largest: [])
     #expect(
       found.complaint(limit: 16 << 20)

@@ -25,7 +25,10 @@ struct PolicyFileTests {
     (#"{"roles": {"allow": ["-x"]}}"#, #"1:22: roles.allow[0]: "-x" is neither "*" nor the name of an account"#),
     (#"{"ceilings": {"pids": 0}}"#, "1:23: ceilings.pids: must be a whole number from 1 to 4194304"),
     (#"{"ceilings": {"pids": 1.5}}"#, "1:23: ceilings.pids: must be a whole number from 1 to 4194304"),
-    (#"{"capabilities": ["CAP_SYS_ADMIN"]}"#, #"1:19: capabilities[0]: unknown "CAP_SYS_ADMIN""#),
+    (
+      #"{"capabilities": ["CAP_SYS_ADMIN"]}"#,
+      #"1:19: capabilities[0]: unknown "CAP_SYS_ADMIN" (did you mean "SYS_ADMIN"?)"#
+    ),
     (#"{"seccomp": ["confined"]}"#, #"1:14: seccomp[0]: "confined" is neither "unconfined" nor an absolute path"#),
     (
       #"{"host_namespaces": ["net"]}"#,

@@ -44,7 +44,7 @@ struct PolicyVerdictTests {
   private func judge(_ text: String, _ words: OperatorWords = .init(), _ allowed: String = "all") throws -> PolicyJudge
   {
     PolicyJudge(
-      policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed),
+      policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed).names,
       resolve: Self.resolve, mountBelow: Self.mountBelow, uid: Self.uid)
   }
 

@@ -66,11 +66,6 @@ enum CommonOptions {
   static let directories = [workDirectory, runDirectory]
 }
 
-enum Defaults {
-  static let workDirectory = "/var/lib/aurora-executor"
-  static let runDirectory = "/run/aurora-executor"
-}
-
 enum Version {
   static let number = "0.1.0"
 }

@@ -1,3 +1,5 @@
+import TaskModel
+
 /// One option of a command, as help shows it and the parser takes it.
 struct Option: Sendable {
   /// With its dashes: `--task`.
@@ -61,7 +63,7 @@ struct Arguments: Sendable {
       let equals = word.utf8.starts(with: "--".utf8) ? word.firstIndex(of: "=") : nil
       let name = equals.map { String(word[..<$0]) } ?? word
       guard let option = options.first(where: { $0.name == name || $0.short == name }) else {
-        let near = NearestName.find(name, among: options.map(\.name))
+        let near = NearestKey.find(name, among: options.map(\.name))
         throw ExecutorFailure(
           .usage, "\(command) has no option \(name)",
           hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor \(command) --help` lists them")
@@ -92,29 +94,5 @@ struct Arguments: Sendable {
         operands.count < range.lowerBound ? "\(what) is missing" : "unexpected \"\(operands[range.upperBound])\"")
     }
     return operands
-  }
-}
-
-/// The name somebody may have meant.
-enum NearestName {
-  /// The nearest of `names` by edit distance, when it is near enough to be meant.
-  static func find(_ word: String, among names: [String]) -> String? {
-    let candidates = names.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.sorted { $0.1 < $1.1 }
-    guard let (name, distance) = candidates.first, distance <= max(1, min(3, word.utf8.count / 3)) else { return nil }
-    return name
-  }
-
-  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var row = Array(0...right.count)
-    for (i, a) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, b) in right.enumerated() {
-        let cost = a == b ? diagonal : min(diagonal, row[j], row[j + 1]) + 1
-        diagonal = row[j + 1]
-        row[j + 1] = cost
-      }
-    }
-    return row[right.count]
   }
 }

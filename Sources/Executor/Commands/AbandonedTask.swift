@@ -48,7 +48,8 @@ struct AbandonedTask {
       throw ExecutorFailure(.internalError, "cannot take signals: \(error)")
     }
     var rest = TaskRun(
-      paths: takeover.paths, settings: settings, publisher: publisher, resultFile: nil, follows: false,
+      paths: takeover.paths, settings: settings, publisher: publisher,
+      launcher: ContainerizerChoice.launcher, resultFile: nil, follows: false,
       signals: signals)
     rest.assertsClean = true
     let outcome = try rest.recover(takeover)

@@ -46,7 +46,7 @@ enum ImageCommand {
         try operands(1...1, "the image")
         return try remove(rest[0], arguments)
       default:
-        let near = NearestName.find(action, among: ["import", "ls", "inspect", "rm"])
+        let near = NearestKey.find(action, among: ["import", "ls", "inspect", "rm"])
         throw ExecutorFailure(
           .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm"
         )

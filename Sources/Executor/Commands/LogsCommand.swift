@@ -70,7 +70,7 @@ enum LogsCommand {
   private static func showExecutorLog(_ paths: TaskPaths) throws(ExecutorFailure) -> ExitCode {
     do throws(Errno) {
       let file = try openFile(paths.executorLog, O_RDONLY | O_NOFOLLOW)
-      while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty { Console.raw(Console.escaped(piece)) }
+      while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty { Console.raw(terminalSafe(piece)) }
       return .finished
     } catch {
       throw ExecutorFailure(
@@ -116,7 +116,7 @@ enum LogsCommand {
   }
 
   private static func unknown(_ wanted: String, _ known: [String]) -> ExecutorFailure {
-    let near = NearestName.find(wanted, among: known)
+    let near = NearestKey.find(wanted, among: known)
     return ExecutorFailure(
       .notFound, "the task has no logs of a process \(printable(wanted.utf8))",
       hint: near.map { "did you mean \($0)?" } ?? "it has \(known.joined(separator: ", "))")
@@ -140,11 +140,11 @@ struct ShownLogs {
   var streams = ["stdout", "stderr"]
   /// Absent where there are none.
   let tree: LogTree?
-  private let faults = LogFaults()
+  private let faults = LogFaults(say: Console.warning)
 
   init(paths: TaskPaths, runs: ProcessLog.Runs, since: UInt64?) throws(ExecutorFailure) {
     (self.paths, self.runs, self.since) = (paths, runs, since)
-    do throws(Errno) { tree = try LogTree(paths.logs, faults: faults) } catch {
+    do throws(Errno) { tree = try LogTree(paths.logs, faults: faults, say: Console.warning) } catch {
       guard error.code == ENOENT else {
         throw ExecutorFailure(
           error.code == EACCES ? .needsPrivileges : .internalError, "cannot look into \(paths.logs): \(error)",

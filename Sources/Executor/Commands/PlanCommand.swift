@@ -174,7 +174,7 @@ struct PlanReport {
     if let logs { lines += logs.lines }
     if let bounding { lines.append("capabilities (at most) \(bounding.joined(separator: " "))") }
     if let task {
-      if let ports = PortChoice.description(task.ports) { lines.append("ports      \(ports)") }
+      if let ports = PortList.text(task.ports) { lines.append("ports      \(ports)") }
       lines.append("processes")
       for process in task.processes {
         let traits = [

@@ -78,7 +78,7 @@ enum RecoverCommand {
       taskID: paths.taskID, style: style, statusDescriptor: statusDescriptor, starter: starter)
     var rest = TaskRun(
       paths: takeover.paths, settings: takeover.history.settings, publisher: publisher,
-      resultFile: arguments.last("--result"),
+      launcher: ContainerizerChoice.launcher, resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     rest.ending = ending
     rest.isDetached = starter != nil

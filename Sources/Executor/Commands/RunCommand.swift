@@ -55,7 +55,7 @@ enum RunCommand {
       taskID: taskID, style: style, statusDescriptor: statusDescriptor, starter: starter)
     var run = TaskRun(
       paths: paths, settings: settings, publisher: publisher,
-      resultFile: arguments.last("--result"),
+      launcher: ContainerizerChoice.launcher, resultFile: arguments.last("--result"),
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     run.assertsClean = arguments.has("--assert-clean")
     run.removesRecord = arguments.has("--rm")
@@ -91,7 +91,8 @@ enum RunCommand {
         hint: "choose another --task-id, or `aurora-executor recover \(run.paths.taskID)`")
     }
     let rest = TaskRun(
-      paths: takeover.paths, settings: takeover.history.settings, publisher: run.publisher, resultFile: run.resultFile,
+      paths: takeover.paths, settings: takeover.history.settings, publisher: run.publisher,
+      launcher: run.launcher, resultFile: run.resultFile,
       follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord,
       isDetached: run.isDetached, signals: run.signals)
     return try rest.recover(takeover)

@@ -1,3 +1,4 @@
+import Isolators
 import LinuxKernel
 import TaskModel
 
@@ -84,4 +85,13 @@ enum TaskOptions {
     settings.maxRuns = try arguments.integer("--max-runs", in: 1...1_000_000) ?? settings.maxRuns
     return (settings, taskID)
   }
+}
+
+extension RunSettings {
+  /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
+  static let defaultIsolation = BuiltInIsolators.names
+  /// What works without root.
+  static let unprivilegedIsolation = [
+    PosixResourceLimits.name, LinuxNoNewPrivileges.name, LinuxSeccomp.name, DiskUsageLimit.name,
+  ]
 }

@@ -1,4 +1,5 @@
 import LinuxKernel
+import TaskModel
 
 /// Finds the task that a command names: by its id, or by the beginning of it where that is enough.
 enum TaskSelection {
@@ -12,7 +13,7 @@ enum TaskSelection {
     guard let id = found.first, found.count == 1 else {
       if found.isEmpty {
         if let elsewhere = try byRunDirectory(name, arguments) { return elsewhere }
-        let near = NearestName.find(name, among: ids)
+        let near = NearestKey.find(name, among: ids)
         throw ExecutorFailure(
           .notFound, "there is no task \(printable(name.utf8)) in \(arguments.workDirectory)",
           hint: near.map { "did you mean \($0)?" } ?? "`aurora-executor ps` lists them")

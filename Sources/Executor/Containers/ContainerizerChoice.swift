@@ -3,13 +3,7 @@ import TaskModel
 
 /// Which containerizer a task gets: the one its document names.
 enum ContainerizerChoice {
-  /// Its name, as a result has it.
-  static func name(_ task: TaskSpecification) -> String {
-    switch task.container {
-    case .mesos: "mesos"
-    case .docker: "docker"
-    }
-  }
+  static let launcher = TaskLauncher(containerizer: make, report: { PlanReport($0).json })
 
   static func make(
     _ task: TaskSpecification, _ identity: Identity, _ settings: RunSettings, _ paths: TaskPaths
@@ -20,7 +14,7 @@ enum ContainerizerChoice {
         task: task, container: container, identity: identity, settings: settings, paths: paths)
     case .docker(let container):
       return try DockerContainerizer(
-        task: task, container: container, identity: identity, settings: settings, paths: paths)
+        task: task, container: container, identity: identity, settings: settings, paths: paths, tell: Console.note)
     }
   }
 }

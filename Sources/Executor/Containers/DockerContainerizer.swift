@@ -14,6 +14,8 @@ struct DockerContainerizer: Containerizer {
   private let container: DockerContainer
   private let identity: Identity
   private let paths: TaskPaths
+  /// For people.
+  private let tell: (String) -> Void
   private let engine: DockerEngine
   /// The same engine for what is worth knowing and not worth waiting for: a task that has ended is told of soon.
   private let advisor: DockerEngine
@@ -29,12 +31,14 @@ struct DockerContainerizer: Containerizer {
   private(set) var image: ProvisionedImage?
 
   init(
-    task: TaskSpecification, container: DockerContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
+    task: TaskSpecification, container: DockerContainer, identity: Identity, settings: RunSettings, paths: TaskPaths,
+    tell: @escaping (String) -> Void
   ) throws(ExecutorFailure) {
     self.task = task
     self.container = container
     self.identity = identity
     self.paths = paths
+    self.tell = tell
     let socket = settings.dockerSocket ?? DockerEngine.Configuration().socketPath
     engine = DockerContainerizer.engine(socket, head: .seconds(30))
     advisor = DockerContainerizer.engine(socket, head: .seconds(5))
@@ -43,7 +47,8 @@ struct DockerContainerizer: Containerizer {
     isTakeover = (try? status(of: paths.containerNonce)) != nil
     request = try DockerRequest(task, container, identity, settings)
     source = try DockerImage(
-      container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig)
+      container.image, engine: engine, platform: request.platform, configFile: settings.dockerConfig,
+      tell: tell)
   }
 
   private static func engine(_ socket: String, head: Duration) -> DockerEngine {
@@ -62,7 +67,7 @@ struct DockerContainerizer: Containerizer {
       throw ExecutorFailure(
         .needsPrivileges, "a Docker task needs root: init's socket and the logs are root's", hint: "run with sudo")
     }
-    for warning in request.warnings { Console.warning(warning) }
+    for warning in request.warnings { tell("warning: " + warning) }
     engine.interrupt = signals.rawValue
     take(try source.provide(container.forcePullImage ? .always : request.pull ?? .missing, until: signals))
   }
@@ -213,7 +218,7 @@ struct DockerContainerizer: Containerizer {
   ) throws(ExecutorFailure) -> ContainerID {
     let made = try creation.create(
       create, name: DockerOwnership.name(paths.taskID), for: owner(nonce), until: signals)
-    for warning in made.warnings { Console.warning("Docker: " + printable(warning.utf8)) }
+    for warning in made.warnings { tell("warning: Docker: " + printable(warning.utf8)) }
     // A limit that may have been left out is no matter of luck: without an answer the task is not run.
     if !made.warnings.isEmpty {
       let found = try atEngine { () throws(DockerEngineError) in try shortcoming() }

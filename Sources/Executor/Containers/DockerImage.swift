@@ -10,11 +10,15 @@ struct DockerImage {
   let platform: String?
   /// `--docker-config`.
   let configFile: String?
+  private let tell: (String) -> Void
 
-  init(_ text: String, engine: DockerEngine, platform: String?, configFile: String?) throws(ExecutorFailure) {
+  init(_ text: String, engine: DockerEngine, platform: String?, configFile: String?, tell: @escaping (String) -> Void)
+    throws(ExecutorFailure)
+  {
     self.engine = engine
     self.platform = platform
     self.configFile = configFile
+    self.tell = tell
     do throws(ReferenceError) { reference = try ImageReference(text) } catch {
       throw ExecutorFailure(.failed, error.description)
     }
@@ -80,7 +84,7 @@ struct DockerImage {
   }
 
   private func pull(until signals: SharedDescriptor) throws(ExecutorFailure) {
-    Console.note("pulling \(name)")
+    tell("pulling \(name)")
     var shown = PullProgress()
     defer { shown.finish() }
     do {

@@ -13,6 +13,14 @@ enum DockerParameters {
     /// Long names.
     case only([String])
 
+    /// `nil` for all.
+    var names: [String]? {
+      switch self {
+      case .all: nil
+      case .only(let names): names
+      }
+    }
+
     /// `all`, `none`, or names separated by commas.
     init(_ text: String) throws(ExecutorFailure) {
       switch text {
@@ -22,7 +30,7 @@ enum DockerParameters {
         var names: [String] = []
         for name in text.commaSeparated {
           guard let canonical = DockerRunOptions.canonicalName(name) else {
-            let near = NearestName.find(name, among: DockerRunOptions.names)
+            let near = NearestKey.find(name, among: DockerRunOptions.names)
             throw ExecutorFailure(
               .usage, "--allow-docker-parameters: Docker has no option \"\(printable(name.utf8))\"",
               hint: near.map { "did you mean \($0)?" })

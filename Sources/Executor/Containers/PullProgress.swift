@@ -24,7 +24,8 @@ struct PullProgress {
   private static let lineStart = Array("\r\u{1b}[K".utf8)
 
   init(
-    isTerminal: Bool = StandardStream.isTerminal(2), write: @escaping ([UInt8]) -> Void = { Console.raw($0, to: 2) }
+    isTerminal: Bool = StandardStream.isTerminal(2),
+    write: @escaping ([UInt8]) -> Void = { StandardStream.write($0, to: 2) }
   ) {
     self.isTerminal = isTerminal
     self.write = write

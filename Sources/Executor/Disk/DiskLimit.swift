@@ -12,10 +12,6 @@ enum DiskLimit {
     return UInt64(limit)
   }
 
-  /// How many files, directories and links a task may have with a limit of so many bytes: as many as could have something in
-  /// them, a block of the file systems in use each, and some for small tasks.
-  static func files(_ limit: UInt64) -> UInt64 { max(32768, limit / 4096) }
-
   /// What holds the task to it: the quota where it has one, else measuring.
   ///
   /// - Parameter isNew: whether nothing of the task has run.

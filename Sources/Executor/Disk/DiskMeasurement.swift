@@ -60,14 +60,14 @@ struct DiskMeasurement: WireValue, Equatable {
   /// to hide something.
   func complaint(limit: UInt64) -> String? {
     if bytes > limit { return excess(limit) }
-    if files > DiskLimit.files(limit) { return DiskMeasurement.tooMany(files, limit: limit) }
+    if files > DiskMeasurement.mostFiles(limit) { return DiskMeasurement.tooMany(files, limit: limit) }
     return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
   }
 
   /// What to say of too many files.
   static func tooMany(_ files: UInt64, limit: UInt64) -> String {
     "disk limit exceeded: \(files) files and directories, a limit of \(Quantity.bytes(limit)) allows "
-      + "\(DiskLimit.files(limit))"
+      + "\(DiskMeasurement.mostFiles(limit))"
   }
 
   /// The same when that is known.
@@ -92,4 +92,10 @@ struct DiskMeasurement: WireValue, Equatable {
   static func unknown(_ why: String, limit: UInt64) -> String {
     "disk limit exceeded: \(Quantity.bytes(limit)) limit, and what is used cannot be measured: \(why)"
   }
+}
+
+extension DiskMeasurement {
+  /// How many files, directories and links a task may have with a limit of so many bytes: as many as could have something in
+  /// them, a block of the file systems in use each, and some for small tasks.
+  static func mostFiles(_ limit: UInt64) -> UInt64 { max(32768, limit / 4096) }
 }

@@ -26,7 +26,7 @@ struct DiskQuota {
   /// The same of inodes.
   private static let headroomFiles: UInt64 = 1024
   private var files: ProjectQuota.Limits {
-    let files = DiskLimit.files(limit)
+    let files = DiskMeasurement.mostFiles(limit)
     return .init(soft: files, hard: files + DiskQuota.headroomFiles)
   }
 
@@ -142,7 +142,7 @@ struct DiskQuota {
   /// there, as the limit has left over. Nothing is said when they do.
   func loosen() throws(Errno) {
     let used = try usage()
-    let files = max(DiskLimit.files(limit), used.inodes) + DiskQuota.headroomFiles
+    let files = max(DiskMeasurement.mostFiles(limit), used.inodes) + DiskQuota.headroomFiles
     try ProjectQuota.setLimits(
       .init(soft: 0, hard: max(limit, used.bytes) + DiskQuota.headroom), inodes: .init(soft: 0, hard: files),
       of: project, on: directory.rawValue)

@@ -6,7 +6,7 @@ struct DiskSchedules {
 
   init(limit: UInt64, at now: UInt64, _ space: DiskScale.Space, isNew: Bool) {
     bytes = DiskSchedule(limit: limit, at: now, free: space.free, isNew: isNew)
-    files = DiskSchedule(limit: DiskLimit.files(limit), at: now, free: space.freeFiles, isNew: isNew)
+    files = DiskSchedule(limit: DiskMeasurement.mostFiles(limit), at: now, free: space.freeFiles, isNew: isNew)
   }
 
   mutating func look(at now: UInt64, _ space: DiskScale.Space) -> DiskSchedule.Step {

@@ -153,7 +153,7 @@ final class QuotaMonitor: TaskMonitor {
   /// Of inodes the quota says all that there is to say.
   private func sayTooMany() -> [TaskEvent] {
     if case .done = work { return [] }
-    guard let files = (try? quota.usage())?.inodes, files > DiskLimit.files(quota.limit) else { return [] }
+    guard let files = (try? quota.usage())?.inodes, files > DiskMeasurement.mostFiles(quota.limit) else { return [] }
     return say(DiskMeasurement.tooMany(files, limit: quota.limit))
   }
 

@@ -186,6 +186,6 @@ final class HealthMonitor {
     hasNews = false
     reportedAt = Clock.now
     HealthReport.write(
-      subjects.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value), to: paths.health)
+      subjects.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value.json), to: paths.health)
   }
 }

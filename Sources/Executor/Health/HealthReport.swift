@@ -7,8 +7,8 @@ enum HealthReport {
   private static let limit = 64 << 20
 
   /// Nothing depends on it, so a disk that is full is no trouble of the task's.
-  static func write(_ subjects: [HealthSubject], to path: String) {
-    let json = JSON(object: [("health", JSON(subjects.map(\.json)))])
+  static func write(_ subjects: [JSON], to path: String) {
+    let json = JSON(object: [("health", JSON(subjects))])
     try? writeFileAtomically(path, Array(json.compact.utf8), mode: 0o600)
   }
 

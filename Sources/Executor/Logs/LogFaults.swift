@@ -7,7 +7,7 @@ final class LogFaults {
   private let say: (String) -> Void
   private var said: Set<[UInt8]> = []
 
-  init(say: @escaping (String) -> Void = Console.warning) { self.say = say }
+  init(say: @escaping (String) -> Void) { self.say = say }
 
   var isEmpty: Bool { said.isEmpty }
 

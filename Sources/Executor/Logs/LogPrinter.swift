@@ -31,7 +31,7 @@ final class LogPrinter {
       hasPrefix = !prefix.isEmpty
       output += prefix
     }
-    if escapes { output += Console.escaped(Array(line.bytes)) } else { output += line.bytes }
+    if escapes { output += terminalSafe(Array(line.bytes)) } else { output += line.bytes }
     unfinished = line.endsLine ? nil : (log, log.run)
     if output.count >= Self.enough { flush() }
   }

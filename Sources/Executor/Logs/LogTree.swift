@@ -18,7 +18,7 @@ final class LogTree {
   /// - Parameters:
   ///   - faults: told of what is there and cannot be read.
   ///   - say: told of what is no directory of logs.
-  init(_ path: String, faults: LogFaults? = nil, say: @escaping (String) -> Void = Console.warning) throws(Errno) {
+  init(_ path: String, faults: LogFaults? = nil, say: @escaping (String) -> Void = { _ in }) throws(Errno) {
     self.path = path
     self.faults = faults
     self.say = say

@@ -32,7 +32,7 @@ final class OutputQueue {
 
   /// Adds output of a process: as it is, but for a terminal, which would act on some of it.
   func show(_ bytes: [UInt8]) {
-    add(descriptor.isTerminal ? Console.escaped(bytes) : bytes)
+    add(descriptor.isTerminal ? terminalSafe(bytes) : bytes)
   }
 
   /// Adds a status update, on a line of its own whatever came before. It is never left out.
@@ -66,7 +66,7 @@ final class OutputQueue {
   func discard() { unsent = [] }
 
   private func add(line: String) {
-    add((isAtLineStart ? [] : [UInt8(ascii: "\n")]) + Console.escaped(Array((line + "\n").utf8)))
+    add((isAtLineStart ? [] : [UInt8(ascii: "\n")]) + terminalSafe(Array((line + "\n").utf8)))
   }
 
   private func add(_ bytes: [UInt8]) {

@@ -1,5 +1,6 @@
 import LinuxKernel
 import StrictJSON
+import TaskModel
 
 /// One thing that is wrong with a policy.
 struct PolicyFault: Error, Equatable, CustomStringConvertible {
@@ -90,7 +91,7 @@ struct PolicyChecker {
   }
 
   private func hint(_ word: String, _ known: [String], lists: Bool) -> String {
-    if let near = NearestName.find(word, among: known) { return " (did you mean \"\(near)\"?)" }
+    if let near = NearestKey.find(word, among: known) { return " (did you mean \"\(near)\"?)" }
     return lists ? " (there are \(known.joined(separator: ", ")))" : ""
   }
 

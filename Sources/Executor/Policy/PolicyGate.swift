@@ -24,7 +24,7 @@ struct PolicyGate {
     let identity = Result { () throws(ExecutorFailure) in try Role.identity(settings.role) }
     let judge = PolicyJudge(
       policy: policy, words: words,
-      allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters),
+      allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters).names,
       resolve: HostPathCache().resolve, mountBelow: { HostMounts.below($0) },
       uid: { (name) throws(Errno) in try HostAccounts.user(name)?.uid })
     let demands = PolicyDemands.of(task, try? identity.get(), settings)

@@ -25,7 +25,8 @@ struct PolicyJudge {
   let policy: Policy?
   let words: OperatorWords
   /// `--allow-docker-parameters`.
-  let allowedDockerParameters: DockerParameters.Allowed
+  /// The names on the command line; `nil` for all.
+  let allowedDockerParameters: [String]?
   let resolve: (String) -> ResolvedPath
   /// Something that is mounted below a path of the host; `nil`: nothing.
   let mountBelow: ([UInt8]) -> String?
@@ -161,11 +162,8 @@ struct PolicyJudge {
       return denied(demand, nil, "what it reaches of the host is not known here")
     }
     if words.dockerParameters {
-      switch allowedDockerParameters {
-      case .all: break
-      case .only(let names) where !names.contains(name):
+      if let names = allowedDockerParameters, !names.contains(name) {
         return denied(demand, nil, "--allow-docker-parameters on the command line does not name it")
-      case .only: break
       }
       return given(demand, nil, "--allow-docker-parameters on the command line is the operator's word")
     }

@@ -158,7 +158,7 @@ extension DetachedRun {
     for (name, port) in settings.ports.sorted(by: { $0.key < $1.key }) {
       detached.words += ["--port", "\(name):\(port)"]
     }
-    if let ports = PortChoice.description(settings.ports) { Console.note("ports \(ports)") }
+    if let ports = PortList.text(settings.ports) { Console.note("ports \(ports)") }
     return try detached.start()
   }
 

@@ -1,4 +1,3 @@
-import Isolators
 import LinuxKernel
 import StrictJSON
 
@@ -28,13 +27,6 @@ struct RunSettings: Equatable {
   var allowedDockerParameters = "all"
   /// The policy that gave leave, and what it made of the task; `nil` without one.
   var policy: PolicyLeave?
-
-  /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
-  static let defaultIsolation = BuiltInIsolators.names
-  /// What works without root.
-  static let unprivilegedIsolation = [
-    PosixResourceLimits.name, LinuxNoNewPrivileges.name, LinuxSeccomp.name, DiskUsageLimit.name,
-  ]
 
   var json: JSON {
     JSON(object: [

@@ -46,10 +46,13 @@ struct TaskHistory {
         .internalError, "the journal \(paths.journal) does not say how the task was started; nothing is done about it")
     }
     self.settings = settings
-    let loader = DocumentLoader(name: paths.document, bytes: bytes)
     let (document, _) = TaskDocument.decode(bytes)
     guard let document else { throw ExecutorFailure(.internalError, "\(paths.document) cannot be read any more") }
-    let bound = try loader.task(document, TaskBindings.make(settings, taskID: paths.taskID, document)).withImageCommand
+    let (specification, faults) = document.bind(TaskBindings.make(settings, taskID: paths.taskID, document))
+    guard let bound = specification?.withImageCommand, !faults.contains(where: { $0.severity == .error }) else {
+      let first = faults.first { $0.severity == .error }?.description ?? "nothing of it can be made a task"
+      throw ExecutorFailure(.invalidDocument, "\(paths.document) is no task any more: \(first)")
+    }
     task = settings.policy?.applied(to: bound) ?? bound
     var machine = TaskMachine(task, maxRuns: settings.maxRuns, waitsForStrays: true)
     var launched: JSON?

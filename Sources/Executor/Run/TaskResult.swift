@@ -109,3 +109,13 @@ extension ProvisionedImage {
     self.init(reference: reference, digest: digest, id: json["id"]?.string ?? digest)
   }
 }
+
+extension TaskSpecification {
+  /// The name of its containerizer, as a result has it.
+  var containerizer: String {
+    switch container {
+    case .mesos: "mesos"
+    case .docker: "docker"
+    }
+  }
+}

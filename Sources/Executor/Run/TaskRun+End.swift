@@ -30,7 +30,7 @@ extension TaskRun {
     let finishedAt = context.finishedAt ?? Clock.wall
     func text(_ verdict: Verdict, _ processes: [ProcessRecord]? = nil) -> [UInt8] {
       let result = TaskResult(
-        taskID: paths.taskID, verdict: verdict, containerizer: ContainerizerChoice.name(context.task),
+        taskID: paths.taskID, verdict: verdict, containerizer: context.task.containerizer,
         containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
         role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
         ports: context.task.ports, processes: processes ?? machine.processes, runTimes: context.times, usage: usage,

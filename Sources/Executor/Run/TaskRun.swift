@@ -16,6 +16,7 @@ struct TaskRun {
   let paths: TaskPaths
   let settings: RunSettings
   let publisher: StatusPublisher
+  let launcher: TaskLauncher
   /// `--result FILE`.
   let resultFile: String?
   let follows: Bool
@@ -35,7 +36,7 @@ struct TaskRun {
   /// Runs a new task.
   func start(_ document: [UInt8], _ task: TaskSpecification) throws(ExecutorFailure) -> TaskEnd {
     let createdAt = Clock.wall
-    if let ports = PortChoice.description(settings.ports) { publisher.note("ports \(ports)") }
+    if let ports = PortList.text(settings.ports) { publisher.note("ports \(ports)") }
     try checkResultFile()
     let identity = judgedIdentity ?? Result { () throws(ExecutorFailure) in try Role.identity(settings.role) }
     let times = RunTimes()
@@ -302,7 +303,7 @@ struct TaskRun {
   {
     var settings = settings
     if let record { settings.isolation = record.plan.isolators.filter(BuiltInIsolators.names.contains) }
-    return try ContainerizerChoice.make(task, identity, settings, paths)
+    return try launcher.containerizer(task, identity, settings, paths)
   }
 
   private func publish(_ context: Context, _ state: TaskState, message: String?) {
@@ -312,7 +313,7 @@ struct TaskRun {
   }
 
   private func writePlan(_ plan: LaunchPlan) {
-    try? writeFileAtomically(paths.plan, Array(PlanReport(plan).json.pretty.utf8), mode: 0o600)
+    try? writeFileAtomically(paths.plan, Array(launcher.report(plan).pretty.utf8), mode: 0o600)
   }
 }
 

@@ -1,8 +1,8 @@
 /// The known word that a mistyped one was probably meant to be.
-enum NearestKey {
+package enum NearestKey {
   /// The candidate with the smallest edit distance, when it is small for the word's length and leaves something of it;
   /// the first of equals.
-  static func find(_ word: String, among candidates: [String]) -> String? {
+  package static func find(_ word: String, among candidates: [String]) -> String? {
     let bytes = folded(word)
     // What is this long is no slip of the finger, and need not be compared.
     guard !bytes.isEmpty, bytes.count <= 64 else { return nil }
