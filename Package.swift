@@ -43,17 +43,58 @@ let package = Package(
       name: "Images",
       dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CCrypto"],
       swiftSettings: swift),
+    // What a policy file means, and what it makes of a task's demands.
     .target(
-      name: "MesosContainerizer",
-      dependencies: ["Isolators", "Images", "ContainerInit", "LaunchModel", "LinuxKernel"],
+      name: "OperatorPolicy",
+      dependencies: ["DockerEngineClient", "Images", "TaskModel", "StrictJSON", "LinuxKernel"], swiftSettings: swift),
+    // What is on this host of a task: directories, journal, launch record, result, logs. Runs nothing.
+    .target(
+      name: "TaskStore", dependencies: ["OperatorPolicy", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+    .target(name: "DiskUsage", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .target(name: "Cgroups", dependencies: ["LinuxKernel"], swiftSettings: swift),
+    // What both containerizers have in common, and what is above them sees of either.
+    .target(
+      name: "Containers",
+      dependencies: ["TaskStore", "DiskUsage", "ContainerInit", "LaunchModel", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
     .target(
-      name: "DockerEngineClient", dependencies: ["LinuxKernel", "StrictJSON"],
+      name: "MesosContainerizer",
+      dependencies: [
+        "Containers", "TaskStore", "DiskUsage", "Cgroups", "Isolators", "Images", "ContainerInit", "TaskModel",
+        "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .target(name: "HTTP1", swiftSettings: swift),
+    .target(
+      name: "DockerEngineClient", dependencies: ["HTTP1", "LinuxKernel", "StrictJSON"],
       exclude: ["README.md"], swiftSettings: swift),
+    .target(
+      name: "DockerContainerizer",
+      dependencies: [
+        "Containers", "DockerEngineClient", "OperatorPolicy", "TaskStore", "DiskUsage", "Isolators", "Images",
+        "ContainerInit", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .target(
+      name: "Explanation",
+      dependencies: [
+        "TaskStore", "TaskModel", "Images", "ContainerInit", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    // Runs a task, whichever containerizer it has.
+    .target(
+      name: "Supervision",
+      dependencies: [
+        "Containers", "TaskStore", "DiskUsage", "Cgroups", "ContainerInit", "HTTP1", "Isolators", "TaskModel",
+        "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
     .executableTarget(
       name: "Executor",
       dependencies: [
-        "TaskModel", "MesosContainerizer", "DockerEngineClient", "ContainerInit", "Isolators", "Images",
+        "Supervision", "Explanation", "MesosContainerizer", "DockerContainerizer", "Containers", "OperatorPolicy",
+        "TaskStore", "DiskUsage", "Cgroups", "TaskModel", "DockerEngineClient", "ContainerInit", "Isolators", "Images",
         "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
@@ -71,11 +112,15 @@ let package = Package(
       name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel", "Seccomp"],
       swiftSettings: swift),
     .testTarget(
-      name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "LinuxKernel", "StrictJSON"],
+      name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "HTTP1", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
     .testTarget(
       name: "ExecutorTests",
-      dependencies: ["Executor", "DockerEngineClient", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
+      dependencies: [
+        "Executor", "Supervision", "Explanation", "DockerContainerizer", "MesosContainerizer", "Containers",
+        "OperatorPolicy", "TaskStore", "DiskUsage", "DockerEngineClient", "TaskModel", "LaunchModel", "LinuxKernel",
+        "StrictJSON",
+      ],
       swiftSettings: swift),
   ]
 )
@@ -87,7 +132,8 @@ if ProcessInfo.processInfo.environment["AURORA_FUZZ"] == "1" {
     .executableTarget(
       name: "Fuzz",
       dependencies: [
-        "CFuzzer", "TaskModel", "DockerEngineClient", "Images", "LaunchModel", "LinuxKernel", "Seccomp", "StrictJSON",
+        "CFuzzer", "TaskModel", "DockerEngineClient", "HTTP1", "Images", "LaunchModel", "LinuxKernel", "Seccomp",
+        "StrictJSON",
       ],
       path: "Tests/Fuzz/Sources", swiftSettings: swift),
   ]

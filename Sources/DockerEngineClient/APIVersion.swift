@@ -1,3 +1,5 @@
+import HTTP1
+
 /// A version of the engine's API: `1.41`.
 public struct APIVersion: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Before the point.

@@ -1,3 +1,4 @@
+import HTTP1
 import LinuxKernel
 
 /// A Docker engine behind a UNIX socket.

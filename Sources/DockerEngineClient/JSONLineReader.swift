@@ -1,3 +1,4 @@
+import HTTP1
 import StrictJSON
 
 /// Reads JSON values that come one a line: progress and events.

@@ -1,4 +1,5 @@
 import LinuxKernel
+import TaskStore
 
 /// Standard output for data, standard error for everything else.
 enum Console {

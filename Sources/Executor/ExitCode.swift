@@ -1,4 +1,6 @@
+import Supervision
 import TaskModel
+import TaskStore
 
 /// Exit statuses of the executor (DESIGN: those of sysexits(3) where one fits).
 enum ExitCode: Int32, Sendable {

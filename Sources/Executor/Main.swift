@@ -1,7 +1,9 @@
 import ContainerInit
+import DiskUsage
 import Images
 import LinuxKernel
 import TaskModel
+import TaskStore
 
 @main
 enum Main {

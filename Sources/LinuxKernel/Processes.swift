@@ -24,6 +24,15 @@ package enum ExitStatus: Sendable, Hashable {
   }
 }
 
+extension ExitStatus: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .exited(let code): "exit status \(code)"
+    case .signaled(let signal): "signal \(signal)"
+    }
+  }
+}
+
 /// What a process used (getrusage(2)).
 package struct ResourceUse: Sendable, Equatable {
   package var userMicroseconds: UInt64 = 0

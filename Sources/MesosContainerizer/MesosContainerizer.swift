@@ -1,5 +1,6 @@
-import Glibc
+import Cgroups
 import ContainerInit
+import Glibc
 import Isolators
 import LaunchModel
 import LinuxKernel

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import DockerEngineClient
+@testable import HTTP1
 
 /// What came of a response, however it arrived.
 private struct Outcome: Equatable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct CommandLineTests {
   private let options = [

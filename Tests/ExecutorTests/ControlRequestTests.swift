@@ -2,6 +2,7 @@ import StrictJSON
 import Testing
 
 @testable import Executor
+@testable import Supervision
 
 @Suite struct ControlRequestTests {
   @Test(arguments: [ControlRequest.stop, .kill, .status, .subscribe, .restart(process: "a \"b\"")])

@@ -3,6 +3,7 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct DirectoryPathTests {
   /// A directory with `real/inner`, a link `link` to `real`, and one that leads nowhere.

@@ -2,7 +2,9 @@ import Glibc
 import LinuxKernel
 import Testing
 
+@testable import DiskUsage
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct DiskTreeTests {
   private let top = "/tmp/aurora-disk-\(UInt32.random(in: 0..<UInt32.max))"

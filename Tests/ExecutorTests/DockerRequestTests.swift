@@ -3,8 +3,11 @@ import LinuxKernel
 import TaskModel
 import Testing
 
+@testable import Containers
+@testable import DockerContainerizer
 @testable import DockerEngineClient
 @testable import Executor
+@testable import TaskStore
 
 /// What a Docker task becomes at the engine, and in the plan of its init.
 struct DockerRequestTests {

@@ -5,6 +5,7 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import Explanation
 
 /// What `explain` says, for every kind of end.
 @Suite struct ExplanationTests {

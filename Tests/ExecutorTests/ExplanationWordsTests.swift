@@ -5,6 +5,8 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import Explanation
+@testable import TaskStore
 
 /// Whatever the messages of journal and result say: `explain` takes an end for the same.
 @Suite struct ExplanationWordsTests {

@@ -3,6 +3,7 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import Supervision
 
 /// What an answer says of somebody's health.
 @Suite struct HealthVerdictTests {

@@ -5,6 +5,7 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct JournalTests {
   private let path = "/tmp/aurora-journal-\(UInt32.random(in: 0..<UInt32.max))"

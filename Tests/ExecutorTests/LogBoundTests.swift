@@ -3,6 +3,7 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct LogBoundTests {
   private static let standard = LogMode.files(maximumBytes: .max, backups: .max)

@@ -1,7 +1,9 @@
 import TaskModel
 import Testing
 
+@testable import DiskUsage
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct LogCeilingTests {
   private let mebibyte: UInt64 = 1 << 20

@@ -4,6 +4,7 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct PastTimeTests {
   private let now: UInt64 = 1_800_000_000_000_000_000

@@ -3,7 +3,9 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import Supervision
 @testable import TaskModel
+@testable import TaskStore
 
 /// A task that got to write into its logs makes what is root's there a link to something else: nothing of that is removed,
 /// read or written, and what is in the way is said.

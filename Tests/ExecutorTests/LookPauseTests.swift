@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 @Suite struct LookPauseTests {
   @Test func doublesUpToASecondWhileNothingComes() {

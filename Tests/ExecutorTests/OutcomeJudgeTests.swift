@@ -4,6 +4,7 @@ import TaskModel
 import Testing
 
 @testable import Executor
+@testable import Supervision
 
 @Suite struct OutcomeJudgeTests {
   private static let second: UInt64 = 1_000_000_000

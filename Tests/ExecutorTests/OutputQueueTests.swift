@@ -3,6 +3,7 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import Supervision
 
 /// What is put into a queue and what comes out, with somebody who reads late.
 struct OutputQueueTests {

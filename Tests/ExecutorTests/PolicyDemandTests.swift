@@ -6,6 +6,8 @@ import Testing
 
 @testable import DockerEngineClient
 @testable import Executor
+@testable import OperatorPolicy
+@testable import TaskStore
 
 /// What documents ask for that needs leave, in both back ends.
 struct PolicyDemandTests {

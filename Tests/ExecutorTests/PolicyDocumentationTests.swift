@@ -3,6 +3,7 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import OperatorPolicy
 
 /// That `docs/policy.md` and the policy to start from say what is so.
 struct PolicyDocumentationTests {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import DockerEngineClient
 @testable import Executor
+@testable import OperatorPolicy
 
 /// What a policy may hold, and what is said of one that is wrong.
 struct PolicyFileTests {

@@ -3,8 +3,11 @@ import StrictJSON
 import TaskModel
 import Testing
 
+@testable import DockerContainerizer
 @testable import DockerEngineClient
 @testable import Executor
+@testable import OperatorPolicy
+@testable import TaskStore
 
 /// Which rule gives or denies a demand.
 struct PolicyVerdictTests {

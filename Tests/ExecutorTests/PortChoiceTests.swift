@@ -2,6 +2,7 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import TaskStore
 
 // One after the other: they reserve ports of the same range.
 @Suite(.serialized) struct PortChoiceTests {

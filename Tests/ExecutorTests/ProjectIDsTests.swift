@@ -1,5 +1,6 @@
 import Testing
 
+@testable import DiskUsage
 @testable import Executor
 
 @Suite struct ProjectIDsTests {

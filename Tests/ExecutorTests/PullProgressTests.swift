@@ -1,5 +1,6 @@
 import Testing
 
+@testable import DockerContainerizer
 @testable import DockerEngineClient
 @testable import Executor
 

@@ -3,6 +3,8 @@ import LinuxKernel
 import Testing
 
 @testable import Executor
+@testable import Supervision
+@testable import TaskStore
 
 /// What is put aside is no task's any more, and `sweep` finds it.
 @Suite struct TaskDirectoryTests {

@@ -62,7 +62,7 @@ def tasks(image):
         "finals": task(process("main", f"{write('big', 100)}; exec sleep 1000"),
                        process("last", f"{write('more', 5)} && echo wrote; {write('much', 100)} || echo refused", final=True),
                        finalization_wait=20),
-        "after": task(process("main", "true"), process("last", write("big", 100) + " || echo refused", final=True)),
+        "after": task(process("main", "true"), process("last", write("big", 100) + " || echo refused", final=True), finalization_wait=200),
         # Another's success takes nothing of why this one fails.
         "beside": task(process("main", f"{write('part', 100)} || {{ rm part; sleep 2; exit 3; }}"), process("other", "sleep 1")),
         # What XFS refuses as a whole.

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// How credentials for a registry are filed.
 public enum RegistryName {
   /// What Docker files the credentials of its own registry under.

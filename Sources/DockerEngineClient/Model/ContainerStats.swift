@@ -1,3 +1,5 @@
+import HTTP1
+
 /// What a container uses at one moment. Counters run from its start; a container that does not run has zeros.
 public struct ContainerStats: Sendable, Equatable {
   /// Nanoseconds of CPU time.

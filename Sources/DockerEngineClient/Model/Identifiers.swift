@@ -1,3 +1,5 @@
+import HTTP1
+
 /// Whether text is an id as the engine makes them: 64 lower-case hexadecimal digits.
 private func isEngineID(_ text: String) -> Bool {
   text.utf8.count == 64 && text.utf8.allSatisfy(ASCII.isLowercaseHexadecimal)

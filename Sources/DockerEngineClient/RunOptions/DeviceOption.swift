@@ -1,3 +1,5 @@
+import HTTP1
+
 /// `device`, `device-cgroup-rule`, `gpus` and the rates of block devices.
 enum DeviceOption {
   /// `/dev/a[:/dev/b][:rwm]`, or the qualified name of a CDI device, `vendor.com/class=name`.

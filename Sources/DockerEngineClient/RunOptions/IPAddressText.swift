@@ -1,3 +1,5 @@
+import HTTP1
+
 /// Internet addresses as text, checked and left as they are written.
 enum IPAddressText {
   /// Four decimal numbers from 0 to 255, without leading zeros: those are octal to some readers.

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// `mount`: `type=bind,source=/a,target=/b,readonly`.
 enum MountOption {
   static func mount(_ state: inout RunOptionState, _ text: String) throws(RunOptionProblem) {

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// Names that somebody may have meant.
 enum NearNames {
   /// At most four, nearest first: within a third of the length by single letters added, left out, changed or swapped,

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// `network`: a name or mode, or `name=net,alias=web,ip=10.1.2.3,driver-opt=key=value`.
 enum NetworkOption {
   static func network(_ state: inout RunOptionState, _ text: String) throws(RunOptionProblem) {

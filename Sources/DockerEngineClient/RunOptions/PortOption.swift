@@ -1,3 +1,5 @@
+import HTTP1
+
 /// `publish` and `expose`.
 enum PortOption {
   /// `[address:][hostPort]:containerPort[/protocol]` with ranges, or `published=8080,target=80[,protocol=udp]`.

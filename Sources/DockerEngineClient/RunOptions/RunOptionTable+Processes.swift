@@ -1,3 +1,5 @@
+import HTTP1
+
 extension RunOptionTable {
   /// What runs, and as whom.
   static let processes: [Option] = [

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// Values of options, read as Docker reads them.
 enum RunOptionValue {
   /// What Go's `strconv.ParseBool` takes; nothing at all is true, as there is no other way to write a flag in a pair.

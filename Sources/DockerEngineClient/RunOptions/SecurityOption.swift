@@ -1,3 +1,4 @@
+import HTTP1
 import StrictJSON
 
 /// `security-opt`, `sysctl` and modes of namespaces.

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// What may be asked of a tmpfs: what makes a file system of its own smaller, larger or stricter, and nothing else.
 ///
 /// The engine gives the kernel any option of mount(8). Some of those change what is mounted already: `remount` makes a

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// A request together with what its answer means, to be waited for or not.
 struct EngineOperation<Value> {
   var request: HTTPRequest

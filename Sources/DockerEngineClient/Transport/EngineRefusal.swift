@@ -1,3 +1,4 @@
+import HTTP1
 import StrictJSON
 
 /// A response whose status says no: its body is the engine's own explanation, never data.

@@ -1,3 +1,4 @@
+import HTTP1
 import LinuxKernel
 
 /// A response that goes on: logs, events, progress, the output of an attached container.

@@ -1,3 +1,4 @@
+import HTTP1
 import LinuxKernel
 
 /// One request and its response on one connection, as far as the descriptor allows at a time.

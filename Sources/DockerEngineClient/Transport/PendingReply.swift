@@ -1,3 +1,4 @@
+import HTTP1
 import LinuxKernel
 
 /// A request that is under way and whose answer is one value.

@@ -1,4 +1,5 @@
 import LinuxKernel
+import TaskStore
 
 extension Arguments {
   /// The same with both directories, named or not, in their one spelling.

@@ -1,4 +1,6 @@
 import LinuxKernel
+import Supervision
+import TaskStore
 
 extension StatusPublisher {
   /// The descriptor of `--status-fd`, taken before anything else is opened: a number that the caller did not open would

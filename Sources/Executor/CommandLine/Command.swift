@@ -1,3 +1,6 @@
+import Supervision
+import TaskStore
+
 /// One command of the executor: its name, its options and what it does.
 struct Command: Sendable {
   let name: String

@@ -1,4 +1,5 @@
 import TaskModel
+import TaskStore
 
 /// One option of a command, as help shows it and the parser takes it.
 struct Option: Sendable {

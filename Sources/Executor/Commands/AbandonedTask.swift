@@ -1,6 +1,8 @@
 import Glibc
 import LinuxKernel
 import StrictJSON
+import Supervision
+import TaskStore
 
 /// A task that has not ended and that no executor runs.
 struct AbandonedTask {

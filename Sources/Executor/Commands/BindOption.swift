@@ -1,5 +1,6 @@
 import Glibc
 import LinuxKernel
+import TaskStore
 
 /// `--bind KEY=VALUE`, and `--bind KEY=@FILE` for what shall not stand on a command line, where everybody may read it.
 enum BindOption {

@@ -1,5 +1,6 @@
 import DockerEngineClient
 import LinuxKernel
+import TaskStore
 
 /// Where the Docker engine is.
 enum DockerOptions {

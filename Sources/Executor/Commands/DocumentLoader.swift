@@ -1,6 +1,7 @@
 import Glibc
 import LinuxKernel
 import TaskModel
+import TaskStore
 
 /// Reads a task document and says what is wrong with it, each fault with its place.
 struct DocumentLoader {

@@ -1,4 +1,6 @@
+import Explanation
 import LinuxKernel
+import TaskStore
 
 /// `explain`: why a task ended as it did, or what it waits for.
 enum ExplainCommand {

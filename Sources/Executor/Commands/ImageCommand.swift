@@ -2,6 +2,7 @@ import Images
 import LinuxKernel
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `image`: the store of unpacked images.
 enum ImageCommand {
@@ -160,19 +161,6 @@ enum ImageCommand {
           })
       ),
     ])
-  }
-}
-
-extension ExecutorFailure {
-  /// An image that cannot be had is the image's fault; a host that cannot keep it is not.
-  init(_ error: ImageError) {
-    let kind: Kind =
-      switch error.kind {
-      case .notFound: .notFound
-      case .host, .exhausted: .cannotCreate
-      default: .failed
-      }
-    self.init(kind, error.message, hint: error.hint.isEmpty ? nil : error.hint)
   }
 }
 

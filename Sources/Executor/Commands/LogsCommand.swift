@@ -1,7 +1,8 @@
-import Glibc
 import ContainerInit
+import Glibc
 import LinuxKernel
 import TaskModel
+import TaskStore
 
 /// `logs`: what the processes of a task have written.
 enum LogsCommand {

@@ -1,8 +1,10 @@
+import Containers
 import Isolators
 import LaunchModel
 import LinuxKernel
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `plan`: exactly what a run would do, without doing it.
 enum PlanCommand {
@@ -192,13 +194,5 @@ struct PlanReport {
       for (ruling, _) in verdict.rulings { lines.append("  \(ruling.demand.kind.text): \(ruling.reason)") }
     }
     return lines.joined(separator: "\n")
-  }
-}
-
-extension [LeftOut] {
-  /// For programs; `nil` when there is none.
-  var json: JSON? {
-    isEmpty
-      ? nil : JSON(map { JSON(object: [("isolator", JSON($0.isolator)), ("reason", JSON($0.reason))]) })
   }
 }

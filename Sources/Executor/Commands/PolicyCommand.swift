@@ -1,5 +1,6 @@
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `policy explain`: what a document asks for, and which rule gives or denies it.
 enum PolicyCommand {

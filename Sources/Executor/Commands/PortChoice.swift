@@ -1,5 +1,6 @@
 import Glibc
 import LinuxKernel
+import TaskStore
 
 /// The numbers of the ports that `--port` names.
 struct PortChoice {

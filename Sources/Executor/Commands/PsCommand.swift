@@ -1,6 +1,7 @@
 import LinuxKernel
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `ps`: every task of this host, live or ended.
 enum PsCommand {

@@ -1,6 +1,8 @@
 import Glibc
 import LinuxKernel
+import Supervision
 import TaskModel
+import TaskStore
 
 /// `recover`: goes on with tasks whose executor died.
 enum RecoverCommand {

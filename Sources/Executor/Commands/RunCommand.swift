@@ -1,6 +1,8 @@
 import Glibc
 import LaunchModel
 import LinuxKernel
+import Supervision
+import TaskStore
 
 /// `run`: one task to its end, in the foreground.
 enum RunCommand {

@@ -1,5 +1,7 @@
+import OperatorPolicy
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `simulate`: the task's timeline in virtual time.
 enum SimulateCommand {

@@ -1,6 +1,7 @@
 import LinuxKernel
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `status`: one task with its processes and runs.
 enum StatusCommand {

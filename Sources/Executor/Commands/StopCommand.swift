@@ -1,6 +1,8 @@
 import LinuxKernel
 import StrictJSON
+import Supervision
 import TaskModel
+import TaskStore
 
 /// `stop` and `kill`: the end of a task, asked of its executor.
 enum StopCommand {

@@ -1,8 +1,12 @@
-import Glibc
+import Cgroups
+import Containers
+import DockerContainerizer
 import DockerEngineClient
+import Glibc
 import Isolators
 import LinuxKernel
 import MesosContainerizer
+import TaskStore
 
 /// `sweep`: removes what ended tasks have left, and what they could not take away themselves: an engine was not there,
 /// or the executor was killed.

@@ -1,6 +1,8 @@
-import Isolators
+import DockerContainerizer
 import LinuxKernel
+import MesosContainerizer
 import TaskModel
+import TaskStore
 
 /// The options that say how a document becomes a task: the same for every command that reads one.
 enum TaskOptions {
@@ -85,13 +87,4 @@ enum TaskOptions {
     settings.maxRuns = try arguments.integer("--max-runs", in: 1...1_000_000) ?? settings.maxRuns
     return (settings, taskID)
   }
-}
-
-extension RunSettings {
-  /// As root; `cgroups/*` isolators whose controller the host lacks stop only a task that asks for their limit.
-  static let defaultIsolation = BuiltInIsolators.names
-  /// What works without root.
-  static let unprivilegedIsolation = [
-    PosixResourceLimits.name, LinuxNoNewPrivileges.name, LinuxSeccomp.name, DiskUsageLimit.name,
-  ]
 }

@@ -1,5 +1,6 @@
 import LinuxKernel
 import TaskModel
+import TaskStore
 
 /// Finds the task that a command names: by its id, or by the beginning of it where that is enough.
 enum TaskSelection {

@@ -1,5 +1,7 @@
+import DockerContainerizer
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// `validate`: everything that is wrong with a document, at once.
 enum ValidateCommand {

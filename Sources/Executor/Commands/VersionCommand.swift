@@ -1,5 +1,6 @@
 import LinuxKernel
 import StrictJSON
+import TaskStore
 
 /// `version`: what this is.
 enum VersionCommand {

@@ -1,6 +1,9 @@
+import DockerContainerizer
 import DockerEngineClient
 import LaunchModel
+import OperatorPolicy
 import TaskModel
+import TaskStore
 
 /// What a Docker task asks of its host. Judged is what the engine would be asked for, after all spellings of an option have
 /// become fields of a request, so that no spelling can say something that is not seen.

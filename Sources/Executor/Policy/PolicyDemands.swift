@@ -1,7 +1,9 @@
 import Isolators
 import LaunchModel
+import OperatorPolicy
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// What a task asks for that needs an operator's leave: a function of values, which looks at no file.
 enum PolicyDemands {

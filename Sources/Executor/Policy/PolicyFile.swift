@@ -1,6 +1,8 @@
 import Glibc
 import Images
 import LinuxKernel
+import OperatorPolicy
+import TaskStore
 
 /// The file with the policy: found, opened so that nobody but root has a say in what is read, and decoded.
 enum PolicyFile {

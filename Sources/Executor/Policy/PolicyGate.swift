@@ -1,6 +1,9 @@
+import DockerContainerizer
 import LaunchModel
 import LinuxKernel
+import OperatorPolicy
 import TaskModel
+import TaskStore
 
 /// Where a document meets the policy: once, before anything is made.
 struct PolicyGate {

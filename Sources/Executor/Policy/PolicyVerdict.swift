@@ -1,6 +1,8 @@
 import LinuxKernel
+import OperatorPolicy
 import StrictJSON
 import TaskModel
+import TaskStore
 
 /// What a policy says to everything that one task asks for.
 struct PolicyVerdict {

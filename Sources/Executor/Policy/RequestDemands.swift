@@ -1,6 +1,8 @@
+import DockerContainerizer
 import DockerEngineClient
 import Isolators
 import LinuxKernel
+import OperatorPolicy
 
 /// What a create request reaches of the host, field by field.
 struct RequestDemands {

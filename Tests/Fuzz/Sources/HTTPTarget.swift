@@ -1,4 +1,4 @@
-import DockerEngineClient
+import HTTP1
 
 /// However a response is split, the same comes out; after its end nothing does, and a violation stays one.
 func fuzzHTTP(_ bytes: [UInt8]) {

@@ -1,0 +1,50 @@
+import Glibc
+import LinuxKernel
+
+/// The container's place in the cgroup2 hierarchy, which a hybrid host mounts beside its version 1 controllers: the
+/// container is killed through it whole, and with a service manager's own cgroup killed it stays.
+///
+///     <cgroup2>/aurora-executor/<container>          container-init, and the root of the container's cgroup namespace
+///     <cgroup2>/aurora-executor/<container>/task     every process of the task
+///
+/// Both are below the namespace's root, as `nsdelegate` wants it of who moves between them (cgroups(7)).
+package struct ContainerCgroup {
+  package let whole: CgroupDirectory
+  package var task: CgroupDirectory { CgroupDirectory(whole.path + "/task") }
+
+  /// Nil on a host without cgroup2.
+  package init?(hierarchies: CgroupHierarchies, parent: String, containerID: String) {
+    guard let mount = hierarchies.version2 else { return nil }
+    whole = CgroupDirectory("\(mount)/\(parent)/\(containerID)")
+  }
+
+  /// SIGKILL to everything in it at once (Linux 5.14). Tolerates its absence.
+  package func kill() throws(Errno) {
+    do throws(Errno) { try whole.write("1", to: "cgroup.kill") } catch  where error.code == ENOENT {}
+  }
+
+  /// Stops the task's processes (Linux 5.2). A process in a call that cannot be interrupted stops later: it is not waited
+  /// for long.
+  package func freeze() -> Bool {
+    guard (try? task.write("1", to: "cgroup.freeze")) != nil else { return false }
+    for _ in 0..<50 {
+      if task.number("cgroup.events", key: "frozen") == 1 { return true }
+      CurrentProcess.pause(milliseconds: 1)
+    }
+    thaw()
+    return false
+  }
+
+  package func thaw() {
+    if task.number("cgroup.freeze") != 0 { try? task.write("0", to: "cgroup.freeze") }
+  }
+
+  /// SIGKILL to the task's processes, one by one; its init stays. Not by `cgroup.kill`: on Linux 6.18 everything that is
+  /// born into a cgroup by clone3(2) after that was written is killed as well, and final processes are still to be born
+  /// there. A frozen cgroup forks no more, and its processes can be killed all the same.
+  package func killTask() {
+    try? task.write("1", to: "cgroup.freeze")
+    _ = task.killEach(until: Clock.now + 1_000_000_000)
+    thaw()
+  }
+}

@@ -1,0 +1,101 @@
+import LaunchModel
+import LinuxKernel
+import TaskModel
+
+/// What a task's files were found to take on the disk.
+package struct DiskMeasurement: WireValue, Equatable {
+  /// A file, or a directory with everything in it.
+  package struct Item: WireValue, Equatable {
+    /// Escaped, for people: `sandbox/core.123`; what is in the writable layer as the container sees it, `/tmp/x`.
+    package var path: String
+    package var bytes: UInt64
+
+    package init(path: String, bytes: UInt64) {
+      self.path = path
+      self.bytes = bytes
+    }
+    package init(from reader: inout WireReader) throws(WireError) {
+      path = try reader.string()
+      bytes = try reader.integer()
+    }
+    package func write(to writer: inout WireWriter) {
+      writer.put(path)
+      writer.put(bytes)
+    }
+  }
+
+  package var bytes: UInt64
+  /// Inodes, directories included.
+  package var files: UInt64
+  /// The paths that say most about where it went, largest first, at most three.
+  package var largest: [Item]
+  /// Why `bytes` may be less than there is: a directory that cannot be read, or too deep to be entered.
+  package var obstacle: String?
+  /// Whether directories changed while they were walked, or just before: then something may have been missed.
+  package var isChanging: Bool
+
+  package init(bytes: UInt64, files: UInt64 = 0, largest: [Item], obstacle: String? = nil, isChanging: Bool = false) {
+    self.bytes = bytes
+    self.files = files
+    self.largest = largest
+    self.obstacle = obstacle
+    self.isChanging = isChanging
+  }
+  package init(from reader: inout WireReader) throws(WireError) {
+    bytes = try reader.integer()
+    files = try reader.integer()
+    largest = try reader.values()
+    obstacle = try reader.optional { (reader) throws(WireError) in try reader.string() }
+    isChanging = try reader.bool()
+  }
+  package func write(to writer: inout WireWriter) {
+    writer.put(bytes)
+    writer.put(files)
+    writer.put(list: largest)
+    writer.put(optional: obstacle) { $1.put($0) }
+    writer.put(isChanging)
+  }
+
+  /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way
+  /// to hide something.
+  package func complaint(limit: UInt64) -> String? {
+    if bytes > limit { return excess(limit) }
+    if files > DiskMeasurement.mostFiles(limit) { return DiskMeasurement.tooMany(files, limit: limit) }
+    return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
+  }
+
+  /// What to say of too many files.
+  package static func tooMany(_ files: UInt64, limit: UInt64) -> String {
+    "disk limit exceeded: \(files) files and directories, a limit of \(Quantity.bytes(limit)) allows "
+      + "\(DiskMeasurement.mostFiles(limit))"
+  }
+
+  /// The same when that is known.
+  package func excess(_ limit: UInt64) -> String {
+    let (most, used) = (Quantity.bytes(limit), Quantity.bytes(bytes))
+    // What is less than a hundredth explains nothing.
+    return "disk limit exceeded: \(most) limit, \(most == used ? "more than " : "")\(used) used"
+      + DiskMeasurement.list(largest.filter { $0.bytes >= bytes / 100 })
+  }
+
+  /// What to say when a quota refused something, and what is there now is less.
+  package func refusal(_ limit: UInt64, _ hardLimit: UInt64) -> String {
+    "disk limit exceeded: \(Quantity.bytes(limit)) limit, and more than \(Quantity.bytes(hardLimit)) was refused"
+      + (largest.isEmpty ? "" : "; what is left") + DiskMeasurement.list(largest)
+  }
+
+  private static func list(_ items: [Item]) -> String {
+    items.isEmpty ? "" : ": " + items.map { "\($0.path) \(Quantity.bytes($0.bytes))" }.joined(separator: ", ")
+  }
+
+  /// What to say when nothing tells how much is used.
+  package static func unknown(_ why: String, limit: UInt64) -> String {
+    "disk limit exceeded: \(Quantity.bytes(limit)) limit, and what is used cannot be measured: \(why)"
+  }
+}
+
+extension DiskMeasurement {
+  /// How many files, directories and links a task may have with a limit of so many bytes: as many as could have something in
+  /// them, a block of the file systems in use each, and some for small tasks.
+  package static func mostFiles(_ limit: UInt64) -> UInt64 { max(32768, limit / 4096) }
+}

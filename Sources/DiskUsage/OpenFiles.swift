@@ -1,0 +1,119 @@
+import Glibc
+import LinuxKernel
+
+/// Files that processes use and that have no name any more: no walk over directories finds them, and they take their room
+/// until nobody has them open, mapped, or is executed from them (proc(5), `/proc/PID/fd`, `maps`, `exe`).
+package struct OpenFiles {
+  /// The file systems that count.
+  private var devices: Set<UInt64>
+  private let countsRoot: Bool
+  private var entriesLeft: Int
+  private var seen: Set<Key> = []
+  /// Mapped files that were looked at, as the lists of mappings name them.
+  private var mapped: Set<[UInt8]> = []
+  private let counted: DiskTree.Counted
+  private var bytes: UInt64 = 0
+  private var files: UInt64 = 0
+
+  private struct Key: Hashable {
+    let device: UInt64
+    let inode: UInt64
+  }
+
+  /// What they take, of all processes below `pid`; `nil` when there is more to look at than `entries`.
+  ///
+  /// A process that comes or goes meanwhile may be missed: this is done again as long as something is missing.
+  ///
+  /// - Parameter countsRoot: whether the root of the processes counts as well; an overlay is a file system of its own.
+  package static func bytes(
+    _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
+  ) -> (bytes: UInt64, files: UInt64)? {
+    var files = OpenFiles(counted, devices: devices, countsRoot: countsRoot, entriesLeft: entries)
+    var known: Set<Int32> = [pid]
+    var pending = files.threads(of: pid).flatMap { OpenFiles.children($0.path) }
+    while let process = pending.popLast() {
+      guard known.insert(process).inserted else { continue }
+      if countsRoot, let root = try? status(of: "/proc/\(process)/root", followLinks: true) {
+        files.devices.insert(root.device)
+      }
+      // Every thread may have a table of its own, and the first may have ended before the others; all have one memory.
+      var hasMappings = false
+      for thread in files.threads(of: process) {
+        pending += children(thread.path)
+        files.look(thread.path + "/fd")
+        if !hasMappings { hasMappings = files.lookAtMappings(of: thread.number) }
+        guard files.entriesLeft >= 0 else { return nil }
+      }
+    }
+    return (files.bytes, files.files)
+  }
+
+  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
+    self.counted = counted
+    self.devices = devices
+    self.countsRoot = countsRoot
+    self.entriesLeft = entriesLeft
+  }
+
+  private mutating func threads(of pid: Int32) -> [(number: String, path: String)] {
+    let found = (try? entries(of: "/proc/\(pid)/task")) ?? []
+    entriesLeft -= found.count
+    return found.map {
+      let number = String(decoding: $0.name, as: UTF8.self)
+      return (number, "/proc/\(pid)/task/" + number)
+    }
+  }
+
+  /// The processes that a thread has made, or that were left to it.
+  package static func children(_ thread: String) -> [Int32] {
+    ((try? readFile(thread + "/children", limit: 64 << 20)) ?? []).split(separator: UInt8(ascii: " "))
+      .compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  private mutating func look(_ path: String) {
+    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY) else { return }
+    let number = directory.rawValue
+    try? forEachEntry(of: number) { name, _ in
+      entriesLeft -= 1
+      guard entriesLeft >= 0 else { return false }
+      if OpenFiles.isDeleted(name, at: number) { count(name, at: number) }
+      return true
+    }
+  }
+
+  /// What a process has mapped, and what it is executed from, which it need not have mapped any more.
+  ///
+  /// - Returns: whether the thread has a memory.
+  private mutating func lookAtMappings(of thread: String) -> Bool {
+    var mappings = FileMappings(ofThread: thread)
+    let isAlive = mappings.forEach { deleted in
+      entriesLeft -= 1
+      guard entriesLeft >= 0 else { return false }
+      if let deleted, mapped.insert(deleted.identity).inserted { count(deleted.link) }
+      return true
+    }
+    let executable = "/proc/\(thread)/exe"
+    if isAlive, OpenFiles.isDeleted(executable) { count(executable) }
+    return isAlive
+  }
+
+  /// The kernel's own word first, and then what it knows: asking the file itself may mean to ask another host. Of a name that
+  /// is too long it says nothing.
+  private static func isDeleted(_ link: some KernelPath, at directory: Int32 = currentDirectory) -> Bool {
+    let mark = Array(" (deleted)".utf8)
+    do throws(Errno) {
+      return try readSymbolicLink(link, at: directory).suffix(mark.count).elementsEqual(mark)
+    } catch {
+      return error.code == ENAMETOOLONG
+    }
+  }
+
+  private mutating func count(_ link: some KernelPath, at directory: Int32 = currentDirectory) {
+    guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.isRegularFile,
+      about.links == 0,
+      devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
+    else { return }
+    bytes += counted.bytes(about)
+    files += 1
+  }
+}

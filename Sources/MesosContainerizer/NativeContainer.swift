@@ -1,0 +1,90 @@
+import ContainerInit
+import Containers
+import Isolators
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskStore
+
+/// A container of the native containerizer.
+final class NativeContainer: Container {
+  let plan: LaunchPlan
+  let client: InitClient
+  private let process: SharedDescriptor
+  private let identity: ProcessIdentity
+  private let paths: TaskPaths
+  private let launcher: MesosContainerizer
+  private let keeps: Bool
+  private var isEnding = false
+
+  init(
+    _ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
+  ) throws(LaunchError) {
+    let (plan, client, pid, handle) = launched.parts()
+    do throws(Errno) {
+      identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
+    } catch {
+      _ = launcher.destroy(paths.taskID, initProcess: handle)
+      throw LaunchError("container-init has ended at once", error)
+    }
+    self.plan = plan
+    self.client = client
+    process = handle
+    self.paths = paths
+    self.launcher = launcher
+    self.keeps = keeps
+  }
+
+  init(
+    _ plan: LaunchPlan, _ process: SharedDescriptor, _ identity: ProcessIdentity, _ client: InitClient,
+    paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
+  ) {
+    self.plan = plan
+    self.process = process
+    self.identity = identity
+    self.client = client
+    self.paths = paths
+    self.launcher = launcher
+    self.keeps = keeps
+  }
+
+  var endDescriptor: Int32 { process.rawValue }
+  var record: [(String, JSON?)] { identity.journalMembers }
+  var writableLayer: String? { paths.hasRootfs ? paths.upper : nil }
+  /// Without mounts of its own a task sees them where they are.
+  var logsDirectory: String {
+    let inside = plan.sandbox + "/.logs"
+    let isMounted = plan.binds.contains { $0.target.utf8.elementsEqual(inside.utf8) }
+    return isMounted ? inside : paths.logs
+  }
+  func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
+  var initPID: Int32 { identity.pid }
+  func freeze() -> Bool { launcher.freeze(paths.taskID) }
+  /// Nobody else has a hand in it; an executor that is gone may have.
+  func thaw() { launcher.thaw(paths.taskID) }
+  func killTask() { launcher.killTask(paths.taskID) }
+  func boundCPU(_ isBound: Bool) { launcher.boundCPU(plan, isBound) }
+  func hasMemoryCgroup(_ path: String) -> Bool {
+    path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(paths.taskID.utf8) }
+  }
+  var initSharesMemory: Bool { false }
+  func lastWords() -> LastWords {
+    // Its connection ends a moment before it does.
+    _ = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
+    return LastWords(text: ProcessHandle.end(process.rawValue)?.outcome.text ?? "")
+  }
+  var foreignID: String? { nil }
+
+  /// Orderly, where init still listens: it has flushed every log by then.
+  func beginEnd() {
+    guard !isEnding else { return }
+    isEnding = true
+    try? client.send(.shutdown)
+  }
+
+  func destroy() -> [String] {
+    boundCPU(false)
+    beginEnd()
+    return launcher.destroy(paths.taskID, initProcess: process) + paths.putRootfsAside(keeping: keeps)
+  }
+}

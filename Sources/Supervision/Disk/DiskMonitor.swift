@@ -1,0 +1,129 @@
+import Containers
+import DiskUsage
+import Glibc
+import LinuxKernel
+import TaskModel
+import TaskStore
+
+/// Ends a task whose files take more than its limit of disk: its sandbox, what its container writes elsewhere, and its
+/// logs. By measuring, where there is no quota (`QuotaMonitor`).
+final class DiskMonitor: TaskMonitor {
+  private let limit: UInt64
+  private let warn: (String) -> Void
+  private let container: any Container
+  private let scale: DiskScale
+  private var schedule: DiskSchedules
+  private var began: UInt64 = 0
+  private var care = DiskSchedule.Care.plain
+  private var hasWarned = false
+
+  /// How long a measurement may last: one that hangs is a measurement that failed.
+  private static let patience: UInt64 = 300_000_000_000
+  /// How long the task may be stopped for one.
+  private static let longestStill: UInt64 = 2_000_000_000
+
+  init(
+    limit: UInt64, _ paths: TaskPaths, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
+  ) throws(Errno) {
+    // An executor before this one may have ended while it held the task.
+    container.thaw()
+    self.limit = limit
+    self.container = container
+    self.warn = warn
+    scale = try DiskScale(paths, container)
+    let now = Clock.now
+    schedule = DiskSchedules(limit: limit, at: now, scale.space, isNew: isNew)
+    // Soon: another executor may have begun the task.
+    scale.setTimer(now + 1_000_000_000)
+  }
+
+  var descriptor: Int32 { scale.descriptor }
+
+  func takeEvents() -> [TaskEvent] {
+    scale.takeEvents().flatMap { (event) -> [TaskEvent] in
+      switch event {
+      case .timer: look()
+      case .watched: []
+      case .ended(.success(let found)): judge(found)
+      case .ended(.failure(let failure)): fail(failure.reason)
+      }
+    }
+  }
+
+  deinit { if care == .still { container.thaw() } }
+
+  private func look() -> [TaskEvent] {
+    if scale.isBusy { return giveUp() }
+    switch schedule.look(at: Clock.now, scale.space) {
+    case .wait(let instant):
+      scale.setTimer(instant)
+      return []
+    case .measure: return measure()
+    }
+  }
+
+  private func measure() -> [TaskEvent] {
+    began = Clock.now
+    care = schedule.begin(at: began, scale.space)
+    if care == .still, !container.freeze() {
+      schedule.heldOff(at: began)
+      care = .thorough
+    }
+    do {
+      if let found = try scale.begin(openFilesBelow: care == .plain ? nil : container.initPID) { return judge(found) }
+      scale.setTimer(began + (care == .still ? DiskMonitor.longestStill : DiskMonitor.patience))
+      return []
+    } catch {
+      return fail("\(error)")
+    }
+  }
+
+  /// The time of the worker is up.
+  private func giveUp() -> [TaskEvent] {
+    scale.abandon()
+    guard care == .still else { return fail("it takes too long") }
+    // Too many files to stop the task for: it goes on, and is measured as it is.
+    container.thaw()
+    care = .thorough
+    let now = Clock.now
+    schedule.heldOff(at: now)
+    schedule.abandoned()
+    scale.setTimer(now)
+    return []
+  }
+
+  /// Says it once: what comes after it is the end of the task.
+  private func judge(_ found: DiskMeasurement) -> [TaskEvent] {
+    let wasStill = goOn()
+    if let complaint = found.complaint(limit: limit) {
+      return [.limitation(reason: Reason.disk, message: complaint)]
+    }
+    let now = Clock.now
+    let next =
+      wasStill
+      ? schedule.measuredStill(found, at: now, took: now - began)
+      : schedule.measured(found, at: now, took: now - began)
+    scale.setTimer(next)
+    return []
+  }
+
+  private func fail(_ why: String) -> [TaskEvent] {
+    _ = goOn()
+    if !hasWarned { warn("warning: the task's use of disk cannot be measured, it is tried again: \(why)") }
+    hasWarned = true
+    let now = Clock.now
+    guard let next = schedule.failed(at: now, took: now - began) else {
+      return [.limitation(reason: Reason.disk, message: DiskMeasurement.unknown(why, limit: limit))]
+    }
+    scale.setTimer(next)
+    return []
+  }
+
+  /// Lets the task go on. True when it was stopped.
+  private func goOn() -> Bool {
+    guard care == .still else { return false }
+    container.thaw()
+    care = .plain
+    return true
+  }
+}
