@@ -51,7 +51,7 @@ let package = Package(
     .target(
       name: "TaskStore", dependencies: ["OperatorPolicy", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
-    .target(name: "DiskUsage", dependencies: ["LaunchModel", "LinuxKernel"], swiftSettings: swift),
+    .target(name: "DiskUsage", dependencies: ["LaunchModel", "LinuxKernel", "TaskModel"], swiftSettings: swift),
     .target(name: "Cgroups", dependencies: ["LinuxKernel"], swiftSettings: swift),
     // What both containerizers have in common, and what is above them sees of either.
     .target(

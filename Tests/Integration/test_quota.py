@@ -15,7 +15,7 @@ REASON = "REASON_CONTAINER_LIMITATION_DISK"
 LIMIT = 8 * MIB
 # As the quota's report has it, in KiB.
 SOFT, HARD = "8192", "18432"
-# Ours, see Executor/Disk/ProjectIDs.swift.
+# Ours, see DiskUsage/ProjectIDs.swift.
 RANGE = range(0x41550000, 0x41560000)
 
 

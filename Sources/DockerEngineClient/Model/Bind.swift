@@ -11,10 +11,10 @@ public struct Bind: Sendable, Equatable {
 
   /// `nil` for a text that is not of that form.
   public init?(_ text: String) {
-    let parts = RunOptionValue.split(text, ":")
+    let parts = SplitText.parts(text, ":")
     guard parts.count == 2 || parts.count == 3 else { return nil }
     (source, target) = (parts[0], parts[1])
-    options = parts.count == 3 ? RunOptionValue.split(parts[2], ",") : []
+    options = parts.count == 3 ? SplitText.parts(parts[2], ",") : []
   }
 
   /// Whether the source is a path of the host; a volume's name has no slash.

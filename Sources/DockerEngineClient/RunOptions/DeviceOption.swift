@@ -9,7 +9,7 @@ enum DeviceOption {
       state.cdiDevices.append(text)
       return
     }
-    let parts = RunOptionValue.split(text, ":")
+    let parts = SplitText.parts(text, ":")
     guard parts.count <= 3, !text.utf8.contains(0) else { throw .value(text, "/dev/host[:/dev/container][:rwm]") }
     var device = DeviceMapping(hostPath: try RunOptionValue.absolutePath(parts[0], "a device of the host"))
     if parts.count == 2, isPermissions(parts[1]) {
@@ -32,8 +32,8 @@ enum DeviceOption {
 
   /// `c 42:* rmw`
   static func cgroupRule(_ text: String) throws(RunOptionProblem) -> String {
-    let parts = RunOptionValue.split(text, " ")
-    let numbers = parts.count == 3 ? RunOptionValue.split(parts[1], ":") : []
+    let parts = SplitText.parts(text, " ")
+    let numbers = parts.count == 3 ? SplitText.parts(parts[1], ":") : []
     let valid =
       numbers.count == 2 && ["a", "b", "c"].contains(parts[0])
       && numbers.allSatisfy { $0.utf8.elementsEqual("*".utf8) || (!$0.isEmpty && $0.utf8.allSatisfy(ASCII.isDigit)) }
@@ -57,8 +57,8 @@ enum DeviceOption {
       switch key {
       case "driver": devices.driver = value
       case "count": devices.count = value.utf8.elementsEqual("all".utf8) ? -1 : try RunOptionValue.integer(value)
-      case "device": devices.deviceIDs = RunOptionValue.split(value, ",")
-      case "capabilities": devices.capabilities = [RunOptionValue.split(value, ",") + ["gpu"]]
+      case "device": devices.deviceIDs = SplitText.parts(value, ",")
+      case "capabilities": devices.capabilities = [SplitText.parts(value, ",") + ["gpu"]]
       case "options":
         for option in try RunOptionValue.csv(value) {
           let (name, value) = RunOptionValue.cut(option, "=")
@@ -120,7 +120,7 @@ enum DeviceOption {
       let hint = near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))"
       throw RunOptionProblem("there is no limit \"\(excerpt(name.utf8, limit: 40))\"\(hint)")
     }
-    let parts = RunOptionValue.split(value, ":")
+    let parts = SplitText.parts(value, ":")
     guard parts.count <= 2 else { throw .value(text, "name=soft[:hard]") }
     let soft = try RunOptionValue.integer(parts[0])
     let hard = parts.count == 2 ? try RunOptionValue.integer(parts[1]) : soft

@@ -7,7 +7,7 @@ enum PortOption {
     let problem = RunOptionProblem.value(text, "[address:][hostPort:]containerPort[/protocol]")
     var plain = text
     if text.utf8.contains(UInt8(ascii: "=")) { plain = try longForm(text) }
-    var parts = RunOptionValue.split(plain, ":")
+    var parts = SplitText.parts(plain, ":")
     guard let target = parts.popLast() else { throw problem }
     let hostPort = parts.popLast() ?? ""
     var address = parts.joined(separator: ":")
@@ -50,7 +50,7 @@ enum PortOption {
 
   private static func longForm(_ text: String) throws(RunOptionProblem) -> String {
     var values = ["protocol": "tcp"]
-    for field in RunOptionValue.split(text, ",") {
+    for field in SplitText.parts(text, ",") {
       let (name, value) = RunOptionValue.cut(field, "=")
       guard let value, ["published", "target", "protocol", "mode"].contains(name) else {
         throw .value(text, "published=PORT,target=PORT[,protocol=PROTOCOL]")

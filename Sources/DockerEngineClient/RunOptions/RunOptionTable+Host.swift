@@ -31,7 +31,7 @@ extension RunOptionTable {
     Option(
       "link", [],
       list(\.hostConfig.links) { (text) throws(RunOptionProblem) in
-        let parts = RunOptionValue.split(text, ":")
+        let parts = SplitText.parts(text, ":")
         guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }) else { throw .value(text, "container[:alias]") }
         return text
       }),

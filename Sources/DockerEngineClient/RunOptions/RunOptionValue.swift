@@ -110,14 +110,6 @@ enum RunOptionValue {
     )
   }
 
-  /// The parts between separators, empty ones included.
-  static func split(_ text: some StringProtocol, _ separator: Character) -> [String] {
-    guard let byte = separator.asciiValue else { return [String(text)] }
-    return Array(text.utf8).split(separator: byte, omittingEmptySubsequences: false).map {
-      String(decoding: $0, as: UTF8.self)
-    }
-  }
-
   /// One record of comma-separated values (RFC 4180): a field in quotes may hold commas, and quotes as `""`.
   static func csv(_ text: String) throws(RunOptionProblem) -> [String] {
     let problem = RunOptionProblem.value(text, "a list of fields with quotes in pairs")

@@ -3,7 +3,7 @@ enum VolumeOption {
   /// `[source:]target[:options]`: an absolute path of the host is mounted, any other source is a volume's name; without
   /// a source the volume has no name.
   static func volume(_ state: inout RunOptionState, _ text: String) throws(RunOptionProblem) {
-    let parts = RunOptionValue.split(text, ":")
+    let parts = SplitText.parts(text, ":")
     guard !text.utf8.contains(0), parts.count <= 3, parts.allSatisfy({ !$0.isEmpty }) else {
       throw .value(text, "[source:]target[:options]")
     }
@@ -38,7 +38,7 @@ enum VolumeOption {
   /// Options that the engine takes, each kind once at most.
   private static func check(options text: String) throws(RunOptionProblem) {
     var seen: Set<Int> = []
-    for option in RunOptionValue.split(text, ",") {
+    for option in SplitText.parts(text, ",") {
       guard let kind = options.firstIndex(where: { $0.contains { $0.utf8.elementsEqual(option.utf8) } }) else {
         let near = NearNames.of(option, among: options.flatMap { $0 })
         let hint = near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))"
@@ -54,7 +54,7 @@ enum VolumeOption {
   static func tmpfs(_ state: inout RunOptionState, _ text: String) throws(RunOptionProblem) {
     let (path, options) = RunOptionValue.cut(text, ":")
     if let options, !options.isEmpty {
-      for option in RunOptionValue.split(options, ",") { try TmpfsMountOption.check(option) }
+      for option in SplitText.parts(options, ",") { try TmpfsMountOption.check(option) }
     }
     state.request.hostConfig.tmpfs[try state.take(target: path)] = options ?? ""
   }
