@@ -149,6 +149,9 @@ struct ProcessStarter {
     if restrictions.keepsCgroupNamespace {
       try stage("refuse cgroup namespaces") { () throws(Errno) in try SystemCallFilter.keepCgroupNamespace() }
     }
+    if restrictions.pinsNoFiles {
+      try stage("refuse Landlock") { () throws(Errno) in try SystemCallFilter.refuseLandlock() }
+    }
     guard let filter = restrictions.filter else { return }
     try stage("filter system calls by the seccomp profile \(filter.profile)") { () throws(Errno) in
       try SystemCallFilter.install(filter.program)

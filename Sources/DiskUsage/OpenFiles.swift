@@ -5,8 +5,9 @@ import LinuxKernel
 /// until nobody has them open, mapped, or is executed from them (proc(5), `/proc/PID/fd`, `maps`, `exe`).
 package struct OpenFiles {
   /// The file systems that count.
-  private var devices: Set<UInt64>
-  private let countsRoot: Bool
+  private let devices: Set<UInt64>
+  /// The container's root, as it was mounted: on an overlay each layer's files may have a device number of their own.
+  private let rootMount: UInt64?
   private var entriesLeft: Int
   private var seen: Set<Key> = []
   /// Mapped files that were looked at, as the lists of mappings name them.
@@ -24,18 +25,18 @@ package struct OpenFiles {
   ///
   /// A process that comes or goes meanwhile may be missed: this is done again as long as something is missing.
   ///
-  /// - Parameter countsRoot: whether the root of the processes counts as well; an overlay is a file system of its own.
+  /// - Parameter countsRoot: whether the root of the container counts as well. It is that of its init: every other process may
+  ///   have gone into another.
   package static func bytes(
     _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
   ) -> (bytes: UInt64, files: UInt64)? {
-    var files = OpenFiles(counted, devices: devices, countsRoot: countsRoot, entriesLeft: entries)
+    let root = countsRoot ? try? status(of: "/proc/\(pid)/root", followLinks: true) : nil
+    var files = OpenFiles(
+      counted, devices: devices.union(root.map { [$0.device] } ?? []), rootMount: root?.mountID, entriesLeft: entries)
     var known: Set<Int32> = [pid]
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0.path) }
     while let process = pending.popLast() {
       guard known.insert(process).inserted else { continue }
-      if countsRoot, let root = try? status(of: "/proc/\(process)/root", followLinks: true) {
-        files.devices.insert(root.device)
-      }
       // Every thread may have a table of its own, and the first may have ended before the others; all have one memory.
       var hasMappings = false
       for thread in files.threads(of: process) {
@@ -48,10 +49,11 @@ package struct OpenFiles {
     return (files.bytes, files.files)
   }
 
-  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, countsRoot: Bool, entriesLeft: Int) {
+  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int) {
     self.counted = counted
     self.devices = devices
-    self.countsRoot = countsRoot
+    // Before Linux 5.8 the kernel does not say.
+    self.rootMount = rootMount == 0 ? nil : rootMount
     self.entriesLeft = entriesLeft
   }
 
@@ -110,8 +112,7 @@ package struct OpenFiles {
 
   private mutating func count(_ link: some KernelPath, at directory: Int32 = currentDirectory) {
     guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.isRegularFile,
-      about.links == 0,
-      devices.contains(about.device), seen.insert(Key(device: about.device, inode: about.inode)).inserted
+      about.links == 0, devices.contains(about.device) || about.mountID == rootMount, seen.insert(Key(device: about.device, inode: about.inode)).inserted
     else { return }
     bytes += counted.bytes(about)
     files += 1

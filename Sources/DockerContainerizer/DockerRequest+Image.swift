@@ -26,6 +26,9 @@ extension DockerRequest {
     // Whatever profile the engine has.
     plan.restrictions.keepsCgroupNamespace =
       identity.uid == 0 && !mayRemount && plan.restrictions.noNewPrivileges
+    plan.restrictions.pinsNoFiles =
+      plan.restrictions.noNewPrivileges && settings.isolation.contains(DiskUsageLimit.name)
+      && task.resources?.disk ?? 0 > 0 && !isUnconfined
     plan.restrictions.filter = try additionalFilter(plan.restrictions)
     // What is ours of the walls; the others are the engine's.
     plan.isolators =
@@ -54,13 +57,16 @@ extension DockerRequest {
   /// Beside the engine's filter, unless the task asks for none. A process that may still gain privileges cannot install one
   /// without CAP_SYS_ADMIN.
   private func additionalFilter(_ restrictions: Restrictions) throws(ExecutorFailure) -> CompiledFilter? {
-    let isUnconfined = securityOptions("seccomp").contains { $0.elementsEqual("unconfined".utf8) }
     guard settings.isolation.contains(LinuxSeccomp.name), restrictions.noNewPrivileges, !isUnconfined else {
       return nil
     }
     do throws(IsolationError) { return try LinuxSeccomp.additional() } catch {
       throw ExecutorFailure(.configuration, error.description, hint: error.hint)
     }
+  }
+
+  private var isUnconfined: Bool {
+    securityOptions("seccomp").contains { $0.elementsEqual("unconfined".utf8) }
   }
 
   /// `security-opt no-new-privileges=false`.

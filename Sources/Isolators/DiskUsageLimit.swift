@@ -3,7 +3,8 @@ import LaunchModel
 /// `disk/du`: the files of a task take no more than its limit of disk.
 ///
 /// The executor sets the quota, or measures while the task runs, for both containerizers alike; its part in the launch is that
-/// tasks cannot leave a project quota. That holds for tasks without a limit as well: they could have others' quotas charged.
+/// tasks cannot leave a project quota. That holds for tasks without a limit as well: they could have others' quotas charged. And
+/// what is measured can be found: no rule of Landlock holds a file that has no name any more.
 package struct DiskUsageLimit: Isolator {
   package static let name = "disk/du"
 
@@ -12,6 +13,8 @@ package struct DiskUsageLimit: Isolator {
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
     fragment.keepsProjects = container.hasProjectQuotas
+    fragment.pinsNoFiles =
+      !container.hasProjectQuotas && container.resources.diskBytes ?? 0 > 0 && container.seccomp != .unconfined
     return fragment
   }
 }

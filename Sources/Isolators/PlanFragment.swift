@@ -32,6 +32,7 @@ package struct PlanFragment: Sendable, Equatable {
   package var noNewPrivileges: Bool?
   /// Any isolator.
   package var keepsProjects = false
+  package var pinsNoFiles = false
   package var keepsCgroupNamespace = false
   package var scopesSockets = false
   /// At most one isolator.
@@ -105,6 +106,7 @@ extension LaunchPlan {
         restrictions.noNewPrivileges = value
       }
       if fragment.keepsProjects { restrictions.keepsProjects = true }
+      if fragment.pinsNoFiles { restrictions.pinsNoFiles = true }
       if fragment.keepsCgroupNamespace { restrictions.keepsCgroupNamespace = true }
       if fragment.scopesSockets { restrictions.scopesSockets = true }
       if let value = fragment.filter {

@@ -75,6 +75,8 @@ package struct Restrictions: Sendable, Hashable, WireValue {
   package var scopesSockets = false
   /// nil: every system call is let through.
   package var filter: CompiledFilter?
+  /// No process may hold files by rules of Landlock: where its disk is measured nobody would find them.
+  package var pinsNoFiles = false
 
   package init(identity: Identity) { self.identity = identity }
 
@@ -89,6 +91,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     keepsCgroupNamespace = try reader.bool()
     scopesSockets = try reader.bool()
     filter = try reader.optional { (reader) throws(WireError) in try reader.value() }
+    if !reader.isAtEnd { pinsNoFiles = try reader.bool() }
   }
   package func write(to writer: inout WireWriter) {
     writer.put(identity)
@@ -101,6 +104,7 @@ package struct Restrictions: Sendable, Hashable, WireValue {
     writer.put(keepsCgroupNamespace)
     writer.put(scopesSockets)
     writer.put(optional: filter) { $1.put($0) }
+    writer.put(pinsNoFiles)
   }
 }
 

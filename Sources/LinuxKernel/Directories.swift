@@ -115,42 +115,62 @@ extension DirectoryEntry {
 }
 
 /// Empties a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
-/// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short.
+/// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short. Names are
+/// read in pieces: a task may have made millions of them in one directory.
 private func emptyDirectory(_ root: Int32, mount: UInt64, until end: UInt64) throws(Errno) {
-  func checkTime() throws(Errno) {
-    guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
-  }
-  var serial = 0
-  var pending = true
-  while pending {
-    pending = false
-    for entry in try entries(of: root) {
-      try checkTime()
-      if try entry.isRemoved(from: root) { continue }
-      let child = try openBelow(
-        root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
-      if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
-      for grandchild in try entries(of: child.rawValue) {
-        try checkTime()
-        if try grandchild.isRemoved(from: child.rawValue) { continue }
-        // Not empty: lift it to the root, where the next round finds it one level down. What is removed may hold
-        // such a name itself, so a taken one is passed over.
-        var lifted = false
-        while !lifted {
-          serial += 1
-          do throws(Errno) {
-            try rename(grandchild.name, to: ".ax-remove-\(serial)", at: child.rawValue, toDirectory: root)
-            lifted = true
-          } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
-          }
-        }
-        pending = true
+  var removal = Removal(root: root, mount: mount, end: end)
+  // Directory order is not stable while entries are removed: look again until a pass finds nothing.
+  while try removal.pass(over: root, isRoot: true) { CLinux.lseek(root, 0, SEEK_SET) }
+  CLinux.lseek(root, 0, SEEK_SET)
+}
+
+private struct Removal {
+  let root: Int32
+  let mount: UInt64
+  let end: UInt64
+  private var serial = 0
+
+  init(root: Int32, mount: UInt64, end: UInt64) { (self.root, self.mount, self.end) = (root, mount, end) }
+
+  /// Removes what a directory has, or lifts it to the root.
+  ///
+  /// - Returns: whether there was anything.
+  mutating func pass(over directory: Int32, isRoot: Bool) throws(Errno) -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 32768)
+    var hadAny = false
+    while true {
+      var piece: [DirectoryEntry] = []
+      let goesOn = try forSomeEntries(of: directory, buffer: &buffer) { name, type in
+        piece.append(DirectoryEntry(name: name.bytes, type: type))
+        return true
       }
-      try removeDirectory(entry.name, at: root)
+      guard goesOn else { return hadAny }
+      for entry in piece {
+        guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
+        hadAny = true
+        if try entry.isRemoved(from: directory) { continue }
+        if isRoot { try emptyChild(entry) } else { try lift(entry, from: directory) }
+      }
     }
-    // Directory order is not stable while entries are removed; look again until a pass finds nothing left.
-    _ = CLinux.lseek(root, 0, SEEK_SET)
-    if try !entries(of: root).isEmpty { pending = true }
-    _ = CLinux.lseek(root, 0, SEEK_SET)
+  }
+
+  private mutating func emptyChild(_ entry: DirectoryEntry) throws(Errno) {
+    let child = try openBelow(
+      root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+    if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
+    while try pass(over: child.rawValue, isRoot: false) { CLinux.lseek(child.rawValue, 0, SEEK_SET) }
+    try removeDirectory(entry.name, at: root)
+  }
+
+  /// To the root, where the next round finds it one level down. What is removed may hold such a name itself, so a taken one is
+  /// passed over.
+  private mutating func lift(_ entry: DirectoryEntry, from directory: Int32) throws(Errno) {
+    while true {
+      serial += 1
+      do throws(Errno) {
+        return try rename(entry.name, to: ".ax-remove-\(serial)", at: directory, toDirectory: root)
+      } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
+      }
+    }
   }
 }

@@ -18,6 +18,9 @@ package enum SystemCallFilter {
     try check("seccomp") { ax_filter_cgroup_namespaces() }
   }
 
+  /// Refuses new rules of Landlock with `ENOSYS`: landlock_create_ruleset(2).
+  package static func refuseLandlock() throws(Errno) { try check("seccomp") { ax_filter_landlock() } }
+
   /// Puts a compiled filter on this process: `struct sock_filter`, 8 bytes each.
   package static func install(_ program: [UInt8]) throws(Errno) {
     guard program.count % 8 == 0 else { throw Errno("seccomp", code: EINVAL) }

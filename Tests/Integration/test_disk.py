@@ -1,7 +1,9 @@
 """The limit of disk: sandbox and writable layer together, noticed soon, with the paths that take most."""
 
+import ctypes
 import os
 import signal
+import subprocess
 import time
 
 from support import DockerTestCase, ExecutorTestCase, document, need_command, process
@@ -14,6 +16,16 @@ FOREVER = "echo done; exec sleep 1000"
 
 def write(path, mebibytes):
     return f"dd if=/dev/zero of={path} bs=1M count={mebibytes} 2>/dev/null; "
+
+
+def has_landlock():
+    # landlock_create_ruleset(2), asked for its version.
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+
+
+def with_leave_root(tar):
+    with open(program("leave_root"), "rb") as file:
+        tar.file("bin/leave_root", file.read(), mode=0o755)
 
 
 class Disk(ExecutorTestCase):
@@ -116,6 +128,30 @@ class Disk(ExecutorTestCase):
                 self.fails(self.run_task(document(command, disk=8 * MIB, finalization_wait=1)),
                            " MiB used: deleted files that are in use 30 MiB")
 
+    def test_no_file_is_held_by_a_rule_of_landlock(self):
+        pin = program("pin_files")
+        for limit in (8 * MIB, 0):
+            with self.subTest(limit):
+                task = self.start_task(document(f"exec {pin} 2 1", disk=limit, finalization_wait=1))
+                # Without a limit there is nothing to hide from.
+                task.wait_log("pinned" if has_landlock() and not limit else "no Landlock: Function not implemented")
+                self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
+
+    def test_a_root_of_ones_own_hides_no_file_without_a_name(self):
+        image = self.with_busybox(extra=with_leave_root)
+        self.fails(self.run_task(document("exec /bin/leave_root 3 10", image=image, disk=8 * MIB), role="root"),
+                   " MiB used: deleted files that are in use 30 MiB")
+
+    def test_a_store_on_another_file_system_hides_no_file_without_a_name(self):
+        # There a file of the overlay has another device number than its directories.
+        images = os.path.join(self.host.work, "images")
+        os.makedirs(images)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "own", images], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", images], check=True)
+        image = self.with_busybox(extra=with_leave_root)
+        self.fails(self.run_task(document("exec /bin/leave_root 3 10", image=image, disk=8 * MIB)),
+                   " MiB used: deleted files that are in use 30 MiB")
+
     def test_mappings_of_files_that_are_there_count_once(self):
         hold = program("hold")
         self.runs_on(document(f"{hold} map x 5 50000 & {hold} map y 5 50000 & wait", disk=16 * MIB, finalization_wait=1), seconds=6)
@@ -137,6 +173,20 @@ class Disk(ExecutorTestCase):
 
 
 class DockerDisk(DockerTestCase):
+    def test_no_file_is_held_by_a_rule_of_landlock(self):
+        with open(program("pin_files"), "rb") as file:
+            content = file.read()
+        image = self.with_engine_image(name="pin:test", extra=lambda tar: tar.file("bin/pin_files", content, mode=0o755))
+        task = self.start_docker("exec /bin/pin_files 2 1", disk=8 * MIB, image=image, finalization_wait=1)
+        task.wait_log("no Landlock")
+        self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
+
+    def test_a_root_of_ones_own_hides_no_file_without_a_name(self):
+        image = self.with_engine_image(name="leave:test", extra=with_leave_root)
+        self.assert_failed(
+            self.run_docker("exec /bin/leave_root 3 10", disk=8 * MIB, image=image, role="root"),
+            " MiB used: deleted files that are in use 30 MiB", reason=REASON)
+
     def test_the_containers_writable_layer_counts_with_the_sandbox(self):
         outcome = self.assert_failed(self.run_docker(
             write("here", 5) + write("/tmp/there", 6) + FOREVER, disk=8 * MIB), "disk limit exceeded", reason=REASON)

@@ -189,6 +189,8 @@ int ax_filter_file_work(void);
 int ax_filter_project_changes(void);
 /// Lets no cgroup namespace be made; see cgroup_filter.c.
 int ax_filter_cgroup_namespaces(void);
+/// Answers ENOSYS to landlock_create_ruleset(2) from now on; see landlock_filter.c.
+int ax_filter_landlock(void);
 /// The version of the kernel's Landlock; -1 where it has none.
 int ax_landlock_version(void);
 /// Has this process, and what it starts, connect to no abstract UNIX socket of others; see landlock.c.

@@ -103,6 +103,7 @@ struct PlanReport {
       ("capabilities", bounding.map { JSON($0.map { JSON($0) }) }),
       ("no_new_privileges", JSON(plan.restrictions.noNewPrivileges)),
       ("keeps_projects", JSON(plan.restrictions.keepsProjects)),
+      ("pins_no_files", JSON(plan.restrictions.pinsNoFiles)),
       ("keeps_cgroup_namespace", JSON(plan.restrictions.keepsCgroupNamespace)),
       ("scopes_sockets", JSON(plan.restrictions.scopesSockets)),
       (
@@ -161,6 +162,7 @@ struct PlanReport {
     lines.append(
       "limits     " + limits + (plan.restrictions.noNewPrivileges ? ", no new privileges" : "")
         + (plan.restrictions.keepsProjects ? ", project ids cannot be changed" : "")
+        + (plan.restrictions.pinsNoFiles ? ", no Landlock of its own" : "")
         + (plan.restrictions.keepsCgroupNamespace ? ", no cgroup namespaces" : "")
         + (plan.restrictions.scopesSockets ? ", no abstract sockets of others" : ""))
     if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {

@@ -16,7 +16,7 @@ package final class ControlClient {
     try TrustedDirectory.check(paths.run)
     try RunDirectory.refuseOthers(paths)
     do throws(Errno) {
-      socket = SharedDescriptor(try UnixSocket.connect(paths.executorSocket, kind: .stream))
+      socket = SharedDescriptor(try Self.connect(paths.executorSocket))
       try socket.descriptor.setNonBlocking(true)
     } catch {
       throw ExecutorFailure(
@@ -24,6 +24,17 @@ package final class ControlClient {
         "the executor of \(paths.taskID) cannot be reached at \(paths.executorSocket): \(error)",
         hint: error.code == EACCES
           ? "run with sudo" : "it may be about to end: `aurora-executor status \(paths.taskID)`")
+    }
+  }
+
+  /// An executor that has just begun, or makes its socket anew, is a moment behind the lock that it holds.
+  private static func connect(_ path: String) throws(Errno) -> FileDescriptor {
+    let end = Clock.now + 500_000_000
+    while true {
+      do throws(Errno) { return try UnixSocket.connect(path, kind: .stream) } catch {
+        guard error.code == ECONNREFUSED || error.code == ENOENT, Clock.now < end else { throw error }
+        CurrentProcess.pause(milliseconds: 10)
+      }
     }
   }
 

@@ -32,6 +32,8 @@ final class ContainerProbes: TaskMonitor {
     var command: UInt32?
     var pipe: SharedDescriptor?
     var output: [UInt8] = []
+    /// How much it has written so far.
+    var written = 0
     /// The deadline has passed; answers that came in time have a moment to be heard.
     var isOverdue = false
 
@@ -63,6 +65,9 @@ final class ContainerProbes: TaskMonitor {
   private static let timerToken: UInt64 = 0
   /// What is kept of a command's output.
   private static let outputLimit = 4096
+  /// A check that writes more than this has failed.
+  private static let mostWritten = 1 << 20
+  private static let wordy = Answer.failed("the command wrote more than 1 MiB")
 
   init(_ services: ContainerServices, identity: Identity) throws(Errno) {
     self.services = services
@@ -87,7 +92,11 @@ final class ContainerProbes: TaskMonitor {
         continue
       }
       guard let probe = probes[event.token] else { continue }
-      if let exchange = probe.exchange { goOn(event.token, exchange, exchange.advance()) } else { collect(probe) }
+      if let exchange = probe.exchange {
+        goOn(event.token, exchange, exchange.advance())
+      } else if !collect(probe) {
+        end(event.token, Self.wordy)
+      }
     }
     if isDue { takeDue() }
     return takePending()
@@ -132,8 +141,9 @@ final class ContainerProbes: TaskMonitor {
       probes[token]?.pipe = pipe.first
       probes[token]?.command = services.execute(spec, output: pipe.second) { [weak self] record in
         guard let self, let probe = self.probes[token] else { return }
-        self.collect(probe)
+        let isBounded = self.collect(probe)
         probe.command = nil
+        guard isBounded else { return self.end(token, Self.wordy) }
         // Init knows when it ended, however late that is heard of here.
         self.end(token, record.bootTime > probe.deadline ? .timedOut : .ended(record, output: probe.output))
       }
@@ -195,17 +205,23 @@ final class ContainerProbes: TaskMonitor {
     .failed("nobody listens on port \(probe?.target.port ?? 0) (ECONNREFUSED)")
   }
 
-  /// Takes what a command has written, at most so much that everybody gets a turn; the newest is kept.
-  private func collect(_ probe: Probe) {
+  /// Takes what a command has written, at most so much that everybody gets a turn; the newest is kept. What is read costs the
+  /// host and not the task, so that there is an end to it.
+  ///
+  /// - Returns: false when it is too much.
+  private func collect(_ probe: Probe) -> Bool {
     for _ in 0..<16 {
-      guard let pipe = probe.pipe, let bytes = (try? pipe.descriptor.read(upTo: 65536)) ?? nil else { return }
+      guard let pipe = probe.pipe, let bytes = (try? pipe.descriptor.read(upTo: 65536)) ?? nil else { return true }
       if bytes.isEmpty {
         try? poller.remove(pipe.rawValue)
         probe.pipe = nil
-        return
+        return true
       }
       probe.output = Array((probe.output + bytes).suffix(Self.outputLimit))
+      probe.written += bytes.count
+      if probe.written > Self.mostWritten { return false }
     }
+    return true
   }
 
   private func end(_ token: Token, _ answer: Answer) {

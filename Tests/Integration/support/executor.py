@@ -212,7 +212,10 @@ class LiveTask(TaskFiles):
         return next(record for record in reversed(self.journal()) if record["type"] == "launched")
 
     def kill_init(self):
-        os.kill(self.launched()["pid"], signal.SIGKILL)
+        pid = self.launched()["pid"]
+        os.kill(pid, signal.SIGKILL)
+        # The kernel ends its whole namespace first.
+        wait_until(lambda: has_ended(pid), "the end of container-init")
         return self
 
 
