@@ -112,7 +112,8 @@ package struct OpenFiles {
 
   private mutating func count(_ link: some KernelPath, at directory: Int32 = currentDirectory) {
     guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.isRegularFile,
-      about.links == 0, devices.contains(about.device) || about.mountID == rootMount, seen.insert(Key(device: about.device, inode: about.inode)).inserted
+      about.links == 0, devices.contains(about.device) || about.mountID == rootMount,
+      seen.insert(Key(device: about.device, inode: about.inode)).inserted
     else { return }
     bytes += counted.bytes(about)
     files += 1
