@@ -4,6 +4,7 @@ import CLinux
 package struct Capabilities: OptionSet, Sendable, Hashable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
+  package init(arrayLiteral elements: Capabilities...) { rawValue = elements.reduce(0) { $0 | $1.rawValue } }
 
   /// Names without `CAP_`, in the order of their numbers.
   package static let names = [

@@ -4,6 +4,8 @@ import CLinux
 package struct Resolve: OptionSet, Sendable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
+  // The library's own costs a launch half a millisecond: it is generic.
+  package init(arrayLiteral elements: Resolve...) { rawValue = elements.reduce(0) { $0 | $1.rawValue } }
 
   /// Absolute links and `..` stay inside, as if the directory were the root.
   package static let inRoot = Resolve(rawValue: UInt64(RESOLVE_IN_ROOT))

@@ -4,6 +4,7 @@ import CLinux
 package struct MountAttributes: OptionSet, Sendable, Hashable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
+  package init(arrayLiteral elements: MountAttributes...) { rawValue = elements.reduce(0) { $0 | $1.rawValue } }
   package static let readOnly = MountAttributes(rawValue: 0x1)
   package static let noSetuid = MountAttributes(rawValue: 0x2)
   package static let noDevices = MountAttributes(rawValue: 0x4)

@@ -4,6 +4,7 @@ import CLinux
 package struct Namespaces: OptionSet, Sendable, Hashable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
+  package init(arrayLiteral elements: Namespaces...) { rawValue = elements.reduce(0) { $0 | $1.rawValue } }
   package static let mount = Namespaces(rawValue: UInt64(CLONE_NEWNS))
   package static let pid = Namespaces(rawValue: UInt64(CLONE_NEWPID))
   package static let ipc = Namespaces(rawValue: UInt64(CLONE_NEWIPC))
