@@ -115,6 +115,13 @@ let package = Package(
       name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "HTTP1", "LinuxKernel", "StrictJSON"],
       swiftSettings: swift),
     .testTarget(
+      name: "SupervisionTests",
+      dependencies: [
+        "Supervision", "Containers", "TaskStore", "ContainerInit", "TaskModel", "LaunchModel", "LinuxKernel",
+        "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .testTarget(
       name: "ExecutorTests",
       dependencies: [
         "Executor", "Supervision", "Explanation", "DockerContainerizer", "MesosContainerizer", "Containers",

@@ -126,6 +126,17 @@ class Native(Changed, ExecutorTestCase):
         function, arguments, named = self._cleanups.pop()
         function(*arguments, **named)
 
+    def test_the_isolators_that_a_task_gets_are_others_by_now(self):
+        # As where another version has other ones by default: those of the launch hold, for the processes to come as well.
+        def change(task):
+            def other(record):
+                if "settings" in record:
+                    record["settings"]["isolation"] = ["posix/rlimits"]
+                return record
+            task.rewrite_journal(other)
+        outcome = self.goes_on(self.start, change)
+        self.assertIn("filesystem/linux", outcome.result["isolation"]["applied"])
+
     def test_a_controller_is_not_mounted_any_more(self):
         need_controller("freezer")
         directory = controller_directory("freezer")

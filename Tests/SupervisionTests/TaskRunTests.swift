@@ -1,0 +1,140 @@
+import LaunchModel
+import LinuxKernel
+import StrictJSON
+import TaskModel
+import TaskStore
+import Testing
+
+@testable import Supervision
+
+/// Whole runs of tasks, from the document to the result, with a container-init that is played. Without root.
+@Suite struct TaskRunTests {
+  private final class Host {
+    let path = "/tmp/aurora-run-\(UInt64.random(in: 0 ... .max))"
+    let paths: TaskPaths
+    let identity: Identity
+    private(set) var containerizer: PlayedContainerizer?
+
+    init() {
+      paths = TaskPaths(workDirectory: path + "/work", runDirectory: path + "/run", taskID: "t-1")
+      let user = CurrentProcess.effectiveUser
+      identity = Identity(name: "role", uid: user, gid: user, groupName: "role", supplementaryGroups: [])
+    }
+    deinit { try? removeTree(path) }
+
+    /// Runs a document to its end.
+    func run(
+      _ text: String, _ script: InitScript, failure: ExecutorFailure? = nil, ending: StopRequest? = nil
+    ) throws -> TaskEnd {
+      let bytes = Array(text.utf8)
+      let document = try #require(TaskDocument.decode(bytes).document)
+      let bound = document.bind(Bindings(taskID: paths.taskID, role: "role", hostname: "host"))
+      let task = try #require(bound.task)
+      let containerizer = PlayedContainerizer(paths, identity, script, failure: failure)
+      self.containerizer = containerizer
+      var publisher = try StatusPublisher(taskID: paths.taskID, style: .plain, statusDescriptor: nil)
+      publisher.isSilent = true
+      let held = Held(containerizer)
+      var run = TaskRun(
+        paths: paths, settings: RunSettings(role: "role", hostname: "host", isolation: []), publisher: publisher,
+        launcher: TaskLauncher(containerizer: { _, _, _, _ in held.containerizer }, report: { _ in JSON(object: []) }),
+        resultFile: nil, follows: false, signals: SharedDescriptor(try signalDescriptor([])))
+      run.judgedIdentity = .success(identity)
+      run.ending = ending
+      return try run.start(bytes, task)
+    }
+
+    var result: JSON { get throws { try JSON(parsing: readRegularFile(paths.result, limit: 1 << 20)) } }
+    var journal: [JournalContents.Record] { get throws { try JournalContents(reading: paths.journal).records } }
+
+    /// The states of a process's runs.
+    func runs(_ process: String) throws -> [String?] {
+      (try result["processes"]?[process]?["runs"]?.array ?? []).map { $0["state"]?.string }
+    }
+  }
+
+  /// The launcher's closure may cross threads, and here does not.
+  private struct Held: @unchecked Sendable {
+    let containerizer: PlayedContainerizer
+    init(_ containerizer: PlayedContainerizer) { self.containerizer = containerizer }
+  }
+
+  private static let one = #"{"name": "t", "processes": [{"name": "main", "cmdline": "true"}]}"#
+
+  @Test func aTaskRunsFromItsDocumentToItsResult() throws {
+    let host = Host()
+    let end = try host.run(Self.one, InitScript())
+    #expect(end.state == .finished && !end.isUnclean && end.launchFailure == nil)
+    #expect(try host.result["state"]?.string == "TASK_FINISHED")
+    #expect(try host.runs("main") == ["SUCCESS"])
+    let types = try host.journal.map(\.type)
+    let wanted = ["created", "launched", "intent", "forked", "running", "ended", "finished"]
+    #expect(types.filter(wanted.contains) == wanted)
+    #expect(host.containerizer?.container?.destroyed == 1)
+    // Nothing of it is left where sockets are, and nobody goes on with it.
+    #expect(throws: Errno.self) { try status(of: host.paths.run) }
+    #expect(throws: Errno.self) { try status(of: host.paths.launchRecord) }
+  }
+
+  @Test func aFailureIsTriedAgain() throws {
+    let host = Host()
+    let text = #"{"name": "t", "processes": [{"name": "main", "cmdline": "x", "max_failures": 3, "min_duration": 0}]}"#
+    let end = try host.run(text, InitScript(ends: ["main": [.exits(1), .exits(2), .exits(0)]]))
+    #expect(end.state == .finished)
+    #expect(try host.runs("main") == ["FAILED", "FAILED", "SUCCESS"])
+  }
+
+  @Test func finalProcessesRunAfterAFailure() throws {
+    let host = Host()
+    let text = #"""
+      {"name": "t", "processes": [
+        {"name": "main", "cmdline": "x"}, {"name": "last", "cmdline": "x", "final": true}]}
+      """#
+    let end = try host.run(text, InitScript(ends: ["main": [.exits(7)]]))
+    #expect(end.state == .failed)
+    #expect(try host.result["message"]?.string?.contains("exit status 7") == true)
+    #expect(try host.runs("last") == ["SUCCESS"])
+  }
+
+  @Test func aStopAsksAndWaits() throws {
+    let host = Host()
+    let end = try host.run(
+      Self.one, InitScript(ends: ["main": [.lives]]), ending: .graceful(by: "a test", origin: .request))
+    #expect(end.state == .killed)
+    #expect(try host.result["stop_origin"]?.string == "request")
+  }
+
+  @Test(arguments: [(nil, "TASK_LOST"), (0, "TASK_FINISHED"), (5, "TASK_FAILED")] as [(Int32?, String)])
+  func whatInitWroteBeforeItsEndCounts(code: Int32?, state: String) throws {
+    let host = Host()
+    _ = try host.run(Self.one, InitScript(ends: ["main": [.takesInitAlong(writing: code)]]))
+    #expect(try host.result["state"]?.string == state)
+  }
+
+  @Test func whatCannotBeStartedSaysWhy() throws {
+    let host = Host()
+    let failure = StartFailure(.workingDirectory, "cannot enter /x", hint: "make it")
+    let end = try host.run(Self.one, InitScript(ends: ["main": [.cannotStart(failure)]]))
+    #expect(end.state == .failed)
+    let run = try #require(try host.result["processes"]?["main"]?["runs"]?.array?.first)
+    #expect(run.compact.contains("cannot enter /x") && run.compact.contains("make it"))
+  }
+
+  @Test func aSetUpThatFailsFailsTheTask() throws {
+    let host = Host()
+    let end = try host.run(Self.one, InitScript(setupFailure: ("no room for it", "make room")))
+    #expect(end.state == .failed)
+    #expect(try host.result["message"]?.string == "no room for it")
+    #expect(try host.result["hint"]?.string == "make room")
+  }
+
+  @Test func aLaunchThatFailsKeepsItsKind() throws {
+    let host = Host()
+    let failure = ExecutorFailure(.unavailable, "no engine", hint: "start one")
+    let end = try host.run(Self.one, InitScript(), failure: failure)
+    #expect(end.state == .failed && end.launchFailure?.kind == .unavailable)
+    #expect(host.containerizer?.abandoned == 1)
+    #expect(try host.result["message"]?.string == "no engine")
+    #expect(throws: Errno.self) { try status(of: host.paths.run) }
+  }
+}
