@@ -10,11 +10,15 @@ final class PlayedContainer: Container {
   let plan: LaunchPlan
   let client: InitClient
   private let life: SharedDescriptor
-  private(set) var killed = 0
+  private let paths: TaskPaths
   private(set) var destroyed = 0
+  /// The record of its launch, as it was at its end.
+  private(set) var launchRecord: [UInt8] = []
 
-  init(_ plan: LaunchPlan, _ client: InitClient, life: SharedDescriptor) {
-    (self.plan, self.client, self.life) = (plan, client, life)
+  init(_ plan: LaunchPlan, _ paths: TaskPaths, _ script: InitScript) throws(Errno) {
+    (self.plan, self.paths) = (plan, paths)
+    life = try ScriptedInit.begin(script, at: paths.controlSocket, exits: paths.exits)
+    client = try InitClient(connectingTo: paths.controlSocket)
   }
 
   var endDescriptor: Int32 { life.rawValue }
@@ -28,12 +32,13 @@ final class PlayedContainer: Container {
   let initPID: Int32 = 1
   func freeze() -> Bool { false }
   func thaw() {}
-  func killTask() { killed += 1 }
+  func killTask() {}
   func boundCPU(_ isBound: Bool) {}
   func lastWords() -> LastWords { LastWords() }
   func beginEnd() {}
   func destroy() -> [String] {
     destroyed += 1
+    launchRecord = (try? readFile(paths.launchRecord)) ?? []
     return []
   }
 }
@@ -44,11 +49,17 @@ final class PlayedContainerizer: Containerizer {
   private let identity: Identity
   private let script: InitScript
   private let failure: ExecutorFailure?
+  /// Whether a takeover finds it alive.
+  private let isAlive: Bool
   private(set) var container: PlayedContainer?
   private(set) var abandoned = 0
 
-  init(_ paths: TaskPaths, _ identity: Identity, _ script: InitScript, failure: ExecutorFailure? = nil) {
+  init(
+    _ paths: TaskPaths, _ identity: Identity, _ script: InitScript, failure: ExecutorFailure? = nil,
+    isAlive: Bool = false
+  ) {
     (self.paths, self.identity, self.script, self.failure) = (paths, identity, script, failure)
+    self.isAlive = isAlive
   }
 
   let imageName: String? = nil
@@ -61,17 +72,26 @@ final class PlayedContainerizer: Containerizer {
 
   func launch(until signals: SharedDescriptor) throws(ExecutorFailure) -> any Container {
     if let failure { throw failure }
+    return try play(plan())
+  }
+
+  func adopt(_ launched: JSON, _ record: LaunchRecord) throws(ExecutorFailure) -> Adoption {
+    guard isAlive else { return .gone("container-init was gone") }
+    do throws(Errno) { try makeDirectories(paths.run, mode: 0o700) } catch {
+      throw ExecutorFailure(.internalError, "\(error)")
+    }
+    return .container(try play(record.plan))
+  }
+
+  private func play(_ plan: LaunchPlan) throws(ExecutorFailure) -> PlayedContainer {
     do throws(Errno) {
-      let life = try ScriptedInit.begin(script, at: paths.controlSocket, exits: paths.exits)
-      let made = PlayedContainer(plan(), try InitClient(connectingTo: paths.controlSocket), life: life)
+      let made = try PlayedContainer(plan, paths, script)
       container = made
       return made
     } catch {
       throw ExecutorFailure(.internalError, "\(error)")
     }
   }
-
-  func adopt(_ launched: JSON, _ record: LaunchRecord) -> Adoption { .gone("it is played") }
 
   func abandon() -> [String] {
     abandoned += 1

@@ -17,6 +17,8 @@ struct InitScript: Sendable {
   /// By process, for one run after the other; the last holds for all that follow.
   var ends: [String: [End]] = [:]
   var setupFailure: (message: String, hint: String)?
+  /// What it knows of runs when an executor comes that takes over.
+  var reports: [RunReport] = []
 
   func end(_ key: RunKey) -> End {
     let all = ends[key.process] ?? []
@@ -29,7 +31,7 @@ struct ScriptedInit {
   private let script: InitScript
   private let channel: InitChannel
   private let exits: String
-  private var living: [RunKey] = []
+  private var living: [RunKey]
 
   /// Listens at `path`, and plays until the executor has gone or the script is at its end.
   ///
@@ -52,6 +54,7 @@ struct ScriptedInit {
 
   private init(_ script: InitScript, _ channel: InitChannel, _ exits: String) {
     (self.script, self.channel, self.exits) = (script, channel, exits)
+    living = script.reports.compactMap { if case .running = $0.state { $0.key } else { nil } }
   }
 
   private mutating func play() {
@@ -71,7 +74,7 @@ struct ScriptedInit {
         try channel.send(InitEvent.setupFailed(failure.message, hint: failure.hint))
         return false
       }
-      try channel.send(InitEvent.ready(.own, []))
+      try channel.send(InitEvent.ready(.own, script.reports))
     case .spawn(let spec):
       let key = RunKey(spec.process, spec.run)
       if case .cannotStart(let failure) = script.end(key) {

@@ -30,18 +30,37 @@ import Testing
       let document = try #require(TaskDocument.decode(bytes).document)
       let bound = document.bind(Bindings(taskID: paths.taskID, role: "role", hostname: "host"))
       let task = try #require(bound.task)
-      let containerizer = PlayedContainerizer(paths, identity, script, failure: failure)
+      var run = try make(PlayedContainerizer(paths, identity, script, failure: failure))
+      run.judgedIdentity = .success(identity)
+      run.ending = ending
+      return try run.start(bytes, task)
+    }
+
+    /// Goes on with a task that has been rewound.
+    func recover(_ script: InitScript, isAlive: Bool) throws -> TaskEnd {
+      let takeover = try Takeover(paths)
+      return try make(PlayedContainerizer(paths, identity, script, isAlive: isAlive)).recover(takeover)
+    }
+
+    private func make(_ containerizer: PlayedContainerizer) throws -> TaskRun {
       self.containerizer = containerizer
       var publisher = try StatusPublisher(taskID: paths.taskID, style: .plain, statusDescriptor: nil)
       publisher.isSilent = true
       let held = Held(containerizer)
-      var run = TaskRun(
+      return TaskRun(
         paths: paths, settings: RunSettings(role: "role", hostname: "host", isolation: []), publisher: publisher,
         launcher: TaskLauncher(containerizer: { _, _, _, _ in held.containerizer }, report: { _ in JSON(object: []) }),
         resultFile: nil, follows: false, signals: SharedDescriptor(try signalDescriptor([])))
-      run.judgedIdentity = .success(identity)
-      run.ending = ending
-      return try run.start(bytes, task)
+    }
+
+    /// As if its executor had been killed after the first record of a type.
+    func rewind(to type: String) throws {
+      let lines = try readFile(paths.journal).split(separator: UInt8(ascii: "\n"))
+      let last = try #require(try journal.firstIndex { $0.type == type })
+      let kept = lines[...last].flatMap { $0 + [UInt8(ascii: "\n")] }
+      try writeFileAtomically(paths.journal, kept, mode: 0o600)
+      try writeFileAtomically(paths.launchRecord, try #require(containerizer?.container?.launchRecord), mode: 0o600)
+      try removeFile(paths.result)
     }
 
     var result: JSON { get throws { try JSON(parsing: readRegularFile(paths.result, limit: 1 << 20)) } }
@@ -136,5 +155,50 @@ import Testing
     #expect(host.containerizer?.abandoned == 1)
     #expect(try host.result["message"]?.string == "no engine")
     #expect(throws: Errno.self) { try status(of: host.paths.run) }
+  }
+
+  @Test func aTaskIsTakenOverWhereItWasLeft() throws {
+    let host = Host()
+    let text = #"""
+      {"name": "t", "processes": [
+        {"name": "main", "cmdline": "x"}, {"name": "next", "cmdline": "x", "after": ["main"]}]}
+      """#
+    _ = try host.run(text, InitScript())
+    try host.rewind(to: "running")
+    // It has ended while there was no executor: the rest follows.
+    let record = ExitRecord(key: RunKey("main", 0), waitStatus: 0, bootTime: Clock.now, wallTime: Clock.wall)
+    let script = InitScript(reports: [RunReport(RunKey("main", 0), .ended(record))])
+    #expect(try host.recover(script, isAlive: true).state == .finished)
+    #expect(try host.runs("main") == ["SUCCESS"] && host.runs("next") == ["SUCCESS"])
+    #expect(try host.journal.map(\.type).contains("recovered"))
+    #expect(host.containerizer?.container?.destroyed == 1)
+  }
+
+  @Test func aTaskWhoseInitIsGoneIsLost() throws {
+    let host = Host()
+    _ = try host.run(Self.one, InitScript())
+    try removeFile(host.paths.exits)
+    try host.rewind(to: "running")
+    #expect(try host.recover(InitScript(), isAlive: false).state == .lost)
+    #expect(try host.result["message"]?.string?.contains("container-init was gone") == true)
+  }
+
+  @Test func whatWasDecidedStaysDecided() throws {
+    let host = Host()
+    _ = try host.run(Self.one, InitScript(ends: ["main": [.exits(9)]]))
+    let before = try host.result
+    try host.rewind(to: "finished")
+    #expect(try host.recover(InitScript(), isAlive: false).state == .failed)
+    #expect(try host.result["message"]?.string == before["message"]?.string)
+  }
+
+  @Test func aTaskThatHasEndedOrThatSomebodyRunsIsNotTakenOver() throws {
+    let host = Host()
+    _ = try host.run(Self.one, InitScript())
+    #expect(throws: ExecutorFailure.self) { try host.recover(InitScript(), isAlive: false) }
+    try host.rewind(to: "running")
+    let lock = try TaskLock.take(host.paths)
+    #expect(throws: ExecutorFailure.self) { try host.recover(InitScript(), isAlive: false) }
+    withExtendedLifetime(lock) {}
   }
 }
