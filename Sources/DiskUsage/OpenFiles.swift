@@ -5,7 +5,7 @@ import LinuxKernel
 /// until nobody has them open, mapped, or is executed from them (proc(5), `/proc/PID/fd`, `maps`, `exe`).
 package struct OpenFiles {
   /// The file systems that count.
-  private let devices: Set<UInt64>
+  private var devices: Set<UInt64>
   /// The container's root, as it was mounted: on an overlay each layer's files may have a device number of their own.
   private let rootMount: UInt64?
   private var entriesLeft: Int
@@ -37,6 +37,10 @@ package struct OpenFiles {
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0.path) }
     while let process = pending.popLast() {
       guard known.insert(process).inserted else { continue }
+      // Without the right to look at init (CAP_SYS_PTRACE) theirs is what can be known.
+      if countsRoot, root == nil, let own = try? status(of: "/proc/\(process)/root", followLinks: true) {
+        files.devices.insert(own.device)
+      }
       // Every thread may have a table of its own, and the first may have ended before the others; all have one memory.
       var hasMappings = false
       for thread in files.threads(of: process) {

@@ -4,7 +4,7 @@ import LaunchModel
 ///
 /// The executor sets the quota, or measures while the task runs, for both containerizers alike; its part in the launch is that
 /// tasks cannot leave a project quota. That holds for tasks without a limit as well: they could have others' quotas charged. And
-/// what is measured can be found: no rule of Landlock holds a file that has no name any more.
+/// what is measured can be found: of a task with a limit no rule of Landlock holds a file that has no name any more.
 package struct DiskUsageLimit: Isolator {
   package static let name = "disk/du"
 
@@ -13,8 +13,10 @@ package struct DiskUsageLimit: Isolator {
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
     fragment.keepsProjects = container.hasProjectQuotas
+    // A quota may yet turn out not to be had. Who may gain privileges cannot install a filter for himself.
     fragment.pinsNoFiles =
-      !container.hasProjectQuotas && container.resources.diskBytes ?? 0 > 0 && container.seccomp != .unconfined
+      container.resources.diskBytes ?? 0 > 0 && container.seccomp != .unconfined
+      && container.isolators.contains(LinuxNoNewPrivileges.name)
     return fragment
   }
 }

@@ -56,3 +56,17 @@ private func scalar(_ bytes: [UInt8], at index: Int) -> (UInt32, length: Int)? {
   guard let scalar = Unicode.Scalar(value), scalar.utf8.count == length else { return nil }
   return (value, length)
 }
+
+extension RandomAccessCollection<UInt8> where Index == Int {
+  /// How many bytes of a piece of text are whole characters: a piece that ends within one is shown up to there, and the rest
+  /// with what follows. Bytes that are no text are whole.
+  package var wholeCharacters: Int {
+    for back in 1...3 where count >= back {
+      let byte = self[endIndex - back]
+      if byte & 0xc0 == 0x80 { continue }
+      let length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1
+      return byte < 0xf5 && length > back ? count - back : count
+    }
+    return count
+  }
+}

@@ -24,6 +24,24 @@ import Testing
     #expect(terminalSafe(bytes) == shown)
   }
 
+  @Test(arguments: [
+    ("", 0), ("ab", 2), ("aü", 3), ("日本", 6), ("🙂", 4),
+  ])
+  func aPieceEndsBetweenCharacters(text: String, whole: Int) {
+    let bytes = Array(text.utf8)
+    #expect(bytes.wholeCharacters == whole)
+    // What ends within its last character ends before it.
+    let last = text.last.map { $0.utf8.count } ?? 0
+    for missing in stride(from: 1, to: last, by: 1) {
+      #expect(bytes.dropLast(missing).wholeCharacters == whole - last)
+    }
+  }
+
+  @Test(arguments: [[0xff], [0x80, 0x80, 0x80, 0x80], [0x41, 0x80], [0xc0]] as [[UInt8]])
+  func bytesThatAreNoTextAreWhole(bytes: [UInt8]) {
+    #expect(bytes.wholeCharacters == bytes.count)
+  }
+
   @Test func nothingActsWhateverComes() {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<2000 {

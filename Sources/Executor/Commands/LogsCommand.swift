@@ -71,7 +71,14 @@ enum LogsCommand {
   private static func showExecutorLog(_ paths: TaskPaths) throws(ExecutorFailure) -> ExitCode {
     do throws(Errno) {
       let file = try openFile(paths.executorLog, O_RDONLY | O_NOFOLLOW)
-      while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty { Console.raw(terminalSafe(piece)) }
+      var rest: [UInt8] = []
+      while let piece = try file.read(upTo: 1 << 20), !piece.isEmpty {
+        rest += piece
+        let whole = rest.wholeCharacters
+        Console.raw(terminalSafe(Array(rest[..<whole])))
+        rest.removeFirst(whole)
+      }
+      Console.raw(terminalSafe(rest))
       return .finished
     } catch {
       throw ExecutorFailure(

@@ -46,6 +46,9 @@ package enum ControlRequest: Equatable {
     guard let version = json["version"]?.integer, version == ControlRequest.version else {
       throw Problem(text: "version \(ControlRequest.version) of the protocol is spoken here")
     }
+    if let meant = json["tasks"], meant.string == nil {
+      throw Problem(text: "\"tasks\" is MAJOR:MINOR:INODE, a string")
+    }
     if let meant = json["tasks"]?.string, let tasks, meant != tasks {
       throw Problem(text: "the task that runs here is of another work directory, whose `tasks` is \(tasks)")
     }

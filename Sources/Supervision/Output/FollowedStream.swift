@@ -66,8 +66,9 @@ final class FollowedStream {
       rest = rest[end...]
       let isWhole = end == newline
       guard isWhole || line.count >= Self.longestLine else { break }
-      output += prefix + line
-      line.removeAll(keepingCapacity: true)
+      let length = isWhole ? line.count : line.wholeCharacters
+      output += prefix + line[..<length]
+      line.removeFirst(length)
       if isWhole { rest = rest.dropFirst() }
       if isWhole || !prefix.isEmpty { output.append(UInt8(ascii: "\n")) }
     }

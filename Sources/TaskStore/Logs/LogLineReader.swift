@@ -36,7 +36,9 @@ final class LogLineReader {
       if let newline = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
         return take(to: newline + 1, endsLine: true)
       }
-      if buffer.count - start >= Self.longest { return take(to: buffer.count, endsLine: false) }
+      if buffer.count - start >= Self.longest {
+        return take(to: start + buffer[start...].wholeCharacters, endsLine: false)
+      }
       let held = buffer.count - start
       guard fill() else { return nil }
       searched = held
