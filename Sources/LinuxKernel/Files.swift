@@ -4,7 +4,7 @@ import CLinux
 package struct Resolve: OptionSet, Sendable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
-  // The library's own costs a launch half a millisecond: it is generic.
+  // The library's own is generic, and looks its types up at run time: 4 % of a launch's user time.
   package init(arrayLiteral elements: Resolve...) { rawValue = elements.reduce(0) { $0 | $1.rawValue } }
 
   /// Absolute links and `..` stay inside, as if the directory were the root.

@@ -34,8 +34,7 @@ package struct PolicyJudge {
   /// `nil`: whoever invokes the executor is the operator.
   package let policy: Policy?
   package let words: OperatorWords
-  /// `--allow-docker-parameters`.
-  /// The names on the command line; `nil` for all.
+  /// The names that `--allow-docker-parameters` gives; `nil` for all.
   package let allowedDockerParameters: [String]?
   package let resolve: (String) -> ResolvedPath
   /// Something that is mounted below a path of the host; `nil`: nothing.

@@ -23,5 +23,5 @@ protocol TaskMonitor: AnyObject {
 extension TaskMonitor {
   func explainEnd(isFailure: Bool) -> [TaskEvent] { [] }
   var isExplaining: Bool { false }
-  package func follow(_ phase: TaskMachine.Phase) {}
+  func follow(_ phase: TaskMachine.Phase) {}
 }
