@@ -281,6 +281,13 @@ class FileSystems(ExecutorTestCase):
             document("mount -t tmpfs none /tmp; umount /proc; umount -l /sys; true", image=self.with_busybox()), role="root"))
         self.assertIn("ermi", outcome.err())
 
+    def test_a_containers_end_does_not_wait_for_what_others_have_written(self):
+        outcome = self.assert_finished(self.run_task(document("cat /proc/self/mountinfo", image=self.with_busybox())))
+        root = next(line for line in outcome.out().splitlines() if line.split()[4] == "/")
+        options = root.split(" - ")[1].split()[2].split(",")
+        # The second as newer kernels say it.
+        self.assertTrue({"volatile", "fsync=volatile"} & set(options), options)
+
     def test_writes_to_the_image_are_the_tasks_own(self):
         image = self.with_busybox()
         self.assert_finished(self.run_task(
