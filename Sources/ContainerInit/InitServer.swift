@@ -6,13 +6,6 @@ import LinuxKernel
 ///
 /// One thread, one poller. It keeps on when the executor goes away, and tells the next one what it missed.
 final class InitServer {
-  private enum Source {
-    case listener, entrance, signals, drainTimer, strayTimer, workTimer
-    case connection(InitChannel)
-    case failure(Run)
-    case log(Run, LogPump)
-  }
-
   private let starter: ProcessStarter
   private let tree: ProcessTree
   private let exits: ExitFile
@@ -24,11 +17,8 @@ final class InitServer {
   private let strayTimer: TimerDescriptor
   private let workTimer: TimerDescriptor
   private var work: TreeWork?
-  private var sources: [UInt64: Source] = [:]
-  private var nextToken: UInt64 = 1
-  private var runs: [RunKey: Run] = [:]
-  private var alive: [Int32: Run] = [:]
-  private var order: [RunKey] = []
+  private var sources = EventSources()
+  private var runs = RunTable()
   /// Runs that have ended and whose streams had not, the one that is to be cut off first first.
   private var draining: [Run] = []
   private var connections: [(channel: InitChannel, token: UInt64)] = []
@@ -79,7 +69,7 @@ final class InitServer {
     _ = try watch(drainTimer.descriptor.rawValue, .drainTimer)
     _ = try watch(strayTimer.descriptor.rawValue, .strayTimer)
     _ = try watch(workTimer.descriptor.rawValue, .workTimer)
-    work = TreeWork(tree) { [unowned self] group in alive[group] != nil }
+    work = TreeWork(tree) { [unowned self] group in runs.isAlive(group) }
   }
 
   /// Serves until it is told to shut down.
@@ -108,16 +98,17 @@ final class InitServer {
     }
   }
 
-  private func watch(_ number: Int32, _ source: Source) throws(Errno) -> UInt64 {
-    let token = nextToken
-    nextToken += 1
-    try poller.add(number, token: token)
-    sources[token] = source
+  private func watch(_ number: Int32, _ source: EventSources.Source) throws(Errno) -> UInt64 {
+    let token = sources.add(source)
+    do throws(Errno) { try poller.add(number, token: token) } catch {
+      sources.remove(token)
+      throw error
+    }
     return token
   }
 
   private func unwatch(_ number: Int32, token: UInt64) {
-    sources[token] = nil
+    sources.remove(token)
     try? poller.remove(number)
   }
 
@@ -187,7 +178,7 @@ final class InitServer {
     unwatch(channel.socket.rawValue, token: connections[index].token)
     connections.remove(at: index)
     // Nobody waits for its commands any more.
-    for run in alive.values where run.command?.channel === channel { Children.signalGroup(run.pid, SIGKILL) }
+    for run in runs.alive where run.command?.channel === channel { Children.signalGroup(run.pid, SIGKILL) }
   }
 
   private func tell(_ event: InitEvent) {
@@ -207,7 +198,7 @@ final class InitServer {
   private func handle(_ request: InitRequest, _ descriptors: [SharedDescriptor], from channel: InitChannel) {
     switch request {
     case .hello:
-      tell(.ready(.own, order.compactMap { key in runs[key].map { RunReport(key, $0.state) } }), to: channel)
+      tell(.ready(.own, runs.reports), to: channel)
       if let signal = untoldStop {
         untoldStop = nil
         tell(.stopRequested(signal: signal), to: channel)
@@ -247,7 +238,7 @@ final class InitServer {
       }
     case .execute(let id, let spec): execute(id, spec, descriptors, for: channel)
     case .killCommand(let id):
-      let command = alive.values.first { $0.command?.id == id && $0.command?.channel === channel }
+      let command = runs.alive.first { $0.command?.id == id && $0.command?.channel === channel }
       if let command { Children.signalGroup(command.pid, SIGKILL) }
     case .listen: listen(on: descriptors)
     case .unknown: break
@@ -261,7 +252,7 @@ final class InitServer {
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: RunKey(spec.process, spec.run), child: child)
       run.command = (id, channel)
-      alive[run.pid] = run
+      runs.addCommand(run)
       run.go = nil
       try? child.go.descriptor.writeAll([1])
     } catch {
@@ -282,10 +273,8 @@ final class InitServer {
       let streams = try LogStreams(spec.logMode, descriptors, for: starter.restrictions, null: null)
       let child = try starter.fork(spec, output: streams.output, errors: streams.errors)
       let run = Run(key: key, child: child)
-      runs[key] = run
-      order.append(key)
+      runs.add(run)
       run.pumps = streams.pumps
-      alive[run.pid] = run
       for pump in run.pumps { pump.token = try watch(pump.pipe.rawValue, .log(run, pump)) }
       run.failureToken = try watch(child.failure.rawValue, .failure(run))
       tell(.forked(key, pid: child.pid))
@@ -327,14 +316,14 @@ final class InitServer {
 
   private func reapAndTell() {
     while let pid = Children.peekEnded() {
-      let run = alive.removeValue(forKey: pid)
+      let run = runs.takeEnded(pid)
       // While the leader is not reaped its number stands for this group and no other.
       if run != nil { Children.signal(-pid, SIGKILL) }
       guard let (waitStatus, use) = Children.reap(pid) else { continue }
       if let run { finish(run, waitStatus, use) }
     }
     if tellsStrays { countStrays() }
-    if owesAllGone, !Children.areLeft, runs.values.allSatisfy(\.isRecorded) {
+    if owesAllGone, !Children.areLeft, runs.areRecorded {
       owesAllGone = false
       work?.endKilling()
       tell(.allGone)
