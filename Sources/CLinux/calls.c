@@ -100,6 +100,14 @@ int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
   return (int)syscall(SYS_capset, &header, data);
 }
 
+int ax_effective_capabilities(uint64_t *effective) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) < 0) return -1;
+  *effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+  return 0;
+}
+
 // Default dispositions and an empty mask, whatever the caller had: execve keeps ignored signals and the mask.
 int ax_reset_signals(void) {
   struct sigaction action;

@@ -29,16 +29,19 @@ package struct CgroupOwner: Sendable {
     } catch  where error.code == EOPNOTSUPP || error.code == EPERM {}
   }
 
-  /// Those of a container's cgroups that are there and may be ended and removed.
-  package func own(among cgroups: [CgroupDirectory]) -> [CgroupDirectory] {
+  /// A container's cgroups that are there: those that may be ended and removed, and those that say that they are another's.
+  package func judge(_ cgroups: [CgroupDirectory]) -> (own: [CgroupDirectory], others: [CgroupDirectory]) {
     let judged = cgroups.map { ($0, ownership($0)) }
+    let others = judged.filter { $0.1 == .others }.map(\.0)
     // Somebody who is making his own has marked some and is about to mark the next.
-    let isContested = judged.contains { $0.1 == .others }
-    return judged.filter { $0.1 == .own || ($0.1 == .unmarked && !isContested) }.map(\.0)
+    let own = judged.filter { $0.1 == .own || ($0.1 == .unmarked && others.isEmpty) }.map(\.0)
+    return (own, others)
   }
 
   /// Whether one of them says that it is this owner's.
-  package func isMarked(anyOf cgroups: [CgroupDirectory]) -> Bool { cgroups.contains { ownership($0) == .own } }
+  package func isMarked(anyOf cgroups: [CgroupDirectory]) -> Bool { cgroups.contains(where: isMarked) }
+
+  package func isMarked(_ cgroup: CgroupDirectory) -> Bool { ownership(cgroup) == .own }
 
   package func isOthers(_ cgroup: CgroupDirectory) -> Bool { ownership(cgroup) == .others }
 

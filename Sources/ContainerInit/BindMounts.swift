@@ -21,13 +21,9 @@ struct BindMounts {
     }
     var order: [(rank: Int, depth: Int, index: Int)] = []
     for (index, mount) in mounts.enumerated() {
-      do throws(SetupError) {
-        // Where ours go nothing has to be found out: they are there first.
-        let depth = mount.kind == .own ? mount.target.utf8.count : try root.place(mount.target).count
-        order.append((mount.kind.rank, depth, index))
-      } catch {
-        if mount.kind != .optional { throw error }
-      }
+      // Where ours go nothing has to be found out: they are there first, and the optional ones last.
+      let depth = mount.kind == .volume ? try root.place(mount.target).count : mount.target.utf8.count
+      order.append((mount.kind.rank, depth, index))
     }
     for (_, _, index) in order.sorted(by: <) { try attach(mounts[index], sources[index]) }
   }

@@ -7,6 +7,10 @@ struct SetupInterpreter {
   private var root: RootDirectory?
   /// The sources of the plan's bind mounts that have had no turn yet.
   private var sources: [SharedDescriptor] = []
+  /// Where the last device or link was made: most come in a row, and nothing is mounted in between.
+  private var last: (path: String, directory: SharedDescriptor)?
+  /// What hides directories, once there is one.
+  private var nothing: SharedDescriptor?
 
   /// For a root that is to be made by the first steps.
   init(sources: [SharedDescriptor]) { self.sources = sources }
@@ -36,6 +40,7 @@ struct SetupInterpreter {
   }
 
   private mutating func run(_ step: SetupStep) throws {
+    if !step.makesOneFile { last = nil }
     switch step {
     case .overlayRoot(let layers, let upper, let work):
       try makeAllMountsPrivate(.slave)
@@ -53,14 +58,10 @@ struct SetupInterpreter {
       try binds.attach(mounts, Array(sources.prefix(mounts.count)))
       sources.removeFirst(min(mounts.count, sources.count))
     case .device(let target, let major, let minor, let mode):
-      let (parent, name) = try currentRoot().split(target)
-      let directory = try currentRoot().realDirectory(parent)
-      try currentRoot().requireOwn(directory, toMake: target)
+      let (directory, name) = try ownDirectory(of: target)
       try makeNode(name, mode: UInt32(S_IFCHR) | mode, major: major, minor: minor, at: directory.rawValue)
     case .symbolicLink(let target, let content):
-      let (parent, name) = try currentRoot().split(target)
-      let directory = try currentRoot().realDirectory(parent)
-      try currentRoot().requireOwn(directory, toMake: target)
+      let (directory, name) = try ownDirectory(of: target)
       try makeSymbolicLink(name, to: content, at: directory.rawValue)
     case .pivot:
       try pivotRoot(into: currentRoot().descriptor)
@@ -70,6 +71,16 @@ struct SetupInterpreter {
     case .hostname(let name): try setHostName(name)
     case .account(let identity): try ImageAccounts(root: currentRoot()).provide(identity)
     }
+  }
+
+  /// The directory that something is to be made in, and its name there.
+  private mutating func ownDirectory(of target: String) throws(SetupError) -> (SharedDescriptor, name: [UInt8]) {
+    let (parent, name) = try currentRoot().split(target)
+    if let last, last.path.utf8.elementsEqual(parent.utf8) { return (last.directory, name) }
+    let directory = SharedDescriptor(try currentRoot().realDirectory(parent))
+    try currentRoot().requireOwn(directory.descriptor, toMake: target)
+    last = (parent, directory)
+    return (directory, name)
   }
 
   private func currentRoot() throws(SetupError) -> RootDirectory {
@@ -92,13 +103,18 @@ struct SetupInterpreter {
 
   /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own
   /// `/dev/null` was made by us, on a file system of ours; still it is checked to be that device (CVE-2025-31133).
-  private func mask(_ path: String) throws {
+  private mutating func mask(_ path: String) throws {
     guard let place = try currentRoot().existing(path) else { return }
     if try status(of: place.rawValue).isDirectory {
-      let context = try FileSystemContext("tmpfs")
-      try context.set("size", "0")
-      try attach(try context.mount([.readOnly, .noSetuid, .noDevices, .noExecute]), onto: place)
-      return
+      guard let nothing else {
+        let context = try FileSystemContext("tmpfs")
+        try context.set("size", "0")
+        let first = SharedDescriptor(try context.mount([.readOnly, .noSetuid, .noDevices, .noExecute]))
+        try attach(first.descriptor, onto: place)
+        nothing = first
+        return
+      }
+      return try attach(try cloneMount([UInt8](), at: nothing.rawValue, recursive: false), onto: place)
     }
     let null = try openFile("/dev/null", O_PATH | O_NOFOLLOW)
     guard try status(of: null.rawValue).isNullDevice else {
@@ -123,6 +139,16 @@ struct SetupInterpreter {
     case (_, EPERM): "the executor needs CAP_SYS_ADMIN here"
     case (_, ENOSPC): "the limit of mounts (fs.mount-max) or the file system may be full"
     default: ""
+    }
+  }
+}
+
+extension SetupStep {
+  /// It mounts nothing, and leaves what every path leads to as it is.
+  fileprivate var makesOneFile: Bool {
+    switch self {
+    case .device, .symbolicLink: true
+    default: false
     }
   }
 }

@@ -87,6 +87,8 @@ package protocol Container: AnyObject {
   var logsDirectory: String { get }
   /// What it has used so far.
   func usage() -> ContainerUsage
+  /// How many of its processes the kernel has killed for want of memory so far; `nil` where nobody counts. As `usage` has it.
+  func outOfMemoryKillCount() -> UInt64?
   /// Whether a memory cgroup, by its path from the root of its hierarchy, is one of its own.
   func hasMemoryCgroup(_ path: String) -> Bool
   /// Whether its init is held to the task's limit of memory, and so can be killed for it.

@@ -76,6 +76,8 @@ final class EngineContainer: Container {
     return lastUsage
   }
 
+  func outOfMemoryKillCount() -> UInt64? { usage().outOfMemoryKills }
+
   var logsDirectory: String { plan.sandbox + "/.logs" }
 
   var initPID: Int32 { identity.pid }

@@ -43,7 +43,15 @@ package struct CgroupsMemory: Isolator {
     guard let cgroup = memory.directory(containerID) else { return usage }
     usage.memoryPeakBytes = cgroup.number("memory.max_usage_in_bytes")
     usage.memoryLimitBytes = cgroup.number("memory.limit_in_bytes").flatMap { $0 < 1 << 62 ? $0 : nil }
-    usage.outOfMemoryKills = cgroup.number("memory.oom_control", key: "oom_kill")
+    usage.outOfMemoryKills = CgroupsMemory.kills(cgroup)
     return usage
+  }
+
+  package func outOfMemoryKills(_ containerID: String) -> UInt64? {
+    memory.directory(containerID).flatMap(CgroupsMemory.kills)
+  }
+
+  private static func kills(_ cgroup: CgroupDirectory) -> UInt64? {
+    cgroup.number("memory.oom_control", key: "oom_kill")
   }
 }

@@ -23,6 +23,9 @@ package protocol Isolator: Sendable {
   /// What the container has used so far, as far as this isolator can see it.
   func usage(_ containerID: String) -> ContainerUsage
 
+  /// How many of its processes the kernel has killed for want of memory, where this isolator counts them: asked at every end.
+  func outOfMemoryKills(_ containerID: String) -> UInt64?
+
   /// Removes what the launch made for this isolator. Tolerates a container it never saw.
   func cleanup(_ containerID: String) throws(IsolationError)
 }
@@ -31,6 +34,7 @@ extension Isolator {
   package func unsupported() -> String? { nil }
   package func isDispensable(for container: ContainerConfig) -> Bool { false }
   package func usage(_ containerID: String) -> ContainerUsage { ContainerUsage() }
+  package func outOfMemoryKills(_ containerID: String) -> UInt64? { nil }
   package func cleanup(_ containerID: String) throws(IsolationError) {}
   package var name: String { Self.name }
 }

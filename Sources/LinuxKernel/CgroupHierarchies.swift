@@ -59,17 +59,17 @@ package struct CgroupHierarchies: Sendable, Equatable {
   /// which for version 1 name the controllers. Only mounts of a hierarchy's root count.
   package init(mountInfo: [UInt8]) {
     for line in mountInfo.split(separator: UInt8(ascii: "\n")) {
-      let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-      guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 3, fields.count > 4, fields[3] == "/" else {
-        continue
-      }
+      let fields = line.split(separator: UInt8(ascii: " "))
+      guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), fields.count > dash + 3,
+        fields[dash + 1].starts(with: "cgroup".utf8), fields.count > 4, fields[3].elementsEqual("/".utf8)
+      else { continue }
       // Octal escapes stand for spaces and the like; a cgroup mount with those is not one we use.
-      let path = fields[4]
-      guard !path.utf8.contains(UInt8(ascii: "\\")) else { continue }
-      switch fields[dash + 1] {
+      guard !fields[4].contains(UInt8(ascii: "\\")) else { continue }
+      let path = String(decoding: fields[4], as: UTF8.self)
+      switch String(decoding: fields[dash + 1], as: UTF8.self) {
       case "cgroup2": version2 = version2 ?? path
       case "cgroup":
-        for option in fields[dash + 3].split(separator: ",").map(String.init)
+        for option in fields[dash + 3].split(separator: UInt8(ascii: ",")).map({ String(decoding: $0, as: UTF8.self) })
         where !CgroupHierarchies.plainOptions.contains(option) && !option.utf8.starts(with: "release_agent=".utf8) {
           version1[option] = version1[option] ?? path
         }

@@ -33,11 +33,8 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
 package enum Credentials {
   /// What this process may; nothing where it cannot be found out.
   package static var effectiveCapabilities: Capabilities {
-    for line in ((try? readFile("/proc/self/status")) ?? []).split(separator: UInt8(ascii: "\n")) {
-      let words = line.split(separator: UInt8(ascii: "\t")).map { String(decoding: $0, as: UTF8.self) }
-      if words.count == 2, words[0] == "CapEff:" { return Capabilities(rawValue: UInt64(words[1], radix: 16) ?? 0) }
-    }
-    return []
+    var effective: UInt64 = 0
+    return ax_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : []
   }
 
   /// Takes every capability that is not in `keep` out of the bounding set.

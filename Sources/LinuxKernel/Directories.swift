@@ -84,8 +84,8 @@ package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDi
   }
   let root = try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
   let mount = try status(of: root.rawValue).mountID
-  try emptyDirectory(root.rawValue, mount: mount, until: end)
-  try removeDirectory(name, at: directory)
+  var removal = Removal(root: root.rawValue, mount: mount, end: end)
+  try removal.remove(name, at: directory, root.rawValue, isRoot: true)
 }
 
 extension DirectoryEntry {
@@ -114,16 +114,9 @@ extension DirectoryEntry {
   }
 }
 
-/// Empties a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
+/// Removes a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
 /// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short. Names are
 /// read in pieces: a task may have made millions of them in one directory.
-private func emptyDirectory(_ root: Int32, mount: UInt64, until end: UInt64) throws(Errno) {
-  var removal = Removal(root: root, mount: mount, end: end)
-  // Directory order is not stable while entries are removed: look again until a pass finds nothing.
-  while try removal.pass(over: root, isRoot: true) { CLinux.lseek(root, 0, SEEK_SET) }
-  CLinux.lseek(root, 0, SEEK_SET)
-}
-
 private struct Removal {
   let root: Int32
   let mount: UInt64
@@ -132,10 +125,22 @@ private struct Removal {
 
   init(root: Int32, mount: UInt64, end: UInt64) { (self.root, self.mount, self.end) = (root, mount, end) }
 
+  /// Removes a directory that is open, by its name in another.
+  mutating func remove(_ name: some KernelPath, at parent: Int32, _ directory: Int32, isRoot: Bool) throws(Errno) {
+    while true {
+      let hadAny = try pass(over: directory, isRoot: isRoot)
+      do throws(Errno) { return try removeDirectory(name, at: parent) } catch {
+        guard hadAny, error.code == ENOTEMPTY || error.code == EEXIST else { throw error }
+      }
+      // Directory order is not stable while entries are removed, and what was lifted is there now: once more.
+      CLinux.lseek(directory, 0, SEEK_SET)
+    }
+  }
+
   /// Removes what a directory has, or lifts it to the root.
   ///
   /// - Returns: whether there was anything.
-  mutating func pass(over directory: Int32, isRoot: Bool) throws(Errno) -> Bool {
+  private mutating func pass(over directory: Int32, isRoot: Bool) throws(Errno) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 32768)
     var hadAny = false
     while true {
@@ -149,17 +154,16 @@ private struct Removal {
         guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
         hadAny = true
         if try entry.isRemoved(from: directory) { continue }
-        if isRoot { try emptyChild(entry) } else { try lift(entry, from: directory) }
+        if isRoot { try removeChild(entry) } else { try lift(entry, from: directory) }
       }
     }
   }
 
-  private mutating func emptyChild(_ entry: DirectoryEntry) throws(Errno) {
+  private mutating func removeChild(_ entry: DirectoryEntry) throws(Errno) {
     let child = try openBelow(
       root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
     if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
-    while try pass(over: child.rawValue, isRoot: false) { CLinux.lseek(child.rawValue, 0, SEEK_SET) }
-    try removeDirectory(entry.name, at: root)
+    try remove(entry.name, at: root, child.rawValue, isRoot: false)
   }
 
   /// To the root, where the next round finds it one level down. What is removed may hold such a name itself, so a taken one is

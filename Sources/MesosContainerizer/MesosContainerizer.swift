@@ -199,6 +199,11 @@ package struct MesosContainerizer: Sendable {
     isolators.reduce(ContainerUsage()) { $0.merging($1.usage(containerID)) }
   }
 
+  /// The part of it that is asked for at every end.
+  package func outOfMemoryKills(_ containerID: String) -> UInt64? {
+    isolators.lazy.compactMap { $0.outOfMemoryKills(containerID) }.first
+  }
+
   /// Stops every process of the task, not its init; false where there is no cgroup to do it with, or it takes too long.
   package func freeze(_ containerID: String) -> Bool { ownCgroup(containerID)?.freeze() ?? false }
 
@@ -224,22 +229,30 @@ package struct MesosContainerizer: Sendable {
   /// removed.
   package func destroy(_ containerID: String, initProcess: SharedDescriptor?) -> [String] {
     var problems: [String] = []
-    do throws(Errno) { try ownCgroup(containerID)?.kill() } catch { problems.append("kill the container: \(error)") }
+    let own = ownCgroups(containerID)
+    do throws(Errno) {
+      if let cgroup = cgroup(containerID), own.contains(cgroup.whole) { try cgroup.kill() }
+    } catch {
+      problems.append("kill the container: \(error)")
+    }
     killVersion1(containerID)
     if let initProcess {
       _ = ProcessHandle.signal(SIGKILL, initProcess.rawValue)
       // While it ends, what it is not in.
-      for cgroup in ownCgroups(containerID) { try? removeDirectory(cgroup.path + "/task") }
+      for cgroup in own { try? removeDirectory(cgroup.path + "/task") }
       if !ProcessHandle.waitForEnd(initProcess.rawValue, milliseconds: 10_000) {
         problems.append("container-init has not ended within 10 s of SIGKILL")
       }
       ProcessHandle.reap(initProcess.rawValue)
+    }
+    let found = owner.judge(cgroups(containerID))
+    if initProcess != nil {
       // They were this container's when it was launched, and then the work directory was another, or had another number.
-      for cgroup in cgroups(containerID) where owner.isOthers(cgroup) {
+      for cgroup in found.others {
         problems.append("the cgroup \(cgroup.path) stays: it says that it is another work directory's")
       }
     }
-    return problems + cleanUp(containerID)
+    return problems + cleanUp(containerID, found.own)
   }
 
   /// On a host without cgroup2 whatever is in the version 1 cgroups is killed one by one, until none is left.
@@ -264,20 +277,22 @@ package struct MesosContainerizer: Sendable {
     version1(containerID) + [cgroup(containerID)?.whole].compactMap { $0 }
   }
 
-  /// Of these the owner's, as they are now: asked anew before each thing that is done to them.
-  private func ownCgroups(_ containerID: String) -> [CgroupDirectory] { owner.own(among: cgroups(containerID)) }
+  /// Of these the owner's, as they are now: asked anew whenever somebody may have been there meanwhile.
+  private func ownCgroups(_ containerID: String) -> [CgroupDirectory] { owner.judge(cgroups(containerID)).own }
 
   private func ownCgroup(_ containerID: String) -> ContainerCgroup? {
-    cgroup(containerID).flatMap { ownCgroups(containerID).contains($0.whole) ? $0 : nil }
+    guard let cgroup = cgroup(containerID) else { return nil }
+    // The others say something only where this one does not.
+    return owner.isMarked(cgroup.whole) || ownCgroups(containerID).contains(cgroup.whole) ? cgroup : nil
   }
 
   /// Every isolator's cleanup, in reverse, and the launcher's own; all of them, whatever one says.
-  private func cleanUp(_ containerID: String) -> [String] {
+  private func cleanUp(_ containerID: String, _ own: [CgroupDirectory]) -> [String] {
     var problems: [String] = []
     for isolator in isolators.reversed() {
       do throws(IsolationError) { try isolator.cleanup(containerID) } catch { problems.append(error.description) }
     }
-    for cgroup in ownCgroups(containerID) {
+    for cgroup in own {
       do throws(CgroupDirectory.RemovalError) { try cgroup.remove() } catch {
         problems.append("cannot remove the cgroup \(error)")
       }

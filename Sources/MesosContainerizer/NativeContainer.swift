@@ -16,6 +16,8 @@ final class NativeContainer: Container {
   private let launcher: MesosContainerizer
   private let keeps: Bool
   private var isEnding = false
+  /// As it was said last; an executor before this one may have said something else.
+  private var isCPUBound: Bool?
 
   init(
     _ launched: consuming LaunchedContainer, paths: TaskPaths, launcher: MesosContainerizer, keeps: Bool
@@ -58,12 +60,16 @@ final class NativeContainer: Container {
     return isMounted ? inside : paths.logs
   }
   func usage() -> ContainerUsage { launcher.usage(paths.taskID) }
+  func outOfMemoryKillCount() -> UInt64? { launcher.outOfMemoryKills(paths.taskID) }
   var initPID: Int32 { identity.pid }
   func freeze() -> Bool { launcher.freeze(paths.taskID) }
   /// Nobody else has a hand in it; an executor that is gone may have.
   func thaw() { launcher.thaw(paths.taskID) }
   func killTask() { launcher.killTask(paths.taskID) }
-  func boundCPU(_ isBound: Bool) { launcher.boundCPU(plan, isBound) }
+  func boundCPU(_ isBound: Bool) {
+    if isCPUBound != isBound { launcher.boundCPU(plan, isBound) }
+    isCPUBound = isBound
+  }
   func hasMemoryCgroup(_ path: String) -> Bool {
     path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(paths.taskID.utf8) }
   }

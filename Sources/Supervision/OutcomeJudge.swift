@@ -21,18 +21,21 @@ struct OutcomeJudge {
   }
 
   /// - Parameters:
-  ///   - usage: of the container, after the end.
+  ///   - killCount: of the container, after the end, as is its use; asked only where it matters.
   ///   - kills: times of the kills in the container by the clock of the record; `nil` where the kernel's log cannot be read. Asked
   ///     only where it matters.
-  mutating func outcome(of record: ExitRecord, _ usage: ContainerUsage, kills: () -> [UInt64]?) -> RunOutcome {
+  mutating func outcome(
+    of record: ExitRecord, killCount: UInt64?, usage: () -> ContainerUsage, kills: () -> [UInt64]?
+  ) -> RunOutcome {
     if let failure = record.startFailure { return failure.outcome }
-    let count = usage.outOfMemoryKills ?? 0
+    let count = killCount ?? 0
     // Also after a success: a kill that it survived is not the reason of a later failure.
     defer { knownKills = max(knownKills, count) }
     let outcome = ExitStatus(waitStatus: record.waitStatus).outcome
     guard count > knownKills, !isSuccess(outcome, record.key.process) else { return outcome }
     // Without the log there is nothing better than the counter.
     if let kills = kills(), !kills.contains(where: { isShortly($0, before: record.bootTime) }) { return outcome }
+    let usage = usage()
     let (limit, peak) = (usage.memoryLimitBytes ?? 0, usage.memoryPeakBytes ?? 0)
     return switch outcome {
     case .exited(let code): .outOfMemory(signal: nil, exitCode: code, limitBytes: limit, peakBytes: peak)

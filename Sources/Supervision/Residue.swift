@@ -15,7 +15,7 @@ enum Residue {
     }
     let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
     let cgroups = hierarchies.mounts.map { CgroupDirectory("\($0)/aurora-executor/\(paths.taskID)") }
-    found += CgroupOwner(tasks: TaskPaths.tasks(paths.workDirectory)).own(among: cgroups).map(\.path)
+    found += CgroupOwner(tasks: TaskPaths.tasks(paths.workDirectory)).judge(cgroups).own.map(\.path)
     let own = [paths.task, paths.run].map { Array((" " + $0 + "/").utf8) }
     let mounts = (try? readFile("/proc/self/mountinfo", limit: 64 << 20)) ?? []
     for line in mounts.split(separator: UInt8(ascii: "\n"))

@@ -103,7 +103,9 @@ extension TaskSupervisor {
   static let strayPause: UInt64 = 1_000_000_000
 
   func ended(_ record: ExitRecord) {
-    let outcome = judge.outcome(of: record, container.usage()) { container.outOfMemoryKills()?.map(\.time) }
+    let outcome = judge.outcome(
+      of: record, killCount: container.outOfMemoryKillCount(), usage: container.usage,
+      kills: { container.outOfMemoryKills()?.map(\.time) })
     follower?.drain(process: record.key.process, run: Int(record.key.run))
     let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
     guard machine.phase == .active else { return pending.append(event) }

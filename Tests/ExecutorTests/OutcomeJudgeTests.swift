@@ -20,7 +20,8 @@ import Testing
     usage.outOfMemoryKills = counted
     (usage.memoryLimitBytes, usage.memoryPeakBytes) = (64, 63)
     let record = ExitRecord(key: RunKey("p", 0), waitStatus: waitStatus, bootTime: 100 * Self.second, wallTime: 0)
-    return judge.outcome(of: record, usage) { log?.map { $0 * Self.second } }
+    return judge.outcome(
+      of: record, killCount: usage.outOfMemoryKills, usage: { usage }, kills: { log?.map { $0 * Self.second } })
   }
 
   private let killed: Int32 = 9
@@ -56,10 +57,14 @@ import Testing
     var usage = ContainerUsage()
     usage.outOfMemoryKills = 1
     let record = ExitRecord(key: RunKey("p", 0), waitStatus: 9, bootTime: 100 * Self.second, wallTime: 0)
-    let first = judge.outcome(of: record, usage) { [99 * Self.second] }
+    func outcome() -> RunOutcome {
+      judge.outcome(
+        of: record, killCount: usage.outOfMemoryKills, usage: { usage }, kills: { [99 * Self.second] })
+    }
+    let first = outcome()
     #expect(first == .outOfMemory(signal: 9, exitCode: nil, limitBytes: 0, peakBytes: 0))
     #expect(judge.knownKills == 1)
-    #expect(judge.outcome(of: record, usage) { [99 * Self.second] } == .signaled(9))
+    #expect(outcome() == .signaled(9))
   }
 
   @Test func whatWasNeverStartedSaysWhy() {
@@ -67,7 +72,7 @@ import Testing
     var record = ExitRecord(key: RunKey("p", 0), waitStatus: 0, bootTime: 0, wallTime: 0)
     record.startFailure = StartFailure(.noShell, "no shell", hint: "install one")
     #expect(
-      judge.outcome(of: record, ContainerUsage()) { nil }
+      judge.outcome(of: record, killCount: nil, usage: { ContainerUsage() }, kills: { nil })
         == .cannotStart(.noShell, reason: "no shell", hint: "install one"))
   }
 }

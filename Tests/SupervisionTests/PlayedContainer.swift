@@ -27,6 +27,7 @@ final class PlayedContainer: Container {
   let writableLayer: String? = nil
   var logsDirectory: String { plan.sandbox + "/.logs" }
   func usage() -> ContainerUsage { ContainerUsage() }
+  func outOfMemoryKillCount() -> UInt64? { nil }
   func hasMemoryCgroup(_ path: String) -> Bool { false }
   let initSharesMemory = false
   let initPID: Int32 = 1

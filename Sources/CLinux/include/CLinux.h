@@ -90,6 +90,7 @@ int ax_execveat(int fd, const char *path, char *const argv[], char *const envp[]
 int ax_execve(const char *path, char *const argv[], char *const envp[]);
 int ax_memfd_create(const char *name, unsigned flags);
 int ax_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+int ax_effective_capabilities(uint64_t *effective);
 int ax_reset_signals(void);
 int ax_ignore_sigpipe(void);
 int ax_ignore(int number);
