@@ -69,7 +69,7 @@ import Testing
       default: break
       }
     }
-    for record in [TaskFields.record, JobFields.record, InstanceFields.record] { visit(.record(record)) }
+    for record in [TaskFields.table.record, JobFields.record, InstanceFields.record] { visit(.record(record)) }
     return found
   }()
 

@@ -30,20 +30,19 @@ struct SpecificationBuilder {
     let processes = processes(of: task, path: taskPath)
     checkEmpty(task, path: taskPath, count: TaskFields.processes.list(in: task).count, container: container)
     let orders = orders(of: task)
-    return TaskSpecification(
+    var specification = TaskSpecification(
       name: name(of: task, path: taskPath),
       role: shape == .task ? nil : JobFields.role.text(in: document),
       cluster: shape == .job ? JobFields.cluster.text(in: document) : nil,
       environment: shape == .task ? nil : JobFields.environment.text(in: document),
       jobName: shape == .job ? JobFields.name.text(in: document) ?? TaskFields.name.text(in: task) : nil,
       instance: shape == .instance ? InstanceFields.instance.integer(in: document) ?? 0 : 0,
-      processes: processes, orders: orders, resources: resources(of: task, path: taskPath),
-      maxFailures: TaskFields.maxFailures.int(in: task) ?? 1,
-      maxConcurrency: TaskFields.maxConcurrency.int(in: task) ?? 0,
-      finalizationWait: TaskFields.finalizationWait.number(in: task) ?? 30,
-      container: container, healthCheck: taskHealthCheck(), lifecycle: lifecycle,
-      announce: TaskDocument.announce(of: document),
-      maxCompletionTime: TaskFields.maxCompletionTime.number(in: task), ports: ports.numbers)
+      processes: processes, orders: orders, resources: resources(of: task, path: taskPath), container: container,
+      healthCheck: taskHealthCheck(), lifecycle: lifecycle, announce: TaskDocument.announce(of: document),
+      ports: ports.numbers)
+    TaskFields.table.read(task, into: &specification)
+    adviseOnPlaces(specification, task, path: taskPath)
+    return specification
   }
 
   // MARK: The task
@@ -101,21 +100,21 @@ struct SpecificationBuilder {
     }
     plan.checkLoops()
     diagnostics += plan.diagnostics
-    adviseOnPlaces(definitions, task, path: path)
     return definitions
   }
 
   /// Daemons keep their places: where they take all of them, nothing else ever runs.
-  private mutating func adviseOnPlaces(_ processes: [ProcessDefinition], _ task: JSON, path: String) {
-    guard let places = TaskFields.maxConcurrency.int(in: task), places > 0 else { return }
-    let regular = processes.filter { !$0.isFinal }
+  private mutating func adviseOnPlaces(_ specification: TaskSpecification, _ task: JSON, path: String) {
+    let places = specification.maxConcurrency
+    guard places > 0 else { return }
+    let regular = specification.processes.filter { !$0.isFinal }
     let daemons = regular.filter(\.isDaemon)
     guard daemons.count >= places, daemons.count < regular.count else { return }
     let names = daemons.prefix(3).map(\.name.quotedForMessage).joined(separator: ", ")
     diagnostics.append(
       Diagnostic(
-        .advice, severity: .warning, at: TaskFields.maxConcurrency.position(in: task),
-        path: joined(path, TaskFields.maxConcurrency.name),
+        .advice, severity: .warning, at: task[TaskFields.maxConcurrency]?.position ?? task.position,
+        path: joined(path, TaskFields.maxConcurrency),
         "\(places) places may all be taken by daemons (\(names)), and then nothing else runs"))
   }
 
@@ -144,55 +143,24 @@ struct SpecificationBuilder {
   }
 
   private mutating func definition(of item: JSON, name: String, path: String) -> ProcessDefinition {
-    ProcessDefinition(
-      name: name, command: ProcessFields.cmdline.text(in: item),
-      maxFailures: ProcessFields.maxFailures.int(in: item) ?? 1,
-      isDaemon: ProcessFields.daemon.flag(in: item), isEphemeral: ProcessFields.ephemeral.flag(in: item),
-      minDuration: ProcessFields.minDuration.number(in: item) ?? 5, isFinal: ProcessFields.isFinal.flag(in: item),
-      logger: ProcessFields.logger.object(in: item).map(logger),
-      after: prerequisites(in: item, path: path).map { Prerequisite($0.name, $0.condition) },
-      successExitCodes: ProcessFields.successExitCodes.list(in: item).compactMap {
-        $0.integer.flatMap { Int32(exactly: $0) }
-      },
-      stopSignal: signal(ProcessFields.stopSignal.json(in: item)),
-      stopTimeout: ProcessFields.stopTimeout.number(in: item),
-      backoff: ProcessFields.backoff.object(in: item).map {
-        Backoff(
-          factor: BackoffFields.factor.number(in: $0) ?? 2, max: BackoffFields.max.number(in: $0) ?? 300,
-          jitter: BackoffFields.jitter.number(in: $0) ?? 0)
-      },
-      healthCheck: ProcessFields.health.object(in: item).flatMap {
-        healthCheck($0, path: joined(path, ProcessFields.health.name), mustHavePort: true)
-      })
-  }
-
-  private func signal(_ json: JSON?) -> Int32 {
-    if let text = json?.string { return SignalName.number(of: text) ?? SignalName.terminate }
-    return json?.integer.flatMap { Int32(exactly: $0) } ?? SignalName.terminate
-  }
-
-  private func logger(_ json: JSON) -> LoggerConfig {
-    var config = LoggerConfig()
-    config.destination = LoggerFields.destination.text(in: json).flatMap { .init(rawValue: $0) } ?? .file
-    config.mode = LoggerFields.mode.text(in: json).flatMap { .init(rawValue: $0) } ?? .rotate
-    if let rotate = LoggerFields.rotate.object(in: json) {
-      config.logSize = RotateFields.logSize.integer(in: rotate) ?? config.logSize
-      config.backups = RotateFields.backups.int(in: rotate) ?? config.backups
+    var definition = ProcessFields.table.value(of: item)
+    definition.name = name
+    definition.after = prerequisites(in: item, path: path).map { Prerequisite($0.name, $0.condition) }
+    definition.healthCheck = ProcessFields.health.object(in: item).flatMap {
+      healthCheck($0, path: joined(path, ProcessFields.health.name), mustHavePort: true)
     }
-    return config
+    return definition
   }
 
   private mutating func resources(of task: JSON, path: String) -> Resources? {
     guard let json = TaskFields.resources.object(in: task) else { return nil }
-    let disk = ResourceFields.disk.integer(in: json) ?? 0
-    if (1..<(1 << 20)).contains(disk) {
+    let resources = ResourceFields.table.value(of: json)
+    if (1..<(1 << 20)).contains(resources.disk) {
       report(
-        .value, ResourceFields.disk.position(in: json), joined(path, "resources.disk"),
-        "\(disk) bytes are less than 1 MiB", hint: "0 is no limit")
+        .value, json[ResourceFields.disk]?.position ?? json.position, joined(path, "resources.disk"),
+        "\(resources.disk) bytes are less than 1 MiB", hint: "0 is no limit")
     }
-    return Resources(
-      cpu: ResourceFields.cpu.number(in: json) ?? 0, ram: ResourceFields.ram.integer(in: json) ?? 0, disk: disk,
-      gpu: ResourceFields.gpu.integer(in: json) ?? 0, pids: ResourceFields.pids.integer(in: json))
+    return resources
   }
 
   // MARK: Health and lifecycle
@@ -224,12 +192,9 @@ struct SpecificationBuilder {
         expectedResponse: HTTPCheckFields.expectedResponse.text(in: http) ?? "",
         expectedResponseCode: HTTPCheckFields.expectedResponseCode.int(in: http) ?? 0)
     }
-    return HealthCheck(
-      probe: probe, initialInterval: HealthFields.initialInterval.number(in: config) ?? 15,
-      interval: HealthFields.interval.number(in: config) ?? 10,
-      maxConsecutiveFailures: HealthFields.maxConsecutiveFailures.int(in: config) ?? 0,
-      minConsecutiveSuccesses: HealthFields.minConsecutiveSuccesses.int(in: config) ?? 1,
-      timeout: HealthFields.timeout.number(in: config) ?? 1)
+    var check = HealthFields.table.value(of: config)
+    check.probe = probe
+    return check
   }
 
   /// The number of the port that a check names. One that is needed and has none is an error once the ports are known.
@@ -268,11 +233,11 @@ struct SpecificationBuilder {
       return nil
     }
     guard let port = ports[HTTPLifecycleFields.port.text(in: config) ?? "health"] else { return nil }
-    return HTTPLifecycle(
-      port: port, gracefulShutdownEndpoint: rooted(HTTPLifecycleFields.gracefulEndpoint.text(in: config)),
-      shutdownEndpoint: rooted(HTTPLifecycleFields.shutdownEndpoint.text(in: config)),
-      gracefulShutdownWait: HTTPLifecycleFields.gracefulWait.number(in: config) ?? 5,
-      shutdownWait: HTTPLifecycleFields.shutdownWait.number(in: config) ?? 5)
+    var lifecycle = HTTPLifecycleFields.table.value(of: config)
+    lifecycle.port = port
+    lifecycle.gracefulShutdownEndpoint = rooted(lifecycle.gracefulShutdownEndpoint)
+    lifecycle.shutdownEndpoint = rooted(lifecycle.shutdownEndpoint)
+    return lifecycle
   }
 
   private func rooted(_ endpoint: String?) -> String {

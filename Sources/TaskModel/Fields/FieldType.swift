@@ -133,8 +133,6 @@ extension Field {
   /// For fields whose range fits an `Int`.
   func int(in object: JSON) -> Int? { integer(in: object).flatMap { Int(exactly: $0) } }
 
-  func number(in object: JSON) -> Double? { json(in: object)?.double }
-
   func list(in object: JSON) -> [JSON] { json(in: object)?.array ?? [] }
 
   func strings(in object: JSON) -> [String] { list(in: object).compactMap(\.string) }

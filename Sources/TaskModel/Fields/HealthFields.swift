@@ -2,20 +2,24 @@
 enum HealthFields {
   static let checker = Field(
     "health_checker", .record(HealthCheckerFields.record), "How health is asked for; by default over HTTP.")
-  static let initialInterval = Field(
-    "initial_interval_secs", .seconds, standard: 15, "Seconds in which failures are forgiven.")
-  /// The executor makes the checks, at its own cost.
-  static let interval = Field(
-    "interval_secs", .number(0.1...1e9), standard: 10, "Seconds between checks; at least 0.1.")
-  static let maxConsecutiveFailures = Field(
-    "max_consecutive_failures", .count, standard: 0, "Failures in a row that are tolerated.")
-  static let minConsecutiveSuccesses = Field(
-    "min_consecutive_successes", .count, standard: 1, "Successes in a row that make the task RUNNING.")
-  static let timeout = Field("timeout_secs", .number(0...1e9, above: true), standard: 1, "Seconds a check may take.")
 
-  static let record = RecordType(
+  static let table = RecordTable<HealthCheck>(
     "HealthCheckConfig", "When a task counts as healthy.",
-    [checker, initialInterval, interval, maxConsecutiveFailures, minConsecutiveSuccesses, timeout])
+    [
+      .other(checker),
+      Row("initial_interval_secs", .seconds, \.initialInterval, "Seconds in which failures are forgiven."),
+      // The executor makes the checks, at its own cost.
+      Row("interval_secs", .number(0.1...1e9), \.interval, "Seconds between checks; at least 0.1."),
+      Row("max_consecutive_failures", .count, \.maxConsecutiveFailures, "Failures in a row that are tolerated."),
+      Row(
+        "min_consecutive_successes", .count, \.minConsecutiveSuccesses,
+        "Successes in a row that make the task RUNNING."),
+      Row("timeout_secs", .number(0...1e9, above: true), \.timeout, "Seconds a check may take."),
+    ])
+}
+
+extension HealthCheck: RecordValue {
+  static let standard = HealthCheck(probe: .shell(command: ""))
 }
 
 enum HealthCheckerFields {
@@ -54,24 +58,27 @@ enum ShellCheckFields {
 
 /// `LifecycleConfig` and `HttpLifecycleConfig`.
 enum LifecycleFields {
-  static let http = Field("http", .record(HTTPLifecycleFields.record), "Absent: the task is not asked over HTTP.")
+  static let http = Field("http", .record(HTTPLifecycleFields.table.record), "Absent: the task is not asked over HTTP.")
 
   static let record = RecordType("LifecycleConfig", "How the task is asked to end before it is signalled.", [http])
 }
 
 enum HTTPLifecycleFields {
   static let port = Field("port", .text(.line), standard: "health", "The name of the port that is asked.")
-  static let gracefulEndpoint = Field(
-    "graceful_shutdown_endpoint", .text(.endpoint), standard: "/quitquitquit", "The first POST.")
-  static let shutdownEndpoint = Field(
-    "shutdown_endpoint", .text(.endpoint), standard: "/abortabortabort", "The second POST.")
-  static let gracefulWait = Field(
-    "graceful_shutdown_wait_secs", .seconds, standard: 5, "Seconds waited after the first.")
-  static let shutdownWait = Field("shutdown_wait_secs", .seconds, standard: 5, "Seconds waited after the second.")
 
-  static let record = RecordType(
+  static let table = RecordTable<HTTPLifecycle>(
     "HttpLifecycleConfig", "Two requests that ask the task to end.",
-    [port, gracefulEndpoint, shutdownEndpoint, gracefulWait, shutdownWait])
+    [
+      .other(port),
+      Row("graceful_shutdown_endpoint", .text(.endpoint), \.gracefulShutdownEndpoint, "The first POST."),
+      Row("shutdown_endpoint", .text(.endpoint), \.shutdownEndpoint, "The second POST."),
+      Row("graceful_shutdown_wait_secs", .seconds, \.gracefulShutdownWait, "Seconds waited after the first."),
+      Row("shutdown_wait_secs", .seconds, \.shutdownWait, "Seconds waited after the second."),
+    ])
+}
+
+extension HTTPLifecycle: RecordValue {
+  static let standard = HTTPLifecycle(port: 0)
 }
 
 /// `Announcer`.

@@ -6,9 +6,10 @@ enum JobFields {
   static let role = Field("role", .text(.role), required: true, "The account that the task runs as.")
   static let cluster = Field("cluster", .text(.identifier), required: true, "The cluster, for templates.")
   static let environment = Field("environment", .text(.identifier), required: true, "The environment, for templates.")
-  static let task = Field("task", .record(TaskFields.record), required: true, "What is run.")
+  static let task = Field("task", .record(TaskFields.table.record), required: true, "What is run.")
   static let container = Field("container", .variants(ContainerFields.choice), "What it is run in.")
-  static let health = Field("health_check_config", .record(HealthFields.record), "When the task counts as healthy.")
+  static let health = Field(
+    "health_check_config", .record(HealthFields.table.record), "When the task counts as healthy.")
   static let lifecycle = Field(
     "lifecycle", .record(LifecycleFields.record),
     "How the task is asked to end; a job has HTTP lifecycle unless this says otherwise.")
@@ -68,7 +69,8 @@ enum InstanceFields {
 enum BareTaskFields {
   static let record = RecordType(
     "BareTask", "A task alone.",
-    TaskFields.all + [JobFields.container, JobFields.health, JobFields.lifecycle, JobFields.announce, JobFields.schema])
+    TaskFields.table.record.fields
+      + [JobFields.container, JobFields.health, JobFields.lifecycle, JobFields.announce, JobFields.schema])
 }
 
 enum MetadataFields {
