@@ -1,4 +1,6 @@
+import Containers
 import LinuxKernel
+import TaskModel
 import TaskStore
 
 /// A task whose executor is gone, held by this one: its lock first, then what its journal says.
@@ -22,6 +24,27 @@ package struct Takeover {
       throw ExecutorFailure(
         .internalError, "the journal \(paths.journal) is damaged after line \(history.journal.lastSequence)",
         hint: "what happened cannot be known from it; nothing was done about the task")
+    }
+  }
+
+  /// What is to be done about the task.
+  enum Step {
+    case relaunch
+    case resume(any Container)
+    /// Its container is gone: why.
+    case lose(String)
+    /// Its end was decided; what is left of the container is taken down.
+    case conclude(Verdict, (any Container)?)
+  }
+
+  /// - Parameter adoption: what there is of the container; `nil` where none was launched, or nothing can be said of it.
+  static func step(_ verdict: Verdict?, _ adoption: Adoption?) -> Step {
+    switch (verdict, adoption) {
+    case (let verdict?, .container(let container)?): .conclude(verdict, container)
+    case (let verdict?, _): .conclude(verdict, nil)
+    case (nil, nil): .relaunch
+    case (nil, .gone(let why)?): .lose(why)
+    case (nil, .container(let container)?): .resume(container)
     }
   }
 }

@@ -8,11 +8,24 @@ import TaskModel
 import TaskStore
 
 extension TaskRun {
+  /// Root missing, or an engine that is not there, says nothing about the task: so the failure is told beside its end.
+  func conclude(_ attempt: Attempt, _ error: ExecutorFailure) throws(ExecutorFailure) -> TaskEnd {
+    let isStopped = error.kind == .stopped
+    let verdict = Verdict(
+      state: isStopped ? .killed : .failed, reason: isStopped ? nil : Reason.launchFailed, message: error.message,
+      hint: error.hint, stopOrigin: isStopped ? .signal : nil)
+    let prepared = attempt.reached.prepared
+    var end = try conclude(
+      Ended(
+        reached: attempt.reached, machine: TaskMachine(prepared.task), verdict: verdict, notes: prepared.past.notes,
+        problems: attempt.problems))
+    end.launchFailure = error
+    return end
+  }
+
   /// Takes the container down, writes the result, and only then says that the task has ended.
-  package func conclude(
-    _ context: Context, _ verdict: Verdict, container: (any Container)?,
-    containerizer: (any Containerizer)? = nil, problems: [String]
-  ) throws(ExecutorFailure) -> TaskEnd {
+  func conclude(_ ended: Ended) throws(ExecutorFailure) -> TaskEnd {
+    let (prepared, container) = (ended.prepared, ended.container)
     let usage = container?.usage() ?? ContainerUsage()
     container?.beginEnd()
     let isTold = !removesRecord || resultFile != nil
@@ -24,41 +37,43 @@ extension TaskRun {
       )).flatMap { $0 } : nil
     // Less than there is would be no figure.
     let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
-    var verdict = verdict
+    var verdict = ended.verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
     }
-    verdict.notes += context.notes + problems
-    let machine = context.machine ?? TaskMachine(context.task)
-    let finishedAt = context.finishedAt ?? Clock.wall
+    verdict.notes += ended.notes + ended.problems
+    let finishedAt = prepared.past.finishedAt ?? Clock.wall
     func text(_ verdict: Verdict, _ processes: [ProcessRecord]? = nil) -> [UInt8] {
       let result = TaskResult(
-        taskID: paths.taskID, verdict: verdict, containerizer: context.task.containerizer,
-        containerID: container?.foreignID ?? context.containerID, image: context.image, plan: container?.plan,
-        role: context.identity, roleName: settings.role, createdAt: context.createdAt, finishedAt: finishedAt,
-        ports: context.task.ports, processes: processes ?? machine.processes, runTimes: context.times, usage: usage,
+        taskID: paths.taskID, verdict: verdict, containerizer: prepared.task.containerizer,
+        containerID: container?.foreignID ?? prepared.past.containerID, image: ended.reached.image,
+        plan: container?.plan, role: ended.reached.identity, roleName: settings.role, createdAt: prepared.createdAt,
+        finishedAt: finishedAt, ports: prepared.task.ports, processes: processes ?? ended.machine.processes,
+        runTimes: prepared.times, usage: usage,
         diskBytes: diskBytes, policy: settings.policy)
       return Array(result.json.pretty.utf8)
     }
     // Waits for the disk while the container goes. It takes its name when that has gone without a remark.
-    var isPrepared = container.map { _ in (try? context.result?.fill(text(verdict))) != nil } ?? false
-    var remarks: [String] = []
-    if let container {
-      remarks = container.destroy()
-    } else if let containerizer {
-      remarks = containerizer.removeRemains(keeping: settings.keepsContainer)
+    var isPrepared = container.map { _ in (try? prepared.result?.fill(text(verdict))) != nil } ?? false
+    var remarks: [String] =
+      switch ended.remains {
+      case .nothing: []
+      case .container(let container): container.destroy()
+      case .unknown(let containerizer): containerizer.removeRemains(keeping: settings.keepsContainer)
+      }
+    if let quota = ended.reached.quota {
+      do throws(Errno) { try quota.lift() } catch {
+        remarks.append("the limit of the disk's project \(quota.project) stays: \(error)")
+      }
     }
-    do throws(Errno) { try context.diskQuota?.lift() } catch {
-      remarks.append("the limit of the disk's project \(context.diskQuota?.project ?? 0) stays: \(error)")
-    }
-    do throws(Errno) { try context.runDirectory.remove(keepsMounts: settings.keepsContainer) } catch {
+    do throws(Errno) { try prepared.runDirectory.remove(keepsMounts: settings.keepsContainer) } catch {
       remarks.append("cannot remove \(paths.run): \(error)")
     }
     if assertsClean {
       remarks += TaskDirectory.removeAside(paths)
-      remarks += Residue.of(paths, hasRunDirectory: context.runDirectory.isInPlace).map { "left behind: \($0)" }
+      remarks += Residue.of(paths, hasRunDirectory: prepared.runDirectory.isInPlace).map { "left behind: \($0)" }
     }
-    let isUnclean = assertsClean && !(problems + remarks).isEmpty
+    let isUnclean = assertsClean && !(ended.problems + remarks).isEmpty
     if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
     if !remarks.isEmpty {
       verdict.notes += remarks
@@ -70,17 +85,17 @@ extension TaskRun {
       do throws(Errno) { try body() } catch { unwritten.append("\(what): \(error)") }
     }
     write(paths.journal) { () throws(Errno) in
-      try context.journal.finish(verdict, at: Clock.now, freesRoom: !removesRecord)
+      try prepared.journal.finish(verdict, at: Clock.now, freesRoom: !removesRecord)
     }
     // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
     if !removesRecord {
       write(paths.result) { () throws(Errno) in
-        let file = if let reserved = context.result { reserved } else { try TaskDirectory.result(paths, processes: 0) }
+        let file = if let reserved = prepared.result { reserved } else { try TaskDirectory.result(paths, processes: 0) }
         let isWhole = try isPrepared ? true : file.takes(text(verdict))
         if !isWhole {
           // How the task ended is worth more than how often it tried.
           verdict.notes.append("the disk had no room for the runs before the last of each process: they are left out")
-          try file.fill(text(verdict, machine.processes.map(\.withLastRunOnly)))
+          try file.fill(text(verdict, ended.machine.processes.map(\.withLastRunOnly)))
         }
         try file.takePlace()
         // Nobody goes on with it any more.
@@ -102,7 +117,7 @@ extension TaskRun {
       }
     }
     // The end is written and told: whoever waits for it waits no longer, however much there is to remove.
-    context.control?.close()
+    prepared.control?.close()
     for remark in TaskDirectory.removeAside(paths) + (rest.map(TaskDirectory.removeRest) ?? []) {
       publisher.warning(remark)
     }
