@@ -44,6 +44,53 @@ enum AdditionalProfile {
           "names": ["fcntl", "fcntl64"],
           "args": [{"index": 1, "value": 1040, "op": "SCMP_CMP_EQ"}],
           "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "comment": "FS_IOC_*_ENCRYPTION_*",
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 2148296211, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3226494487, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3225445912, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3225445913, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "comment": "BTRFS_IOC_*: subvolumes",
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215169, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215182, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215191, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215192, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1074304026, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
         }
       ]
     }

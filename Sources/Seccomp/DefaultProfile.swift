@@ -61,7 +61,7 @@ enum DefaultProfile {
           ],
           "action": "SCMP_ACT_ALLOW"
         },
-        {"comment": "Devices. Two requests are refused below.", "names": ["ioctl"], "action": "SCMP_ACT_ALLOW"},
+        {"comment": "Devices. Some requests are refused below.", "names": ["ioctl"], "action": "SCMP_ACT_ALLOW"},
         {
           "comment": "Memory.",
           "names": [
@@ -397,6 +397,58 @@ enum DefaultProfile {
         {
           "names": ["ioctl"],
           "args": [{"index": 1, "value": 21532, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "comment": "FS_IOC_*_ENCRYPTION_*: a file system's own key ring; root could take the host's key away.",
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 2148296211, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3226494487, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3225445912, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 3225445913, "op": "SCMP_CMP_EQ"}],
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "comment": "BTRFS_IOC_*: subvolumes, whose files are not counted, and which may be read-only.",
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215169, "op": "SCMP_CMP_EQ"}],
+          "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215182, "op": "SCMP_CMP_EQ"}],
+          "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215191, "op": "SCMP_CMP_EQ"}],
+          "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1342215192, "op": "SCMP_CMP_EQ"}],
+          "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+          "action": "SCMP_ACT_ERRNO", "errnoRet": 1
+        },
+        {
+          "names": ["ioctl"],
+          "args": [{"index": 1, "value": 1074304026, "op": "SCMP_CMP_EQ"}],
+          "excludes": {"caps": ["CAP_SYS_ADMIN"]},
           "action": "SCMP_ACT_ERRNO", "errnoRet": 1
         },
         {

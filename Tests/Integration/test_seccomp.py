@@ -53,7 +53,7 @@ class SeccompTestCase(ExecutorTestCase):
 
     def assert_refused(self, text):
         found = self.answers(text)
-        self.assertEqual(len([key for key in found if key[0] == "64"]), 26, text)
+        self.assertEqual(len([key for key in found if key[0] == "64"]), 28, text)
         for (way, name), result in found.items():
             if way == "32" and result == "none":
                 continue

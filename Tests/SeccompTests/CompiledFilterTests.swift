@@ -8,6 +8,12 @@ private let allow = UInt32(0x7fff_0000)
 private let eperm = UInt32(0x0005_0001)
 private let enosys = UInt32(0x0005_0026)
 
+/// fscrypt's set policy, add key, remove key, and that for all users; btrfs' new snapshot and subvolume, both once more, and
+/// the flags of one (linux/fscrypt.h, linux/btrfs.h).
+private let fileSystemRequests: [UInt64] = [
+  0x800c_6613, 0xc050_6617, 0xc040_6618, 0xc040_6619, 0x5000_9401, 0x5000_940e, 0x5000_9417, 0x5000_9418, 0x4008_941a,
+]
+
 /// Calls of one architecture by name, decided by compiled programs.
 private struct Decider {
   let machine: FilterMachine
@@ -54,6 +60,9 @@ private struct Decider {
       #expect(try decide(name, on: architecture) == eperm, "\(name)")
     }
     for upper in [UInt64(0), 1 << 32, 0xffff_ffff << 32] {
+      for request in fileSystemRequests {
+        #expect(try decide("ioctl", [3, upper | request], on: architecture) == eperm)
+      }
       for family in [UInt64(38), 40] {
         #expect(try decide("socket", [upper | family, 1, 0], on: architecture) == eperm)
       }
@@ -166,7 +175,7 @@ private struct Decider {
       _ architecture: Architecture, _ upper: UInt64
     ) throws {
       let decide = try Self.compiled()
-      for request in [UInt64(0x5412), 0x541c] {
+      for request in [UInt64(0x5412), 0x541c] + fileSystemRequests {
         for descriptor in [UInt64(0), 2, upper] {
           #expect(try decide("ioctl", [descriptor, upper | request], on: architecture) == eperm)
         }

@@ -66,6 +66,8 @@ static struct {
     {"tiocsti-high", 16, 514, 54, -1, 0x100005412, BAD, 0, 0},
     {"tiocsti-sign", 16, 514, 54, -1, (long)0xffffffff00005412, BAD, 0, 0},
     {"tioclinux", 16, 514, 54, -1, 0x541c, BAD, 0, 0},
+    {"remove-key", 16, 514, 54, -1, 0xc0406618, BAD, 0, 0},
+    {"subvolume", 16, 514, 54, -1, 0x5000940e, BAD, 0, 0},
     {"setlease", 72, 72, 221, -1, 1024, 1, 0, 0},
     {"setlease-high", 72, 72, 55, -1, 0x100000400, 1, 0, 0},
     {"setdeleg", 72, 72, 221, -1, 1040, BAD, 0, 0},
