@@ -117,20 +117,33 @@ extension DirectoryEntry {
 /// Removes a directory with at most one descriptor open below it: a directory found on the way is moved up beside its
 /// own parent's siblings once that parent is the deepest that is held, which keeps both descriptors and paths short. Names are
 /// read in pieces: a task may have made millions of them in one directory.
+///
+/// What cannot be moved up is entered where it is, with a descriptor a level: a subvolume of btrfs, a directory that is
+/// encrypted and whose key is gone (fscrypt). What cannot be removed keeps nothing else from being removed.
 private struct Removal {
   let root: Int32
   let mount: UInt64
   let end: UInt64
+  /// How many directories were entered where they are.
+  private let depth: Int
   private var serial = 0
+  /// The first entry of all that could not be removed.
+  private var failure: Errno?
 
-  init(root: Int32, mount: UInt64, end: UInt64) { (self.root, self.mount, self.end) = (root, mount, end) }
+  private static let deepest = 512
+  private static let lostKey: Int32 = 126  // ENOKEY, which the C library's map leaves out
+
+  init(root: Int32, mount: UInt64, end: UInt64, depth: Int = 0) {
+    (self.root, self.mount, self.end, self.depth) = (root, mount, end, depth)
+  }
 
   /// Removes a directory that is open, by its name in another.
   mutating func remove(_ name: some KernelPath, at parent: Int32, _ directory: Int32, isRoot: Bool) throws(Errno) {
     while true {
-      let hadAny = try pass(over: directory, isRoot: isRoot)
+      let hasRemoved = try pass(over: directory, isRoot: isRoot)
       do throws(Errno) { return try removeDirectory(name, at: parent) } catch {
-        guard hadAny, error.code == ENOTEMPTY || error.code == EEXIST else { throw error }
+        guard error.code == ENOTEMPTY || error.code == EEXIST else { throw error }
+        guard hasRemoved else { throw failure ?? error }
       }
       // Directory order is not stable while entries are removed, and what was lifted is there now: once more.
       CLinux.lseek(directory, 0, SEEK_SET)
@@ -139,31 +152,42 @@ private struct Removal {
 
   /// Removes what a directory has, or lifts it to the root.
   ///
-  /// - Returns: whether there was anything.
+  /// - Returns: whether something went.
   private mutating func pass(over directory: Int32, isRoot: Bool) throws(Errno) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 32768)
-    var hadAny = false
+    var hasRemoved = false
     while true {
       var piece: [DirectoryEntry] = []
       let goesOn = try forSomeEntries(of: directory, buffer: &buffer) { name, type in
         piece.append(DirectoryEntry(name: name.bytes, type: type))
         return true
       }
-      guard goesOn else { return hadAny }
+      guard goesOn else { return hasRemoved }
       for entry in piece {
         guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
-        hadAny = true
-        if try entry.isRemoved(from: directory) { continue }
-        if isRoot { try removeChild(entry) } else { try lift(entry, from: directory) }
+        do throws(Errno) {
+          if try !entry.isRemoved(from: directory) {
+            if isRoot { try removeChild(entry) } else { try lift(entry, from: directory) }
+          }
+          hasRemoved = true
+        } catch {
+          if error.code == ETIMEDOUT { throw error }
+          failure = failure ?? error
+        }
       }
     }
   }
 
   private mutating func removeChild(_ entry: DirectoryEntry) throws(Errno) {
-    let child = try openBelow(
-      root, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
-    if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
+    let child = try open(entry, in: root)
     try remove(entry.name, at: root, child.rawValue, isRoot: false)
+  }
+
+  private func open(_ entry: DirectoryEntry, in directory: Int32) throws(Errno) -> FileDescriptor {
+    let child = try openBelow(
+      directory, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+    if try status(of: child.rawValue).mountID != mount { throw Errno("openat2", code: EXDEV) }
+    return child
   }
 
   /// To the root, where the next round finds it one level down. What is removed may hold such a name itself, so a taken one is
@@ -173,8 +197,21 @@ private struct Removal {
       serial += 1
       do throws(Errno) {
         return try rename(entry.name, to: ".ax-remove-\(serial)", at: directory, toDirectory: root)
-      } catch  where error.code == ENOTEMPTY || error.code == EEXIST || error.code == ENOTDIR {
+      } catch {
+        switch error.code {
+        case ENOTEMPTY, EEXIST, ENOTDIR: continue
+        case EXDEV, EMLINK, Removal.lostKey: return try enter(entry, in: directory)
+        default: throw error
+        }
       }
     }
+  }
+
+  /// Removes a directory where it is.
+  private func enter(_ entry: DirectoryEntry, in directory: Int32) throws(Errno) {
+    guard depth < Removal.deepest else { throw Errno("openat2", code: ELOOP) }
+    let child = try open(entry, in: directory)
+    var removal = Removal(root: child.rawValue, mount: mount, end: end, depth: depth + 1)
+    try removal.remove(entry.name, at: directory, child.rawValue, isRoot: true)
   }
 }

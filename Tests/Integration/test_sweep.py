@@ -1,15 +1,18 @@
 """Sweeping takes what ended tasks have left, and never anything that a task may still need."""
 
+import errno
+import fcntl
 import glob
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 
-from support import DockerTestCase, ExecutorTestCase, document, process
+from support import DockerTestCase, ExecutorTestCase, document, need_command, process
 from support.executor import binary, has_ended, wait_until
 
 UNTIL_GO = "echo up; while ! test -e go; do sleep 0.05; done; echo done; exit 5"
@@ -191,6 +194,52 @@ class DeadTasks(SweepTestCase):
         done = self.sweep()
         self.assertEqual(done[0], 0, done)
         self.assertEqual(self.left_of(task), [])
+
+
+class Encrypted(SweepTestCase):
+    """What fscrypt(5) has to do with the removal of files, on a file system of its own."""
+
+    REMOVE_KEY, ADD_KEY, SET_POLICY = 0xc0406618, 0xc0506617, 0x800c6613
+
+    def setUp(self):
+        super().setUp()
+        need_command("mkfs.ext4")
+        self.top = self.host.path("encrypted")
+        os.mkdir(self.top)
+        with open(self.top + ".ext4", "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-O", "encrypt", self.top + ".ext4"], check=True)
+        subprocess.run(["mount", "-o", "loop", self.top + ".ext4", self.top], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.top], check=True)
+
+    def ask(self, path, request, words):
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(directory, request, words)
+        finally:
+            os.close(directory)
+
+    def test_a_directory_whose_key_is_gone_is_removed_with_what_is_beside_it(self):
+        work = os.path.join(self.top, "work")
+        rest = os.path.join(work, "tasks", ".new-left-1")
+        secret = os.path.join(rest, "a", "secret")
+        os.makedirs(secret)
+        os.chmod(rest, 0o700)
+        key = bytearray(struct.pack("=II32xII32x", 2, 0, 64, 0) + os.urandom(64))
+        self.ask(self.top, self.ADD_KEY, key)
+        name = bytes(key[8:24])
+        self.ask(secret, self.SET_POLICY, bytearray(struct.pack("=BBBBB3x16s", 2, 1, 4, 3, 0, name)))
+        os.makedirs(os.path.join(secret, "one", "two", "three"))
+        for directory, _, _ in list(os.walk(rest)):
+            with open(os.path.join(directory, "file"), "w", encoding="utf-8"):
+                pass
+        self.ask(self.top, self.REMOVE_KEY, bytearray(struct.pack("=II16s16xI20x", 2, 0, name, 0)))
+        with self.assertRaises(OSError) as refused:
+            os.rename(os.path.join(secret, os.listdir(secret)[0]), os.path.join(rest, "out"))
+        self.assertEqual(refused.exception.errno, errno.ENOKEY)
+        done = self.sweep(work=work)
+        self.assertEqual(done[0], 0, done)
+        self.assertFalse(os.path.exists(rest))
 
 
 class OneRunDirectory(SweepTestCase):
