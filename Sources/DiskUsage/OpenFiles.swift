@@ -1,8 +1,9 @@
 import Glibc
 import LinuxKernel
 
-/// Files that processes use and that have no name any more: no walk over directories finds them, and they take their room
-/// until nobody has them open, mapped, or is executed from them (proc(5), `/proc/PID/fd`, `maps`, `exe`).
+/// Files and directories that processes use and that have no name any more: no walk over directories finds them, and they take
+/// their room until nobody has them open, mapped, is executed from them or is in them (proc(5), `/proc/PID/fd`, `maps`, `exe`,
+/// `cwd`, `root`).
 package struct OpenFiles {
   /// The file systems that count.
   private var devices: Set<UInt64>
@@ -46,6 +47,7 @@ package struct OpenFiles {
       for thread in files.threads(of: process) {
         pending += children(thread.path)
         files.look(thread.path + "/fd")
+        files.lookAtPlaces(of: thread.path)
         if !hasMappings { hasMappings = files.lookAtMappings(of: thread.number) }
         guard files.entriesLeft >= 0 else { return nil }
       }
@@ -87,6 +89,11 @@ package struct OpenFiles {
     }
   }
 
+  /// Where a thread is, and what it takes for the root.
+  private mutating func lookAtPlaces(of thread: String) {
+    for place in [thread + "/cwd", thread + "/root"] where OpenFiles.isDeleted(place) { count(place) }
+  }
+
   /// What a process has mapped, and what it is executed from, which it need not have mapped any more.
   ///
   /// - Returns: whether the thread has a memory.
@@ -115,11 +122,12 @@ package struct OpenFiles {
   }
 
   private mutating func count(_ link: some KernelPath, at directory: Int32 = currentDirectory) {
-    guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.isRegularFile,
-      about.links == 0, devices.contains(about.device) || about.mountID == rootMount,
+    guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.links == 0,
+      devices.contains(about.device) || about.mountID == rootMount,
       seen.insert(Key(device: about.device, inode: about.inode)).inserted
     else { return }
-    bytes += counted.bytes(about)
+    // A directory keeps the blocks that its names have taken when all of them are gone.
+    bytes += about.isRegularFile ? counted.bytes(about) : about.blocks * 512
     files += 1
   }
 }

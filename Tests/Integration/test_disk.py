@@ -128,6 +128,16 @@ class Disk(ExecutorTestCase):
                 self.fails(self.run_task(document(command, disk=8 * MIB, finalization_wait=1)),
                            " MiB used: deleted files that are in use 30 MiB")
 
+    def test_a_directory_that_is_deleted_and_in_use_counts(self):
+        hold = program("hold")
+        for how in ("open", "in"):
+            with self.subTest(how):
+                # Each has 16 MiB of names once, and none of them when the next begins.
+                command = (f"{hold} {how} d 15 0 > said & while ! grep -q done said; do sleep 0.05; done; "
+                           f"exec {hold} {how} e 15 0")
+                self.fails(self.run_task(document(command, disk=24 * MIB, finalization_wait=1)),
+                           "deleted files that are in use")
+
     def test_no_file_is_held_by_a_rule_of_landlock(self):
         pin = program("pin_files")
         for limit in (8 * MIB, 0):
