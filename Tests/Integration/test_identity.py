@@ -3,7 +3,7 @@
 import os
 import signal
 
-from support import ExecutorTestCase, document, need
+from support import ExecutorTestCase, document, need, private_machine
 
 ROOT_USER = "root:x:0:0:root:/root:/bin/sh\n"
 ROOT_GROUP = "root:x:0:\n"
@@ -34,7 +34,7 @@ class IdentityTestCase(ExecutorTestCase):
 
     def add_account(self, passwd=None, group=None):
         """Adds lines to the host's account files for the time of the test."""
-        need(os.environ.get("AURORA_TEST_WORKER"), "account files of its own (Tests/Integration/run.py gives them)")
+        need(private_machine.name(), "account files of its own (support/private_machine.py gives them)")
         for path, line in (("/etc/passwd", passwd), ("/etc/group", group)):
             if line is None:
                 continue

@@ -1,17 +1,18 @@
 """The base of every integration test: directories of its own, and a look at the host before and after."""
 
+import contextlib
 import os
 import shutil
-import signal
 import tempfile
 import unittest
 
+from . import private_machine
 from .executor import Host
-from .host import OUR_CGROUP, HostSnapshot, wait_until_unchanged
+from .host import HostSnapshot, remove_cgroups, wait_until_unchanged
 from .images import busybox_image
-from .needs import CGROUP_ROOT, need_root
+from .needs import need_root
 
-WORKER = os.environ.get("AURORA_TEST_WORKER", "w0")
+WORKER = private_machine.name() or "w0"
 _PARENT = os.environ.get("AURORA_TEST_DIR", "/var/tmp")
 
 
@@ -21,6 +22,7 @@ class ExecutorTestCase(unittest.TestCase):
     # Assertions show whole outputs.
     maxDiff = None
     _count = 0
+    _failed_subtests = ()
 
     def setUp(self):
         need_root()
@@ -39,30 +41,38 @@ class ExecutorTestCase(unittest.TestCase):
             self.host.end_everything()
             left = wait_until_unchanged(before, self._worker_prefix)
         finally:
-            self._remove_remains()
+            # Whatever was left, the next test shall not suffer from it.
+            remove_cgroups(self._worker_prefix)
             shutil.rmtree(directory, ignore_errors=True)
         if left:
             self.fail("the host is not as it was before the test:\n  " + "\n  ".join(left))
 
-    def _remove_remains(self):
-        """Whatever was left, the next test shall not suffer from it."""
-        for hierarchy in os.listdir(CGROUP_ROOT):
-            top = os.path.join(CGROUP_ROOT, hierarchy, OUR_CGROUP)
-            for directory, _, _ in sorted(os.walk(top), reverse=True):
-                if not os.path.relpath(directory, top).startswith(self._worker_prefix):
-                    continue
-                try:
-                    with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as file:
-                        for pid in file:
-                            # 0 is a process of another pid namespace.
-                            if int(pid) > 1:
-                                os.kill(int(pid), signal.SIGKILL)
-                except OSError:
-                    pass
-                try:
-                    os.rmdir(directory)
-                except OSError:
-                    pass
+    def run(self, result=None):
+        try:
+            return super().run(result)
+        except KeyboardInterrupt:
+            # For which unittest leaves everything as it is.
+            self.doCleanups()
+            raise
+
+    @contextlib.contextmanager
+    def subTest(self, message=None, /, **parameters):
+        """As unittest means it, which pytest does not: a failure says whose it is, and those after it run as well."""
+        try:
+            yield
+        except unittest.SkipTest:
+            raise
+        except Exception as error:
+            words = [] if message is None else [str(message)]
+            name = ", ".join(words + [f"{key}={value!r}" for key, value in parameters.items()])
+            error.add_note(f"in the subtest {name}")
+            if not self._failed_subtests:
+                self.addCleanup(self._fail_for_subtests)
+            self._failed_subtests += ((name, error),)
+
+    def _fail_for_subtests(self):
+        names, errors = zip(*self._failed_subtests)
+        raise ExceptionGroup("failed subtests: " + "; ".join(names), errors)
 
     # Short forms
 

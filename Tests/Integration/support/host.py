@@ -1,6 +1,7 @@
 """What of the host a test could leave changed, counted."""
 
 import os
+import signal
 import time
 
 from .needs import CGROUP_ROOT
@@ -105,3 +106,28 @@ def wait_until_unchanged(before, prefix, seconds=2.0):
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
+
+
+def remove_cgroups(prefix, seconds=2.0):
+    """Removes what is left of the cgroups of tasks whose names begin so, and kills what is in them."""
+    deadline = time.monotonic() + seconds
+    # The killed are in theirs until they are gone. Those within others come first.
+    while not all([_remove_cgroup(directory) for directory in sorted(_cgroups(prefix), reverse=True)]):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+
+
+def _remove_cgroup(directory):
+    try:
+        with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as file:
+            for pid in file:
+                # 0 is a process of another pid namespace.
+                if int(pid) > 1:
+                    os.kill(int(pid), signal.SIGKILL)
+        os.rmdir(directory)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
