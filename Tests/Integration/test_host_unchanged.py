@@ -71,6 +71,9 @@ class HostTree:
 
 
 class Plans(ExecutorTestCase):
+    # Each runs hundreds of tasks.
+    SECONDS = 240
+
     def run_plans(self, image, seed, count=PLANS):
         chance = random.Random(seed)
         ran, refused = 0, 0
