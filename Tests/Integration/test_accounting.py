@@ -122,6 +122,7 @@ class Ceiling(PolicyCase, ExecutorTestCase):
             task.wait_running().kill()
         done = os.path.join(task.sandbox, "done")
         wait_until(lambda: os.path.exists(done), "the end of what is written", 40)
+        # It stays below.
         time.sleep(0.3)
         logs = os.path.join(os.path.dirname(task.sandbox), "logs")
         self.assertLess(disk_of(logs), MIB + 32768)
@@ -195,6 +196,7 @@ class Files(ExecutorTestCase):
     def test_as_many_files_as_could_hold_something_are_allowed(self):
         task = self.start_task(document("mkdir d; cd d; seq 12000 | xargs touch; echo made; " + FOREVER, disk=64 * MIB))
         task.wait_log("made", seconds=30)
+        # Several looks at the disk.
         time.sleep(6)
         self.assertEqual(task.signal(signal.SIGTERM).wait().result["state"], "TASK_KILLED")
 
@@ -220,6 +222,7 @@ class Consoles(ExecutorTestCase):
             os.close(reader)
             run.send_signal(signal.SIGINT)
             run.send_signal(signal.SIGINT)
+            # One that comes before the last was taken is not counted.
             time.sleep(0.2)
             run.send_signal(signal.SIGINT)
             run.wait(30)
@@ -262,6 +265,7 @@ class DockerAccounting(PolicyCase, DockerTestCase):
             process("main", "yes | head -c 40000000; echo; echo the end; echo > done; " + FOREVER, logger={"mode": "standard"}),
             options=("--policy", path), finalization_wait=1)
         wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "done")), "the end of what is written", 40)
+        # It stays below.
         time.sleep(0.3)
         self.assertLess(disk_of(os.path.join(os.path.dirname(task.sandbox), "logs")), MIB + 32768)
         task.signal(signal.SIGTERM).wait()

@@ -117,6 +117,7 @@ class Lookups(ExecutorTestCase):
             process("main", script), process("fin", "cat /tmp/check.*; " + MAPS, final=True), image=self.with_busybox(),
             health_check_config=check, finalization_wait=10), role="root")
         task.wait_log("ready")
+        # Time for checks to find what they are not to find.
         time.sleep(2)
         outcome = task.signal(signal.SIGTERM).wait()
         self.assertTrue(outcome.out("fin"), outcome)

@@ -127,6 +127,7 @@ class NothingOfTheProcesses(DetachTestCase):
                 task, done = self.detach(document(process("main", self.FORGES, logger={"destination": destination})))
                 self.assertEqual((done.code, done.err), (0, ""), done)
                 wait_until(lambda: os.path.exists(os.path.join(task.sandbox, "written")), "what it writes")
+                # Time to say what is not to be said.
                 time.sleep(0.3)
                 self.assert_silent(task)
                 self.assertEqual(os.path.exists(task.log_path(stream="stderr")), destination == "both")
@@ -146,6 +147,7 @@ class NothingOfTheProcesses(DetachTestCase):
         task = self.start_task(document(process("main", self.FORGES, logger={"destination": "both"}))).wait_running().kill()
         done = self.aurora("recover", task.id, "--detach")
         self.assertEqual(done.code, 0, done)
+        # As above.
         time.sleep(0.3)
         self.assert_silent(task)
         self.end(task)
@@ -204,4 +206,3 @@ class Recover(DetachTestCase):
         again = self.aurora("recover", task.id, "--detach")
         self.assertEqual(again.code, 73, again)
         self.assertIn("has ended", again.err)
-        time.sleep(0.1)

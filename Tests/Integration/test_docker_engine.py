@@ -494,10 +494,11 @@ class BothEnd(ProxyTestCase):
 class AskedToStopWithoutAnExecutor(DockerTestCase):
     def test_docker_stop_is_heeded_by_the_executor_that_takes_over(self):
         task = self.start_docker(FOREVER, process("last", "echo last", final=True)).wait_log("up").kill()
+        [container], began = self.engine.containers(), int(time.time())
         stopping = subprocess.Popen(
-            ["docker", "--host", "unix://" + self.engine.socket, "stop", "--time", "20", self.engine.containers()[0]],
-            stdout=subprocess.DEVNULL)
-        time.sleep(0.3)
+            ["docker", "--host", "unix://" + self.engine.socket, "stop", "--time", "20", container], stdout=subprocess.DEVNULL)
+        wait_until(lambda: self.engine.docker(
+            "events", "--since", str(began), "--until", f"{time.time():.9f}", "--filter", "event=kill"), "the engine's signal")
         outcome = self.host.recover(task.id)
         stopping.wait(10)
         self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)

@@ -266,6 +266,7 @@ class Bounded(ExecutorTestCase):
         pid = task.launched()["pid"]
         os.kill(pid, signal.SIGSTOP)
         task.signal(signal.SIGTERM).signal(signal.SIGINT)
+        # Late enough to be killed over its head, and not to be given up.
         time.sleep(3)
         task.signal(signal.SIGINT)
         time.sleep(2.5)

@@ -225,6 +225,7 @@ class Checks(HealthTestCase):
     def test_a_file_in_the_sandbox_pauses_the_checks(self):
         server = self.server(lambda line: response(b"no"))
         task = self.start("touch .healthchecksnooze; " + FOREVER, server=server, health=config(initial=0.2)).wait_log("up")
+        # Several checks would have failed by then.
         time.sleep(0.5)
         self.assertEqual(task.updates(), ["TASK_STARTING"])
         os.remove(os.path.join(task.sandbox, ".healthchecksnooze"))
@@ -294,17 +295,19 @@ class Commands(HealthTestCase):
             return [len(os.listdir(f"/proc/{one}/fd")) for one in (pid, init)]
         before = descriptors()
         journal = len(task.journal())
+        # Time for checks to leave something.
         time.sleep(1)
         self.assertLessEqual(max(a - b for a, b in zip(descriptors(), before)), 3)
         self.assertEqual(len(task.journal()), journal)
         self.stop(task)
 
     def test_hundreds_of_checks_leave_the_executor_its_ears(self):
-        check = config(shell("printf %0500d 7"), interval=0.1, initial=60)
+        check = config(shell("printf %0500d 7; echo >> checked"), interval=0.1, initial=60)
         task = self.start(*[
             process(f"p{index}", FOREVER, health_check_config=check) for index in range(200)])
         task.wait_running()
-        time.sleep(2)
+        checked = os.path.join(task.sandbox, "checked")
+        wait_until(lambda: os.path.exists(checked) and os.path.getsize(checked) > 400, "hundreds of checks", 30)
         began = time.monotonic()
         outcome = self.stop(task)
         self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
@@ -316,6 +319,7 @@ class Commands(HealthTestCase):
         task = self.start(health=config(shell("sleep 0.3"))).wait_running()
         for _ in range(3):
             task.signal(signal.SIGSTOP)
+            # Longer than a check may take.
             time.sleep(1.5)
             task.signal(signal.SIGCONT)
             time.sleep(0.5)

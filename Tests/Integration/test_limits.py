@@ -2,9 +2,9 @@
 
 import os
 import signal
-import time
 
 from support import ExecutorTestCase, document, need, need_controller, process
+from support.executor import wait_until
 
 MIB = 1 << 20
 # Takes more than any limit here: tail keeps a line without end in memory.
@@ -95,7 +95,11 @@ class Processes(ExecutorTestCase):
             'echo ready; b() { b | b & }; b; while :; do sleep 1; done', image=image, pids=40, finalization_wait=3))
         bomb.wait_log("ready")
         directory = os.path.join(need_controller("pids"), "aurora-executor", bomb.id, "task")
-        time.sleep(0.5)
+
+        def refusals():
+            with open(directory + "/pids.events", encoding="ascii") as file:
+                return int(file.read().split()[1])
+        wait_until(refusals, "the bomb meets the limit")
         with open(directory + "/pids.current", encoding="ascii") as file:
             self.assertLessEqual(int(file.read()), 40)
         # Another task runs as if nothing were.

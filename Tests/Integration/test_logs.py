@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from support import ExecutorTestCase, document, need, process
-from support.executor import binary, wait_until
+from support.executor import binary, children_of, has_ended, wait_until
 from support.programs import program
 from support.silent_files import silent_file
 from test_policy import PolicyCase
@@ -40,6 +40,10 @@ def window(directory, stream="stdout"):
         with open(os.path.join(directory, name), "rb") as file:
             data += file.read()
     return data
+
+
+def inodes_of(directory):
+    return {entry.inode() for entry in os.scandir(directory)}
 
 
 def index_of(path):
@@ -162,7 +166,8 @@ class Files(ExecutorTestCase):
         directory = os.path.dirname(task.log_path())
         wait_until(lambda: os.path.exists(directory + "/stdout.2"), "two rotations")
         task.kill()
-        time.sleep(0.2)
+        before = inodes_of(directory)
+        wait_until(lambda: inodes_of(directory) - before, "a rotation without an executor")
         done = self.aurora("recover", task.id)
         self.assertEqual(done.code, 0, done)
         kept = window(directory)
@@ -468,7 +473,7 @@ class Shown(ExecutorTestCase):
             process("main", "trap 'echo last; exit 0' TERM; echo first; while :; do sleep 0.05; done")))
         task.wait_log("first")
         follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
-        time.sleep(0.3)
+        follower.wait_shown("first\n")
         task.signal(signal.SIGTERM).wait()
         outcome = follower.wait(10)
         self.assertEqual(outcome.code, 0, outcome)
@@ -483,6 +488,7 @@ class Shown(ExecutorTestCase):
         follower = self.host.start("logs", task.id, "-f", task_id=task.id)
         task.kill()
         open(task.sandbox + "/0", "w", encoding="ascii").close()
+        # It does not take that for the end.
         time.sleep(1.2)
         self.assertIsNone(follower.process.poll())
         rest = self.host.start("recover", task.id, task_id=task.id)
@@ -499,13 +505,12 @@ class Shown(ExecutorTestCase):
             "main", "echo 0; while ! test -e go; do sleep 0.02; done; for i in $(seq 1 20); do seq -f %03.0f-$i 1 500; done;"
             "while ! test -e end; do sleep 0.02; done", 8192, 100)))
         task.wait_log("0")
-        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
-        time.sleep(0.3)
+        follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id).wait_shown("0\n")
         follower.process.send_signal(signal.SIGSTOP)
         open(task.sandbox + "/go", "w", encoding="ascii").close()
         task.wait_log("500-20")
         follower.process.send_signal(signal.SIGCONT)
-        time.sleep(0.2)
+        follower.wait_shown("500-20\n")
         open(task.sandbox + "/end", "w", encoding="ascii").close()
         task.wait()
         lines = follower.wait(10).finished.out.splitlines()
@@ -517,8 +522,7 @@ class Shown(ExecutorTestCase):
             "main", "echo 0; while ! test -e go; do sleep 0.02; done; seq -f %099.0f 1 5000; "
             "while ! test -e end; do sleep 0.02; done", 8192, 2)))
         task.wait_log("0")
-        follower = self.host.start("logs", task.id, "-f", task_id=task.id)
-        time.sleep(0.3)
+        follower = self.host.start("logs", task.id, "-f", task_id=task.id).wait_shown("0\n")
         follower.process.send_signal(signal.SIGSTOP)
         open(task.sandbox + "/go", "w", encoding="ascii").close()
         task.wait_log(f"{5000:099}")
@@ -537,7 +541,8 @@ class Shown(ExecutorTestCase):
         task.wait_running()
         os.makedirs(f"{task.directory}/logs/many")
         followers = [self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id) for _ in range(2)]
-        time.sleep(0.2)
+        for follower in followers:
+            wait_until(lambda pid=follower.process.pid: inotify_of(pid), "it looks at the folder")
         lines = [f"many | {run}" for run in range(3000)]
         for run in range(len(lines)):
             os.mkdir(f"{task.directory}/logs/many/{run}")
@@ -623,7 +628,7 @@ class Shown(ExecutorTestCase):
     def test_logs_of_a_process_that_never_stops_writing_come_to_an_end(self):
         task = self.start_task(document(rotated("main", "echo first; exec yes", 1 << 20, 3)))
         task.wait_running()
-        time.sleep(0.3)
+        wait_until(lambda: len(files_of(os.path.dirname(task.log_path()))) > 2, "rotations")
         for words in ((), ("--tail", "3"), ("--since", "1h")):
             done = self.aurora("logs", task.id, *words, timeout=60)
             self.assertEqual(done.code, 0)
@@ -801,13 +806,10 @@ class OnTheConsole(ExecutorTestCase):
                 task = self.start_task(document(console(
                     "main", "seq 1 10; while ! test -e go; do sleep 0.02; done; seq 11 20; touch gone; "
                     "while ! test -e end; do sleep 0.02; done; seq 21 30", destination)))
-                task.wait_running()
-                time.sleep(0.5)
-                first = task.kill().wait().finished.out
+                first = task.wait_running().wait_shown("10\n").kill().wait().finished.out
                 open(task.sandbox + "/go", "w", encoding="ascii").close()
                 wait_until(lambda: os.path.exists(task.sandbox + "/gone"), "the process goes on")
-                rest = self.host.start("recover", task.id, task_id=task.id)
-                time.sleep(0.3)
+                rest = self.host.start("recover", task.id, task_id=task.id).wait_shown("20\n")
                 open(task.sandbox + "/end", "w", encoding="ascii").close()
                 outcome = rest.wait(10)
                 self.assertEqual(outcome.code, 0, outcome)
@@ -816,9 +818,10 @@ class OnTheConsole(ExecutorTestCase):
     def test_what_ended_without_an_executor_is_shown_by_the_next(self):
         task = self.start_task(document(console("main", "while ! test -e go; do sleep 0.02; done; seq 1 20")))
         init = task.wait_running().launched()["pid"]
+        [main] = children_of(init)
         task.kill()
         open(task.sandbox + "/go", "w", encoding="ascii").close()
-        time.sleep(0.5)
+        wait_until(lambda: has_ended(main), "its end")
         self.assertTrue(os.path.exists(f"/proc/{init}"))
         done = self.aurora("recover", task.id)
         self.assertEqual((done.code, done.out), (0, "".join(f"{number}\n" for number in range(1, 21))), done)

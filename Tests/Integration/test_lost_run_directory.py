@@ -133,6 +133,7 @@ class Native(LostRunDirectory, ExecutorTestCase):
         self.remove(task)
         task.kill()
         follower = self.host.start("logs", task.id, "-f", "--stdout", task_id=task.id)
+        # It does not take that for the end.
         time.sleep(1.5)
         self.assertIsNone(follower.process.poll())
         self.let_go(task)

@@ -1,5 +1,6 @@
 """What the executor itself writes, and people and programs who do not read it."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,11 +8,13 @@ import re
 import resource
 import signal
 import subprocess
+import sys
+import termios
 import threading
 import time
 
 from support import ExecutorTestCase, document, process
-from support.executor import wait_until
+from support.executor import TaskFiles, wait_until
 
 
 def console(name, cmdline, destination="console", **fields):
@@ -28,6 +31,11 @@ def full_pipe():
     except BlockingIOError:
         os.set_blocking(writer, True)
         return reader, writer
+
+
+def unread(reader):
+    """The bytes that wait in a pipe, or for who has a terminal's other end."""
+    return int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def missing_in(text):
@@ -49,9 +57,9 @@ class NobodyReads(ExecutorTestCase):
         for number in {stdout, stderr}:
             if number > 2:
                 os.close(number)
-        directory = f"{self.host.work}/tasks/{task_id}"
-        self.result = directory + "/result.json"
-        self.sandbox = directory + "/sandbox"
+        self.task = TaskFiles(self.host, task_id)
+        self.result = self.task.result_path
+        self.sandbox = self.task.sandbox
         return executor
 
     def descriptors(self, make):
@@ -69,12 +77,12 @@ class NobodyReads(ExecutorTestCase):
     def test_a_terminal_that_stands_still_does_not_stop_the_executor(self):
         for destination in ("console", "both"):
             with self.subTest(destination=destination):
-                _, terminal = self.descriptors(pty.openpty)
+                reader, terminal = self.descriptors(pty.openpty)
                 executor = self.start(
                     document(console("main", "seq 1 100000; touch written; while :; do echo line; done", destination)),
                     stdout=terminal, stderr=terminal)
                 self.wait_file("written")
-                time.sleep(0.2)
+                wait_until(lambda: unread(reader), "the executor shows it")
                 executor.send_signal(signal.SIGTERM)
                 self.assertEqual(executor.wait(6), 3)
                 self.assertEqual(self.state(), "TASK_KILLED")
@@ -94,7 +102,7 @@ class NobodyReads(ExecutorTestCase):
             document(console("main", "head -c 1500000 /dev/zero | tr '\\0' x; touch written"), process("other", "sleep 100")),
             stdout=writer, stderr=errors)
         self.wait_file("written")
-        time.sleep(0.3)
+        wait_until(lambda: unread(reader) > 32768, "more than is read")
         executor.send_signal(signal.SIGTERM)
         self.assertEqual(executor.wait(5), 3)
 
@@ -105,10 +113,11 @@ class NobodyReads(ExecutorTestCase):
                              "seq -f %02999.0f 1 1000; touch written; sleep 100")),
             "--output", "json", stdout=writer, stderr=subprocess.DEVNULL)
         self.wait_file("begun")
-        time.sleep(0.2)
+        wait_until(lambda: self.task.has_record("running"), "the executor knows of it")
         open(self.sandbox + "/go", "w", encoding="ascii").close()
         self.wait_file("written")
         executor.send_signal(signal.SIGTERM)
+        # Nobody reads for a while.
         time.sleep(2)
         shown = b""
         while piece := os.read(reader, 3001):
@@ -142,6 +151,7 @@ class NobodyReads(ExecutorTestCase):
             pass_fds=[updates])
         os.close(updates)
         wait_until(lambda: os.path.exists(self.result), "the task ends")
+        # Late.
         time.sleep(1.5)
         received = b""
         while piece := os.read(reader, 65536):
@@ -173,7 +183,7 @@ class NobodyReads(ExecutorTestCase):
             document(console("main", "touch begun; while ! test -e go; do sleep 0.02; done; "
                              "seq -f %099.0f 1 100000; touch written")), stdout=output, stderr=errors)
         self.wait_file("begun")
-        time.sleep(0.2)
+        wait_until(lambda: self.task.has_record("running"), "the executor knows of it")
         executor.send_signal(signal.SIGSTOP)
         open(self.sandbox + "/go", "w", encoding="ascii").close()
         self.wait_file("written")
@@ -204,10 +214,12 @@ class NobodyReads(ExecutorTestCase):
         self.assertEqual(shown, {f"from {number}" for number in range(14)})
 
     def test_a_console_that_stands_still_costs_nothing(self):
-        _, writer = self.descriptors(os.pipe)
+        reader, writer = self.descriptors(os.pipe)
         executor = self.start(
             document(console("main", "seq 1 100000; touch written; sleep 100")), stdout=writer, stderr=subprocess.DEVNULL)
         self.wait_file("written")
+        wait_until(lambda: unread(reader) > 60000, "the pipe is full")
+        # What led to that is over when nothing has come of it for a while.
         time.sleep(0.5)
 
         def switches():

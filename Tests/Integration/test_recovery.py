@@ -1,5 +1,6 @@
 """Recovery: an executor may be killed at any moment; no run is started twice, and none is lost."""
 
+import contextlib
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import threading
 import time
 
 from support import ExecutorTestCase, document, need_command, process
-from support.executor import Host, wait_until
+from support.executor import Host, children_of, has_ended, wait_until
 
 # Each run leaves one line, so that a second start would be seen.
 MARK = "echo $AURORA_PROCESS $AURORA_RUN >> ran; "
@@ -35,8 +36,9 @@ class Recovery(ExecutorTestCase):
             process("killed", MARK + "sleep 0.3; kill -TERM $$"), process("long", MARK + "sleep 1.5"), max_failures=0))
         task.wait_running()
         wait_until(lambda: self.count(task) == 4, "four processes run")
+        init = task.launched()["pid"]
         task.kill()
-        time.sleep(0.8)
+        wait_until(lambda: sum(not has_ended(pid) for pid in children_of(init)) == 1, "three of them have ended")
         outcome = self.host.recover(task.id)
         self.assert_runs(outcome, "seven", 7)
         self.assert_runs(outcome, "good", 0)
@@ -198,6 +200,7 @@ class Recovery(ExecutorTestCase):
         os.kill(pid, signal.SIGSTOP)
         try:
             task.signal(signal.SIGTERM).wait_for("stop")
+            # finalization_wait is over: by then its init has been told to kill.
             time.sleep(1.5)
             task.kill()
             began = time.monotonic()
@@ -226,7 +229,10 @@ class Recovery(ExecutorTestCase):
                         connection, _ = other.accept()
                         connection.recv(65536)
                         connection.send(word)
-                        time.sleep(3)
+                        # Until nobody listens any more.
+                        with contextlib.suppress(OSError):
+                            while connection.recv(65536):
+                                pass
                         connection.close()
                     speaker = threading.Thread(target=speak, daemon=True)
                     speaker.start()
@@ -246,6 +252,7 @@ class Recovery(ExecutorTestCase):
         pid = task.launched()["pid"]
         os.kill(pid, signal.SIGSTOP)
         taken = self.host.start("recover", task.id, task_id=task.id)
+        # Longer than one is waited for whose task is to be killed.
         time.sleep(12)
         os.kill(pid, signal.SIGCONT)
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
@@ -306,7 +313,7 @@ class Recovery(ExecutorTestCase):
     def test_logs_that_are_written_meanwhile_are_all_there(self):
         task = self.start_task(document("for i in $(seq 1 400); do echo $i; sleep 0.002; done"))
         task.wait_log("10\n").kill()
-        time.sleep(0.3)
+        wait_until(lambda: "\n200\n" in task.out(), "more without an executor")
         outcome = self.assert_finished(self.host.recover(task.id))
         self.assertEqual(outcome.out(), "".join(f"{number}\n" for number in range(1, 401)))
 

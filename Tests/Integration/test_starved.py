@@ -107,6 +107,7 @@ class Starved(ExecutorTestCase):
         self.assert_lives()
         # There may be no room still.
         again = self.host.start("recover", task.id, task_id=task.id)
+        # Time to do harm.
         time.sleep(1)
         self.assert_lives()
         self.make_room()
@@ -151,6 +152,7 @@ class Starved(ExecutorTestCase):
         ended = task.journal()[-1]
         self.assertEqual(ended["type"], "finished")
         os.rmdir(task.result_path)
+        # Another second than that of the end.
         time.sleep(1)
         self.assertEqual(self.host.recover(task.id).code, 3)
         self.assertEqual(task.result["state"], "TASK_KILLED")

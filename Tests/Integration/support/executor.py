@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -39,6 +40,11 @@ def has_ended(pid):
             return file.read().rpartition(") ")[2].startswith("Z")
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 class Finished:
@@ -157,6 +163,7 @@ class LiveTask(TaskFiles):
     def __init__(self, host, task_id, process):
         super().__init__(host, task_id)
         self.process = process
+        self._shown = b""
         self._finished = None
 
     def wait_for(self, kind, seconds=15.0, **members):
@@ -181,6 +188,18 @@ class LiveTask(TaskFiles):
             raise AssertionError(f"ended without {text!r}: {self.wait()}")
         return self
 
+    def wait_shown(self, text, seconds=15.0):
+        """Waits until the command has written the text to its standard output; what it has written stays part of that."""
+        output = self.process.stdout.fileno()
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self._shown:
+            readable, _, _ = select.select([output], [], [], max(0, deadline - time.monotonic()))
+            piece = os.read(output, 65536) if readable else b""
+            if not piece:
+                raise AssertionError(f"not on standard output within {seconds:g} s: {text!r}")
+            self._shown += piece
+        return self
+
     def _ended(self):
         return self.process.poll() is not None
 
@@ -203,7 +222,7 @@ class LiveTask(TaskFiles):
                 out, err = self.process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"the executor of {self.id} has not ended within {seconds:g} s") from None
-            self._finished = Finished(self.process.returncode, out, err)
+            self._finished = Finished(self.process.returncode, self._shown + out, err)
         return self._finished
 
     def launched(self):
