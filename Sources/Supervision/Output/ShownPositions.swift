@@ -34,7 +34,7 @@ struct ShownPositions {
   }
 
   func remove() {
-    guard (try? runDirectory.require()) != nil else { return }
+    guard runDirectory.isInPlace else { return }
     try? removeFile(path)
   }
 
