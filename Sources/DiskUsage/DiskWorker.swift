@@ -20,11 +20,15 @@ package final class DiskWorker {
   private var isReaped = false
   private var isAbandoned = false
 
-  package init(_ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?) throws {
+  /// - Parameter program: this one, which has the mode.
+  package init(
+    _ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?,
+    program: String = "/proc/self/exe"
+  ) throws {
     let pipe = try makePipe()
     let null = try openFile("/dev/null", O_RDWR)
     var spawn = SpawnRequest(
-      executable: .path("/proc/self/exe"),
+      executable: .path(program),
       arguments: ["aurora-executor", DiskWorker.mode, String(process ?? 0), counted.rawValue] + roots.map(\.label),
       descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
     spawn.newSession = true

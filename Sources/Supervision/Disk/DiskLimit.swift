@@ -23,7 +23,13 @@ enum DiskLimit {
     _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
   ) throws(Errno) -> (any TaskMonitor)? {
     guard let limit = bytes(task, settings) else { return nil }
-    if let quota { return try QuotaMonitor(quota, paths, container, isNew: isNew, warn: warn) }
-    return try DiskMonitor(limit: limit, paths, container, isNew: isNew, warn: warn)
+    guard let quota else {
+      // An executor before this one may have ended while it held the task.
+      container.thaw()
+      return try DiskMonitor(limit: limit, try DiskScale(paths, container), container, isNew: isNew, warn: warn)
+    }
+    let scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
+    return try QuotaMonitor(
+      quota, scale, container, isNew: isNew, chargesLogs: quota.charges(paths.logs), warn: warn)
   }
 }

@@ -22,15 +22,14 @@ final class DiskMonitor: TaskMonitor {
   /// How long the task may be stopped for one.
   private static let longestStill: UInt64 = 2_000_000_000
 
+  /// - Parameter scale: measures the task's files.
   init(
-    limit: UInt64, _ paths: TaskPaths, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
+    limit: UInt64, _ scale: DiskScale, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
   ) throws(Errno) {
-    // An executor before this one may have ended while it held the task.
-    container.thaw()
     self.limit = limit
     self.container = container
     self.warn = warn
-    scale = try DiskScale(paths, container)
+    self.scale = scale
     let now = Clock.now
     schedule = DiskSchedules(limit: limit, at: now, scale.space, isNew: isNew)
     // Soon: another executor may have begun the task.

@@ -27,14 +27,20 @@ final class DiskScale {
   private let places: [SharedDescriptor]
   private let poller: Poller
   private let timer: TimerDescriptor
+  private let program: String
   private var worker: DiskWorker?
   private var abandoned: [DiskWorker] = []
 
   /// What takes a few milliseconds is not worth a process.
   private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
 
-  init(_ paths: TaskPaths, _ container: any Container, counting counted: DiskTree.Counted = .blocks) throws(Errno) {
+  /// - Parameter program: what measures large trees.
+  init(
+    _ paths: TaskPaths, _ container: any Container, counting counted: DiskTree.Counted = .blocks,
+    program: String = "/proc/self/exe"
+  ) throws(Errno) {
     self.counted = counted
+    self.program = program
     // Paths of the sandbox are shown as such, those of the writable layer as the container sees them.
     var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
     // An engine's may be where this host does not see it.
@@ -122,7 +128,7 @@ final class DiskScale {
     {
       return found
     }
-    let worker = try DiskWorker(roots, counting: counted, openFilesBelow: process)
+    let worker = try DiskWorker(roots, counting: counted, openFilesBelow: process, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
     self.worker = worker
     return nil

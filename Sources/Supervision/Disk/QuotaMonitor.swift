@@ -30,7 +30,7 @@ final class QuotaMonitor: TaskMonitor {
     var isAwaited = false
   }
 
-  private let quota: DiskQuota
+  private let quota: any DiskCharge
   private let warnings: QuotaWarnings?
   private let refusals: QuotaWarnings?
   private let container: any Container
@@ -52,19 +52,23 @@ final class QuotaMonitor: TaskMonitor {
   private static let refusalMatters = 10 * second
   private static let longestAlarmPause = 14 * second
 
+  /// - Parameters:
+  ///   - scale: measures the task's files, as the quota counts them.
+  ///   - chargesLogs: whether the logs are charged to the task.
   init(
-    _ quota: DiskQuota, _ paths: TaskPaths, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
+    _ quota: any DiskCharge, _ scale: DiskScale, _ container: any Container, isNew: Bool, chargesLogs: Bool,
+    warn: @escaping (String) -> Void
   ) throws(Errno) {
     self.quota = quota
     self.container = container
     self.warn = warn
-    scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
+    self.scale = scale
     warnings = try? QuotaWarnings(project: quota.project, refusals: false)
     refusals = try? QuotaWarnings(project: quota.project, refusals: true)
     let now = Clock.now
     schedule = QuotaSchedule(
-      limit: quota.limit, at: now, free: scale.space.free, charged: (try? quota.used()) ?? 0, isNew: isNew,
-      isWarned: warnings != nil && quota.charges(paths.logs))
+      limit: quota.limit, at: now, free: scale.space.free, charged: (try? quota.usage().bytes) ?? 0, isNew: isNew,
+      isWarned: warnings != nil && chargesLogs)
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
     listen(true)
@@ -169,7 +173,7 @@ final class QuotaMonitor: TaskMonitor {
 
   /// What is charged; `nil` when that cannot be told any more: somebody may have switched the quotas off.
   private func used() -> UInt64? {
-    do throws(Errno) { return try quota.used() } catch {
+    do throws(Errno) { return try quota.usage().bytes } catch {
       warnOnce("the task's disk quota cannot be asked, its files are measured: \(error)")
       return nil
     }
