@@ -12,22 +12,30 @@ final class InitSilence {
     case giveUp(seconds: UInt64)
   }
 
+  /// Nanoseconds of silence until what init was to kill is killed over its head, and until it is given up.
+  struct Patience {
+    var first: UInt64 = 1_000_000_000
+    var longest: UInt64 = 10_000_000_000
+  }
+
   private let timer: TimerDescriptor
   /// How long it will have been silent when the timer fires; nil while nothing is asked.
   private var expected: UInt64?
 
-  private static let patience: UInt64 = 1_000_000_000
-  private static let longest: UInt64 = 10_000_000_000
+  private let patience: Patience
 
-  init() throws(Errno) { timer = try TimerDescriptor() }
+  init(_ patience: Patience = Patience()) throws(Errno) {
+    self.patience = patience
+    timer = try TimerDescriptor()
+  }
 
   /// Readable when an answer is overdue.
   var descriptor: Int32 { timer.descriptor.rawValue }
 
   /// From now on an answer is expected.
   func begin() throws(Errno) {
-    expected = Self.patience
-    try timer.set(Clock.now + Self.patience)
+    expected = patience.first
+    try timer.set(Clock.now + patience.first)
   }
 
   /// It has answered.
@@ -41,12 +49,12 @@ final class InitSilence {
   func overdue() throws(Errno) -> Consequence {
     timer.acknowledge()
     guard let expected else { return .none }
-    guard expected == Self.patience else {
+    guard expected == patience.first else {
       self.expected = nil
       return .giveUp(seconds: expected / 1_000_000_000)
     }
-    self.expected = Self.longest
-    try timer.set(Clock.now + Self.longest - Self.patience)
+    self.expected = patience.longest
+    try timer.set(Clock.now + patience.longest - patience.first)
     return .killForIt
   }
 }

@@ -56,7 +56,7 @@ extension TaskRun {
       outOfMemoryKills: prepared.past.outOfMemoryKills, container: container, journal: prepared.journal, paths: paths,
       runDirectory: prepared.runDirectory, identity: identity, environment: environment, publisher: publisher,
       follower: follower, monitors: try monitors(launched, machine, isNew: !isTakeover), logKeeper: logKeeper,
-      signals: signals, control: prepared.control)
+      signals: signals, control: prepared.control, patience: patience)
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.

@@ -31,6 +31,8 @@ package struct TaskRun {
   package var isDetached = false
   /// Ends a task that is taken over, as soon as it is.
   package var ending: StopRequest?
+  /// How long an init that is to kill everything may be silent.
+  var patience = InitSilence.Patience()
   /// Where SIGTERM and SIGINT arrive.
   package let signals: SharedDescriptor
 

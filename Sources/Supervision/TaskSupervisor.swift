@@ -72,13 +72,15 @@ final class TaskSupervisor {
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   ///   - control: where others ask; absent where it could not be had.
+  ///   - patience: how long an init that is to kill everything may be silent.
   init(
     machine: TaskMachine, isTakeover: Bool, notes: [String], outOfMemoryKills: UInt64, container: any Container,
     journal: Journal,
     paths: TaskPaths, runDirectory: HeldRunDirectory,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
-    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?
+    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?,
+    patience: InitSilence.Patience
   ) throws(Errno) {
     self.machine = machine
     task = machine.task
@@ -114,7 +116,7 @@ final class TaskSupervisor {
     consoles = task.processes.count { $0.logger?.destination == .console }
     poller = try Poller()
     timer = try TimerDescriptor()
-    silence = try InitSilence()
+    silence = try InitSilence(patience)
     try poller.add(silence.descriptor, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
     statusSignal = try signalDescriptor([SIGUSR1])

@@ -19,7 +19,14 @@ package final class ExecutorOutput {
   /// The same for output that somebody looks at.
   private static let lookers: UInt64 = 1_000_000_000
 
-  init(statuses numbers: [Int32], updatesOnOutput: Bool) throws(Errno) {
+  /// The two that every program has, by their numbers.
+  struct Streams {
+    var output: Int32
+    var errors: Int32
+    static let own = Streams(output: 1, errors: 2)
+  }
+
+  init(statuses numbers: [Int32], updatesOnOutput: Bool, streams: Streams = .own) throws(Errno) {
     poller = try Poller()
     var queues: [OutputQueue] = []
     // Two descriptors of one file, as after 2>&1, have one queue: a line of one is not put into a line of the other.
@@ -34,8 +41,8 @@ package final class ExecutorOutput {
       queues.append(OutputQueue(name, descriptor, hasUpdates: hasUpdates))
       return queues[queues.count - 1]
     }
-    output = try queue("standard output", 1, hasUpdates: updatesOnOutput)
-    errors = try queue("standard error", 2, hasUpdates: false)
+    output = try queue("standard output", streams.output, hasUpdates: updatesOnOutput)
+    errors = try queue("standard error", streams.errors, hasUpdates: false)
     var statuses: [OutputQueue] = []
     for number in numbers { statuses.append(try queue("--status-fd", number, hasUpdates: true)) }
     self.statuses = statuses

@@ -21,10 +21,19 @@ package struct StatusPublisher {
   package init(taskID: String, style: Style, statusDescriptor: SharedDescriptor?, starter: SharedDescriptor? = nil)
     throws(ExecutorFailure)
   {
+    try self.init(
+      taskID: taskID, style: style, statusDescriptor: statusDescriptor, starter: starter, streams: .own)
+  }
+
+  init(
+    taskID: String, style: Style, statusDescriptor: SharedDescriptor?, starter: SharedDescriptor? = nil,
+    streams: ExecutorOutput.Streams
+  ) throws(ExecutorFailure) {
     (self.taskID, self.style) = (taskID, style)
     do throws(Errno) {
       output = try ExecutorOutput(
-        statuses: [statusDescriptor, starter].compactMap { $0?.rawValue }, updatesOnOutput: style == .json)
+        statuses: [statusDescriptor, starter].compactMap { $0?.rawValue }, updatesOnOutput: style == .json,
+        streams: streams)
       self.starter = starter == nil ? nil : output.statuses.last
     } catch {
       throw ExecutorFailure(.internalError, "cannot write to standard output and standard error: \(error)")
