@@ -99,6 +99,10 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    // A container-init that is played, for the tests of whoever speaks with one.
+    .target(
+      name: "PlayedInit", dependencies: ["ContainerInit", "LaunchModel", "LinuxKernel"], path: "Tests/PlayedInit",
+      swiftSettings: swift),
     .testTarget(name: "LinuxKernelTests", dependencies: ["LinuxKernel"], swiftSettings: swift),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: swift),
     .testTarget(name: "LaunchModelTests", dependencies: ["LaunchModel"], swiftSettings: swift),
@@ -117,8 +121,8 @@ let package = Package(
     .testTarget(
       name: "SupervisionTests",
       dependencies: [
-        "Supervision", "Containers", "TaskStore", "ContainerInit", "TaskModel", "LaunchModel", "LinuxKernel",
-        "StrictJSON",
+        "Supervision", "Containers", "TaskStore", "DiskUsage", "ContainerInit", "PlayedInit", "TaskModel",
+        "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
     .testTarget(

@@ -1,7 +1,9 @@
 import ContainerInit
 import Containers
+import Glibc
 import LaunchModel
 import LinuxKernel
+import PlayedInit
 import StrictJSON
 import TaskStore
 
@@ -14,6 +16,16 @@ final class PlayedContainer: Container {
   private(set) var destroyed = 0
   /// The record of its launch, as it was at its end.
   private(set) var launchRecord: [UInt8] = []
+  /// Whether it can be stopped, and how often it was, and went on.
+  var canFreeze = false
+  private(set) var frozen = 0
+  private(set) var thawed = 0
+  private(set) var killed = 0
+  var writableLayer: String?
+  var used = ContainerUsage()
+  var words = LastWords()
+  /// What is said when it is destroyed.
+  var remarks: [String] = []
 
   init(_ plan: LaunchPlan, _ paths: TaskPaths, _ script: InitScript) throws(Errno) {
     (self.plan, self.paths) = (plan, paths)
@@ -24,23 +36,26 @@ final class PlayedContainer: Container {
   var endDescriptor: Int32 { life.rawValue }
   let foreignID: String? = nil
   let record: [(String, JSON?)] = [("pid", 1)]
-  let writableLayer: String? = nil
   var logsDirectory: String { plan.sandbox + "/.logs" }
-  func usage() -> ContainerUsage { ContainerUsage() }
+  func usage() -> ContainerUsage { used }
   func outOfMemoryKillCount() -> UInt64? { nil }
   func hasMemoryCgroup(_ path: String) -> Bool { false }
   let initSharesMemory = false
-  let initPID: Int32 = 1
-  func freeze() -> Bool { false }
-  func thaw() {}
-  func killTask() {}
+  // What tests hold open and removed is theirs.
+  let initPID: Int32 = getpid()
+  func freeze() -> Bool {
+    if canFreeze { frozen += 1 }
+    return canFreeze
+  }
+  func thaw() { thawed += 1 }
+  func killTask() { killed += 1 }
   func boundCPU(_ isBound: Bool) {}
-  func lastWords() -> LastWords { LastWords() }
+  func lastWords() -> LastWords { words }
   func beginEnd() {}
   func destroy() -> [String] {
     destroyed += 1
     launchRecord = (try? readFile(paths.launchRecord)) ?? []
-    return []
+    return remarks
   }
 }
 
@@ -54,6 +69,11 @@ final class PlayedContainerizer: Containerizer {
   private let isAlive: Bool
   private(set) var container: PlayedContainer?
   private(set) var abandoned = 0
+  /// With a name it has to be provided first, which takes until the task is stopped or, with `image`, no time.
+  var imageName: String?
+  var image: ProvisionedImage?
+  /// What is done with the container before anything is said to it.
+  var prepare: (PlayedContainer) -> Void = { _ in }
 
   init(
     _ paths: TaskPaths, _ identity: Identity, _ script: InitScript, failure: ExecutorFailure? = nil,
@@ -63,10 +83,12 @@ final class PlayedContainerizer: Containerizer {
     self.isAlive = isAlive
   }
 
-  let imageName: String? = nil
-  let image: ProvisionedImage? = nil
   let quotaDirectories: [String] = []
-  func provision(until signals: SharedDescriptor) {}
+  func provision(until signals: SharedDescriptor) throws(ExecutorFailure) {
+    guard image == nil else { return }
+    _ = try? waitUntilReady(signals.rawValue, read: true, write: false, timeoutMilliseconds: 10_000)
+    throw ExecutorFailure(.stopped, "stopped while the image was fetched")
+  }
   func locate() {}
   func plan() -> LaunchPlan { LaunchPlan(taskID: paths.taskID, identity: identity, sandbox: "/sandbox") }
   func engineRequest() -> EngineRequest? { nil }
@@ -87,6 +109,7 @@ final class PlayedContainerizer: Containerizer {
   private func play(_ plan: LaunchPlan) throws(ExecutorFailure) -> PlayedContainer {
     do throws(Errno) {
       let made = try PlayedContainer(plan, paths, script)
+      prepare(made)
       container = made
       return made
     } catch {

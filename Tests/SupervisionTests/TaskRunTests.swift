@@ -1,5 +1,6 @@
 import LaunchModel
 import LinuxKernel
+import PlayedInit
 import StrictJSON
 import TaskModel
 import TaskStore
@@ -9,79 +10,10 @@ import Testing
 
 /// Whole runs of tasks, from the document to the result, with a container-init that is played. Without root.
 @Suite struct TaskRunTests {
-  private final class Host {
-    let path = "/tmp/aurora-run-\(UInt64.random(in: 0 ... .max))"
-    let paths: TaskPaths
-    let identity: Identity
-    private(set) var containerizer: PlayedContainerizer?
-
-    init() {
-      paths = TaskPaths(workDirectory: path + "/work", runDirectory: path + "/run", taskID: "t-1")
-      let user = CurrentProcess.effectiveUser
-      identity = Identity(name: "role", uid: user, gid: user, groupName: "role", supplementaryGroups: [])
-    }
-    deinit { try? removeTree(path) }
-
-    /// Runs a document to its end.
-    func run(
-      _ text: String, _ script: InitScript, failure: ExecutorFailure? = nil, ending: StopRequest? = nil
-    ) throws -> TaskEnd {
-      let bytes = Array(text.utf8)
-      let document = try #require(TaskDocument.decode(bytes).document)
-      let bound = document.bind(Bindings(taskID: paths.taskID, role: "role", hostname: "host"))
-      let task = try #require(bound.task)
-      var run = try make(PlayedContainerizer(paths, identity, script, failure: failure))
-      run.judgedIdentity = .success(identity)
-      run.ending = ending
-      return try run.start(bytes, task)
-    }
-
-    /// Goes on with a task that has been rewound.
-    func recover(_ script: InitScript, isAlive: Bool) throws -> TaskEnd {
-      let takeover = try Takeover(paths)
-      return try make(PlayedContainerizer(paths, identity, script, isAlive: isAlive)).recover(takeover)
-    }
-
-    private func make(_ containerizer: PlayedContainerizer) throws -> TaskRun {
-      self.containerizer = containerizer
-      var publisher = try StatusPublisher(taskID: paths.taskID, style: .plain, statusDescriptor: nil)
-      publisher.isSilent = true
-      let held = Held(containerizer)
-      return TaskRun(
-        paths: paths, settings: RunSettings(role: "role", hostname: "host", isolation: []), publisher: publisher,
-        launcher: TaskLauncher(containerizer: { _, _, _, _ in held.containerizer }, report: { _ in JSON(object: []) }),
-        resultFile: nil, follows: false, signals: SharedDescriptor(try signalDescriptor([])))
-    }
-
-    /// As if its executor had been killed after the first record of a type.
-    func rewind(to type: String) throws {
-      let lines = try readFile(paths.journal).split(separator: UInt8(ascii: "\n"))
-      let last = try #require(try journal.firstIndex { $0.type == type })
-      let kept = lines[...last].flatMap { $0 + [UInt8(ascii: "\n")] }
-      try writeFileAtomically(paths.journal, kept, mode: 0o600)
-      try writeFileAtomically(paths.launchRecord, try #require(containerizer?.container?.launchRecord), mode: 0o600)
-      try removeFile(paths.result)
-    }
-
-    var result: JSON { get throws { try JSON(parsing: readRegularFile(paths.result, limit: 1 << 20)) } }
-    var journal: [JournalContents.Record] { get throws { try JournalContents(reading: paths.journal).records } }
-
-    /// The states of a process's runs.
-    func runs(_ process: String) throws -> [String?] {
-      (try result["processes"]?[process]?["runs"]?.array ?? []).map { $0["state"]?.string }
-    }
-  }
-
-  /// The launcher's closure may cross threads, and here does not.
-  private struct Held: @unchecked Sendable {
-    let containerizer: PlayedContainerizer
-    init(_ containerizer: PlayedContainerizer) { self.containerizer = containerizer }
-  }
-
-  private static let one = #"{"name": "t", "processes": [{"name": "main", "cmdline": "true"}]}"#
+  private static let one = TaskHost.task()
 
   @Test func aTaskRunsFromItsDocumentToItsResult() throws {
-    let host = Host()
+    let host = try TaskHost()
     let end = try host.run(Self.one, InitScript())
     #expect(end.state == .finished && !end.isUnclean && end.launchFailure == nil)
     #expect(try host.result["state"]?.string == "TASK_FINISHED")
@@ -96,7 +28,7 @@ import Testing
   }
 
   @Test func aFailureIsTriedAgain() throws {
-    let host = Host()
+    let host = try TaskHost()
     let text = #"{"name": "t", "processes": [{"name": "main", "cmdline": "x", "max_failures": 3, "min_duration": 0}]}"#
     let end = try host.run(text, InitScript(ends: ["main": [.exits(1), .exits(2), .exits(0)]]))
     #expect(end.state == .finished)
@@ -104,7 +36,7 @@ import Testing
   }
 
   @Test func finalProcessesRunAfterAFailure() throws {
-    let host = Host()
+    let host = try TaskHost()
     let text = #"""
       {"name": "t", "processes": [
         {"name": "main", "cmdline": "x"}, {"name": "last", "cmdline": "x", "final": true}]}
@@ -116,7 +48,7 @@ import Testing
   }
 
   @Test func aStopAsksAndWaits() throws {
-    let host = Host()
+    let host = try TaskHost()
     let end = try host.run(
       Self.one, InitScript(ends: ["main": [.lives]]), ending: .graceful(by: "a test", origin: .request))
     #expect(end.state == .killed)
@@ -125,13 +57,13 @@ import Testing
 
   @Test(arguments: [(nil, "TASK_LOST"), (0, "TASK_FINISHED"), (5, "TASK_FAILED")] as [(Int32?, String)])
   func whatInitWroteBeforeItsEndCounts(code: Int32?, state: String) throws {
-    let host = Host()
+    let host = try TaskHost()
     _ = try host.run(Self.one, InitScript(ends: ["main": [.takesInitAlong(writing: code)]]))
     #expect(try host.result["state"]?.string == state)
   }
 
   @Test func whatCannotBeStartedSaysWhy() throws {
-    let host = Host()
+    let host = try TaskHost()
     let failure = StartFailure(.workingDirectory, "cannot enter /x", hint: "make it")
     let end = try host.run(Self.one, InitScript(ends: ["main": [.cannotStart(failure)]]))
     #expect(end.state == .failed)
@@ -140,7 +72,7 @@ import Testing
   }
 
   @Test func aSetUpThatFailsFailsTheTask() throws {
-    let host = Host()
+    let host = try TaskHost()
     let end = try host.run(Self.one, InitScript(setupFailure: ("no room for it", "make room")))
     #expect(end.state == .failed)
     #expect(try host.result["message"]?.string == "no room for it")
@@ -148,7 +80,7 @@ import Testing
   }
 
   @Test func aLaunchThatFailsKeepsItsKind() throws {
-    let host = Host()
+    let host = try TaskHost()
     let failure = ExecutorFailure(.unavailable, "no engine", hint: "start one")
     let end = try host.run(Self.one, InitScript(), failure: failure)
     #expect(end.state == .failed && end.launchFailure?.kind == .unavailable)
@@ -158,7 +90,7 @@ import Testing
   }
 
   @Test func aTaskIsTakenOverWhereItWasLeft() throws {
-    let host = Host()
+    let host = try TaskHost()
     let text = #"""
       {"name": "t", "processes": [
         {"name": "main", "cmdline": "x"}, {"name": "next", "cmdline": "x", "after": ["main"]}]}
@@ -175,7 +107,7 @@ import Testing
   }
 
   @Test func aTaskWhoseInitIsGoneIsLost() throws {
-    let host = Host()
+    let host = try TaskHost()
     _ = try host.run(Self.one, InitScript())
     try removeFile(host.paths.exits)
     try host.rewind(to: "running")
@@ -184,7 +116,7 @@ import Testing
   }
 
   @Test func whatWasDecidedStaysDecided() throws {
-    let host = Host()
+    let host = try TaskHost()
     _ = try host.run(Self.one, InitScript(ends: ["main": [.exits(9)]]))
     let before = try host.result
     try host.rewind(to: "finished")
@@ -193,7 +125,7 @@ import Testing
   }
 
   @Test func aTaskThatHasEndedOrThatSomebodyRunsIsNotTakenOver() throws {
-    let host = Host()
+    let host = try TaskHost()
     _ = try host.run(Self.one, InitScript())
     #expect(throws: ExecutorFailure.self) { try host.recover(InitScript(), isAlive: false) }
     try host.rewind(to: "running")
