@@ -126,6 +126,12 @@ let package = Package(
       ],
       swiftSettings: swift),
     .testTarget(
+      name: "ContainersTests",
+      dependencies: [
+        "Containers", "TaskStore", "ContainerInit", "PlayedInit", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .testTarget(
       name: "ExecutorTests",
       dependencies: [
         "Executor", "Supervision", "Explanation", "DockerContainerizer", "MesosContainerizer", "Containers",
