@@ -5,7 +5,8 @@ import Testing
 
 @testable import ContainerInit
 
-/// This process stands for init: whoever may trace it takes the outer end.
+/// This process stands for init: whoever may trace it takes the outer end. Other tests have sockets in it that look the
+/// same, of inits that are played: what is looked at is what was made here.
 @Suite struct InitEntranceTests {
   @Test func whatIsListenedOnComesIn() throws {
     let path = "/tmp/aurora-entrance-\(UInt64.random(in: 0 ... .max))"
@@ -16,7 +17,10 @@ import Testing
     defer { unlink(path + "-other") }
     let entrance = try InitEntrance()
     let process = try openProcess(getpid())
-    let outside = try #require(try InitEntrance.find(of: getpid(), process.rawValue))
+    let numbers = [
+      stream.first.rawValue, other.rawValue, entrance.channel.socket.rawValue, entrance.outside.rawValue,
+    ]
+    let outside = try #require(try InitEntrance.find(of: getpid(), process.rawValue, among: numbers))
     try outside.listen(at: path)
     guard case .message(.listen, let descriptors) = try entrance.channel.receive(InitRequest.self) else {
       Issue.record("nothing came in")
@@ -31,7 +35,8 @@ import Testing
   @Test func aPathThatIsTakenIsNone() throws {
     let entrance = try InitEntrance()
     let process = try openProcess(getpid())
-    let outside = try #require(try InitEntrance.find(of: getpid(), process.rawValue))
+    let numbers = [entrance.channel.socket.rawValue, entrance.outside.rawValue]
+    let outside = try #require(try InitEntrance.find(of: getpid(), process.rawValue, among: numbers))
     #expect(throws: Errno.self) { try outside.listen(at: "/tmp") }
     guard case .nothing = try entrance.channel.receive(InitRequest.self) else {
       Issue.record("something came in")
