@@ -162,7 +162,7 @@ import Testing
   }
 
   @Test func theBuiltProgramMeasuresWhatItIsToldTo() throws {
-    guard let program = builtProgram else { return }
+    let program = try #require(builtProgram, "aurora-executor, which is built together with these tests")
     let (_, container) = try prepare(Self.many)
     try write(2 << 20, to: host.paths.sandbox + "/big")
     let scale = try DiskScale(host.paths, container, program: program)
