@@ -47,7 +47,7 @@ package struct CgroupOwner: Sendable {
 
   /// The numbers of the directory whose a cgroup says that it is; empty where it says no such thing.
   package func mark(of cgroup: CgroupDirectory) -> [String] {
-    let mark = (try? read(cgroup)).flatMap { $0 } ?? []
+    guard let mark = (try? read(cgroup)).flatMap({ $0 }) else { return [] }
     return mark.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { printable($0) }
   }
 
