@@ -5,7 +5,7 @@ import LinuxKernel
 /// goes on starting, reaping and answering in between.
 final class TreeWork {
   private let tree: ProcessTree
-  /// Whether a process group is that of a run: the others are nobody's.
+  /// Whether a process group, or its leader to be, is a run's: the others are nobody's.
   private let isRun: (Int32) -> Bool
   private var kill: KillWalk?
   private var signals: [(signal: Int32, walk: StrayWalk)] = []
@@ -131,7 +131,8 @@ private final class StrayWalk {
     while true {
       switch listing.next() {
       case .process(let pid):
-        guard let look = ProcessTree.look(at: pid), !isRun(look.group) else { break }
+        // A run that was forked a moment ago may not lead its group yet.
+        guard let look = ProcessTree.look(at: pid), !isRun(look.group), !isRun(pid) else { break }
         if !look.isEnded { found += 1 }
         guard let signal else { break }
         batch.append(pid)
