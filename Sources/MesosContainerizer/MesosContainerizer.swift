@@ -11,12 +11,18 @@ package struct MesosContainerizer: Sendable {
   private let isolators: [any Isolator]
   private let host: HostFacts
   private let owner: CgroupOwner
+  private let program: String
 
-  /// - Parameter owner: whose cgroups its containers have. Those of others are left alone.
-  package init(isolators: [any Isolator], host: HostFacts, owner: CgroupOwner) {
+  /// - Parameters:
+  ///   - owner: whose cgroups its containers have. Those of others are left alone.
+  ///   - program: the file that container-init is executed from.
+  package init(
+    isolators: [any Isolator], host: HostFacts, owner: CgroupOwner, program: String = SealedExecutable.own
+  ) {
     self.isolators = isolators
     self.host = host
     self.owner = owner
+    self.program = program
   }
 
   /// Names of the isolators, in their order.
@@ -118,7 +124,7 @@ package struct MesosContainerizer: Sendable {
     var child: ChildProcess?
     do {
       let cgroup = cgroup(config.id)
-      let executable = try SealedExecutable.open(beside: files.directory)
+      let executable = try SealedExecutable.open(program, beside: files.directory)
       let null = try MesosContainerizer.openNull()
       let log = try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
       let exits = try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)

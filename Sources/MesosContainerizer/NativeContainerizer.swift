@@ -25,8 +25,12 @@ package struct NativeContainerizer: Containerizer {
   private var imageLock: SharedDescriptor?
   package private(set) var image: ProvisionedImage?
 
+  /// - Parameters:
+  ///   - host: what there is here; looked up where nothing is said.
+  ///   - program: the file that container-init is executed from.
   package init(
-    task: TaskSpecification, container: MesosContainer, identity: Identity, settings: RunSettings, paths: TaskPaths
+    task: TaskSpecification, container: MesosContainer, identity: Identity, settings: RunSettings, paths: TaskPaths,
+    host: HostFacts? = nil, program: String = SealedExecutable.own
   ) throws(ExecutorFailure) {
     self.task = task
     self.container = container
@@ -35,11 +39,11 @@ package struct NativeContainerizer: Containerizer {
     self.paths = paths
     try NativeContainerizer.refuseUnsupported(task, container)
     do {
-      let host = try HostFacts.discover()
+      let host = if let host { host } else { try HostFacts.discover() }
       isRoot = host.isRoot
       launcher = MesosContainerizer(
         isolators: try BuiltInIsolators.select(settings.isolation, host: host), host: host,
-        owner: CgroupOwner(workDirectory: paths.workDirectory))
+        owner: CgroupOwner(workDirectory: paths.workDirectory), program: program)
       if case .profile(let name) = container.linuxInfo?.seccomp, !launcher.isolatorNames.contains(LinuxSeccomp.name) {
         throw IsolationError(
           LinuxSeccomp.name, "the task asks for the seccomp profile \(name), and --isolation leaves this out")

@@ -7,21 +7,26 @@ import LinuxKernel
 /// (CVE-2019-5736). What init is executed from is a lower-only overlay of the program's directory that is attached
 /// nowhere; where the kernel lacks that, a sealed copy in memory.
 package enum SealedExecutable {
-  /// - Parameter beside: a directory of ours; overlayfs without an upper directory wants two lower ones, and nothing in
-  ///   this one is looked at.
-  package static func open(beside other: String) throws(Errno) -> FileDescriptor {
+  /// This program, whatever it is called.
+  package static let own = "/proc/self/exe"
+
+  /// - Parameters:
+  ///   - program: the file that is meant.
+  ///   - beside: a directory of ours; overlayfs without an upper directory wants two lower ones, and nothing in this one
+  ///     is looked at.
+  package static func open(_ program: String = own, beside other: String) throws(Errno) -> FileDescriptor {
     do throws(Errno) {
-      return try overlay(beside: other)
+      return try overlay(program, beside: other)
     } catch {
-      return try copy()
+      return try copy(program)
     }
   }
 
-  private static func overlay(beside other: String) throws(Errno) -> FileDescriptor {
-    let path = try readSymbolicLink("/proc/self/exe")
+  private static func overlay(_ program: String, beside other: String) throws(Errno) -> FileDescriptor {
+    let path = try realPath(program)
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { throw Errno("readlink", code: ENOENT) }
     let directory = slash == 0 ? [UInt8(ascii: "/")] : Array(path[..<slash])
-    try requireItself(Array(path[(slash + 1)...]), in: directory)
+    try require(program, Array(path[(slash + 1)...]), in: directory)
     let mount: FileDescriptor
     do throws(Errno) {
       mount = try stacked([("lowerdir+", directory), ("lowerdir+", Array(other.utf8))])
@@ -35,11 +40,11 @@ package enum SealedExecutable {
 
   /// An overlay of a directory shows what is in it, and not what is mounted there: where this program is a mount of its own, as
   /// in a container that was given it by a volume, another file would be executed in its place.
-  private static func requireItself(_ name: [UInt8], in directory: [UInt8]) throws(Errno) {
+  private static func require(_ program: String, _ name: [UInt8], in directory: [UInt8]) throws(Errno) {
     let opened = try openFile(directory, O_PATH | O_DIRECTORY)
     let found = try openBelow(
       opened.rawValue, name, O_PATH | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
-    let (about, own) = (try status(of: found.rawValue), try status(of: "/proc/self/exe", followLinks: true))
+    let (about, own) = (try status(of: found.rawValue), try status(of: program, followLinks: true))
     guard about.inode == own.inode, about.device == own.device, about.size == own.size else {
       throw Errno("openat2", code: ESTALE)
     }
@@ -58,9 +63,9 @@ package enum SealedExecutable {
     return try context.mount([.readOnly, .noSetuid, .noDevices])
   }
 
-  private static func copy() throws(Errno) -> FileDescriptor {
-    let program = try openFile("/proc/self/exe", O_RDONLY)
-    let size = try status(of: program.rawValue).size
-    return try sealedMemory("aurora-executor", try program.read(upTo: Int(clamping: size), at: 0))
+  private static func copy(_ program: String) throws(Errno) -> FileDescriptor {
+    let file = try openFile(program, O_RDONLY)
+    let size = try status(of: file.rawValue).size
+    return try sealedMemory("aurora-executor", try file.read(upTo: Int(clamping: size), at: 0))
   }
 }
