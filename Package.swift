@@ -6,6 +6,9 @@ import class Foundation.ProcessInfo
 
 let strict = ProcessInfo.processInfo.environment["AURORA_WARNINGS_AS_ERRORS"] == "1"
 
+// Only `scripts/coverage` sets this: what tests start counts as well.
+let counts = ProcessInfo.processInfo.environment["AURORA_COVERAGE"] == "1"
+
 // Glibc and CLinux describe the same system headers. Both must be read with the same feature macro, or the compiler
 // finds two definitions of one structure.
 let swift: [SwiftSetting] =
@@ -21,7 +24,7 @@ let package = Package(
   ],
   targets: [
     // C that Swift cannot call: variadic system calls, clone3, macros.
-    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")] + (counts ? [.define("AURORA_COVERAGE")] : [])),
     // System libraries, all linked statically into the release binary:
     // layers are compressed with gzip (zlib) or zstd; digests are SHA-256 (libcrypto); libseccomp knows the
     // numbers of system calls.
