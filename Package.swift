@@ -111,8 +111,10 @@ let package = Package(
     .testTarget(name: "LaunchModelTests", dependencies: ["LaunchModel"], swiftSettings: swift),
     .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "StrictJSON"], swiftSettings: swift),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
+    // The program is built with those tests that start it.
     .testTarget(
-      name: "ContainerInitTests", dependencies: ["ContainerInit", "LaunchModel", "LinuxKernel"], swiftSettings: swift),
+      name: "ContainerInitTests", dependencies: ["ContainerInit", "Executor", "LaunchModel", "LinuxKernel"],
+      swiftSettings: swift),
     .testTarget(
       name: "SeccompTests", dependencies: ["Seccomp", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
     .testTarget(
