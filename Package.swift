@@ -116,6 +116,13 @@ let package = Package(
       name: "ContainerInitTests", dependencies: ["ContainerInit", "Executor", "LaunchModel", "LinuxKernel"],
       swiftSettings: swift),
     .testTarget(
+      name: "MesosContainerizerTests",
+      dependencies: [
+        "MesosContainerizer", "Executor", "Containers", "TaskStore", "Cgroups", "Isolators", "ContainerInit",
+        "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .testTarget(
       name: "SeccompTests", dependencies: ["Seccomp", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
     .testTarget(
       name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel", "Seccomp"],
