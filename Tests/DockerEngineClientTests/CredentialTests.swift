@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 import Testing
 
@@ -22,7 +23,14 @@ import Testing
     try withDirectory { directory in
       try write(config, directory + "/config.json")
       for (name, script) in helpers {
-        try write("#!/bin/sh\n\(script)\n", "\(directory)/docker-credential-\(name)", mode: 0o755)
+        let path = "\(directory)/docker-credential-\(name)"
+        try write("#!/bin/sh\n\(script)\n", path, mode: 0o755)
+        // A child that another test forks has it open for writing for a moment, and then nobody can execute it (ETXTBSY): a
+        // lease is given when nobody has (fcntl(2)).
+        let file = try openFile(path, O_RDONLY)
+        while fcntl(file.rawValue, F_SETLEASE, Int32(F_RDLCK)) == -1, errno == EAGAIN {
+          CurrentProcess.pause(milliseconds: 1)
+        }
       }
       let file = try DockerConfigFile(path: directory + "/config.json")
       let environment = [
