@@ -101,6 +101,8 @@ import Testing
     try removeFile(container.directory + "/control.sock")
     #expect(throws: Errno.self) { try container.connect() }
     let entrance = try #require(try InitEntrance.find(of: container.pid, container.process.rawValue))
+    // A path that is taken changes nothing.
+    #expect(throws: Errno.self) { try entrance.listen(at: container.directory) }
     try entrance.listen(at: container.directory + "/control.sock")
     let next = try container.connect()
     #expect(try next.reports().isEmpty)
