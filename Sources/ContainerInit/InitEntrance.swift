@@ -9,7 +9,7 @@ package struct InitEntrance {
   /// What comes in.
   let channel: InitChannel
   /// The end that others take. The kernel numbers it after the other one.
-  let outside: SharedDescriptor
+  private let outside: SharedDescriptor
 
   init() throws(Errno) {
     let pair = try UnixSocket.pair(.sequencedPackets)
@@ -19,21 +19,7 @@ package struct InitEntrance {
 
   /// The entrance of an init, from outside; `nil` when it has none, as one that an older executor has started.
   package static func find(of pid: Int32, _ pidfd: Int32) throws(Errno) -> InitEntrance.Outside? {
-    let numbers = try entries(of: "/proc/\(pid)/fd").compactMap { Int32(String(decoding: $0.name, as: UTF8.self)) }
-    return try find(of: pid, pidfd, among: numbers)
-  }
-
-  /// The same among some descriptors of init's.
-  static func find(of pid: Int32, _ pidfd: Int32, among numbers: [Int32]) throws(Errno) -> InitEntrance.Outside? {
-    for number in numbers.sorted(by: >) {
-      // Copied by the handle: whoever has the number, it is a descriptor of this process or none.
-      let copy: FileDescriptor
-      do throws(Errno) { copy = try ProcessHandle.copy(number, from: pidfd) } catch  where error.code == EBADF {
-        continue
-      }
-      if UnixSocket.isOwnPair(copy, of: pid) { return Outside(channel: try InitChannel(SharedDescriptor(copy))) }
-    }
-    return nil
+    try search(of: pid, pidfd).map { (socket) throws(Errno) in Outside(channel: try InitChannel(socket)) }
   }
 
   /// The outer end.
@@ -48,5 +34,18 @@ package struct InitEntrance {
       try removeFile(path)
       throw Errno("sendmsg", code: EAGAIN)
     }
+  }
+
+  private static func search(of pid: Int32, _ pidfd: Int32) throws(Errno) -> SharedDescriptor? {
+    let numbers = try entries(of: "/proc/\(pid)/fd").compactMap { Int32(String(decoding: $0.name, as: UTF8.self)) }
+    for number in numbers.sorted(by: >) {
+      // Copied by the handle: whoever has the number, it is a descriptor of this process or none.
+      let copy: FileDescriptor
+      do throws(Errno) { copy = try ProcessHandle.copy(number, from: pidfd) } catch  where error.code == EBADF {
+        continue
+      }
+      if UnixSocket.isOwnPair(copy, of: pid) { return SharedDescriptor(copy) }
+    }
+    return nil
   }
 }
