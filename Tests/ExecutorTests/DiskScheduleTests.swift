@@ -52,6 +52,36 @@ import Testing
     return played
   }
 
+  @Test func whatHasNoNameAnyMoreAndIsNotFreeIsLookedForBeforeItIsTooMuch() {
+    // 60 of 100 MiB are written, measured, and deleted while they are held; then 60 more.
+    let (disk, mebibyte, second) = (UInt64(1 << 40), Self.mebibyte, Self.second)
+    var schedule = DiskSchedule(limit: 100 * mebibyte, at: 0, free: disk, isNew: true)
+    var free = disk - 60 * mebibyte
+    #expect(schedule.look(at: second, free: free) == .measure)
+    #expect(schedule.begin(at: second, free: free) == .plain)
+    _ = schedule.measured(60 * mebibyte, at: second, took: 0)
+    #expect(schedule.look(at: 20 * second, free: free) == .measure)
+    #expect(schedule.begin(at: 20 * second, free: free) == .plain)
+    _ = schedule.measured(0, at: 20 * second, took: 0)
+    free -= 60 * mebibyte
+    #expect(schedule.look(at: 21 * second, free: free) == .measure)
+    #expect(schedule.begin(at: 21 * second, free: free) == .thorough)
+  }
+
+  @Test func whatWasDeletedAndIsFreeIsForgotten() {
+    let (disk, mebibyte, second) = (UInt64(1 << 40), Self.mebibyte, Self.second)
+    var schedule = DiskSchedule(limit: 100 * mebibyte, at: 0, free: disk, isNew: true)
+    let free = disk - 60 * mebibyte
+    _ = schedule.look(at: second, free: free)
+    _ = schedule.begin(at: second, free: free)
+    _ = schedule.measured(60 * mebibyte, at: second, took: 0)
+    #expect(schedule.look(at: 20 * second, free: disk) == .measure)
+    _ = schedule.begin(at: 20 * second, free: disk)
+    _ = schedule.measured(0, at: 20 * second, took: 0)
+    #expect(schedule.look(at: 35 * second, free: free) == .measure)
+    #expect(schedule.begin(at: 35 * second, free: free) == .plain)
+  }
+
   @Test func anIdleTaskIsLookedAtRarelyAndMeasuredWhereThatIsCheap() {
     let played = play(seconds: 3600, used: { _ in 1 << 20 })
     #expect(played.looks < 3600 / 5)

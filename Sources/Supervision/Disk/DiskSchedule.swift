@@ -10,6 +10,9 @@
 ///                  long that the limit is noticed within 15 s; otherwise after a hundred times what it took, at least
 ///                  every 14 s where it is cheap and at least every 10 min where it is not
 ///
+/// What was measured once and is not there any more ought to be free again. Where it is not, it may have no name and be in use
+/// still: it counts as lost.
+///
 /// A walk over directories that change may miss some of them. While it does not explain what is lost, that is not forgotten
 /// and it is repeated; at last the task is stopped for as long as the walk takes, so that nothing can change.
 struct DiskSchedule {
@@ -43,6 +46,8 @@ struct DiskSchedule {
   /// What the file systems have lost since the last measurement began; nil when they cannot say.
   private var lost: UInt64?
   private var free: UInt64?
+  /// What the file systems have got back since the last measurement ended.
+  private var gained: UInt64 = 0
   private var interval = 4 * second
   /// What was lost when the measurement at hand began.
   private var lostBefore: UInt64?
@@ -68,7 +73,10 @@ struct DiskSchedule {
   /// What to do now that so much is free.
   mutating func look(at now: UInt64, free: UInt64?) -> Step {
     var loss: UInt64?
-    if let before = self.free, let free { loss = before > free ? before - free : 0 }
+    if let before = self.free, let free {
+      loss = before > free ? before - free : 0
+      gained += free > before ? free - before : 0
+    }
     self.free = free
     lost = lost.flatMap { sum in loss.map { sum + $0 } }
     let room = limit > used ? limit - used : 0
@@ -111,6 +119,9 @@ struct DiskSchedule {
     } else {
       doubts = 0
     }
+    let gone = self.used > used ? self.used - used : 0
+    lost = lost.map { $0 + (gone > gained ? gone - gained : 0) }
+    gained = 0
     self.used = used
     self.cost = cost
     measuredAt = now
