@@ -68,8 +68,9 @@ package func entries(of path: String) throws(Errno) -> [DirectoryEntry] {
 
 /// Removes `name` below `directory` and everything in it.
 ///
-/// Iterative, so that depth costs no stack; never follows a link and never enters another mount (it stops with `EXDEV`
-/// there). A missing file is not an error.
+/// A deep tree costs no stack, but where directories cannot be renamed; never follows a link and never enters another mount.
+/// What cannot be removed stays, with what is above it, and the first error is thrown at the end (`EXDEV` of a mount). A
+/// missing file is not an error.
 ///
 /// - Parameter end: the instant (`Clock.now`) at which it gives up with `ETIMEDOUT`, the rest being left as it is.
 package func removeTree(_ name: some KernelPath, at directory: Int32 = currentDirectory, until end: UInt64 = .max)
@@ -127,6 +128,7 @@ private struct Removal {
   /// How many directories were entered where they are.
   private let depth: Int
   private var serial = 0
+  private var lifted = 0
   /// The first entry of all that could not be removed.
   private var failure: Errno?
 
@@ -165,6 +167,7 @@ private struct Removal {
       guard goesOn else { return hasRemoved }
       for entry in piece {
         guard Clock.now < end else { throw Errno("unlink", code: ETIMEDOUT) }
+        let before = lifted
         do throws(Errno) {
           if try !entry.isRemoved(from: directory) {
             if isRoot { try removeChild(entry) } else { try lift(entry, from: directory) }
@@ -173,6 +176,8 @@ private struct Removal {
         } catch {
           if error.code == ETIMEDOUT { throw error }
           failure = failure ?? error
+          // What it held is at the root now, and is still to go.
+          if lifted > before { hasRemoved = true }
         }
       }
     }
@@ -196,7 +201,9 @@ private struct Removal {
     while true {
       serial += 1
       do throws(Errno) {
-        return try rename(entry.name, to: ".ax-remove-\(serial)", at: directory, toDirectory: root)
+        try rename(entry.name, to: ".ax-remove-\(serial)", at: directory, toDirectory: root)
+        lifted += 1
+        return
       } catch {
         switch error.code {
         case ENOTEMPTY, EEXIST, ENOTDIR: continue
