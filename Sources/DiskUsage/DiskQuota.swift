@@ -135,7 +135,6 @@ package struct DiskQuota {
   }
 
   /// What is charged to the task.
-  package func used() throws(Errno) -> UInt64 { try usage().bytes }
   package func usage() throws(Errno) -> ProjectQuota.Usage {
     try ProjectQuota.usage(of: project, on: directory.rawValue)
   }

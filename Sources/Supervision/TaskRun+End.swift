@@ -61,11 +61,7 @@ extension TaskRun {
       case .container(let container): container.destroy()
       case .unknown(let containerizer): containerizer.removeRemains(keeping: settings.keepsContainer)
       }
-    if let quota = ended.reached.quota {
-      do throws(Errno) { try quota.lift() } catch {
-        remarks.append("the limit of the disk's project \(quota.project) stays: \(error)")
-      }
-    }
+    if let quota = ended.reached.quota { remarks += lift(quota) }
     do throws(Errno) { try prepared.runDirectory.remove(keepsMounts: settings.keepsContainer) } catch {
       remarks.append("cannot remove \(paths.run): \(error)")
     }
@@ -122,6 +118,16 @@ extension TaskRun {
       publisher.warning(remark)
     }
     return TaskEnd(state: verdict.state, isUnclean: isUnclean)
+  }
+
+  /// Returns what went wrong.
+  func lift(_ quota: DiskQuota) -> [String] {
+    do throws(Errno) {
+      try quota.lift()
+      return []
+    } catch {
+      return ["the limit of the disk's project \(quota.project) stays: \(error)"]
+    }
   }
 
   /// `--result`: nobody else's to read, unless the operator has put a file there whose mode says so.

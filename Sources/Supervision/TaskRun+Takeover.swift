@@ -43,19 +43,21 @@ extension TaskRun {
   }
 
   /// No process of the task was ever started: the launch is void and is done anew.
-  func relaunch(_ before: Provisioned) throws(ExecutorFailure) -> TaskEnd {
-    _ = before.containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
-    try? before.quota?.lift()
+  func relaunch(_ identified: Identified, _ containerizer: any Containerizer, _ former: DiskQuota?)
+    throws(ExecutorFailure) -> TaskEnd
+  {
+    _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
+    var attempt = Attempt(reached: .identified(identified))
+    if let former { attempt.problems += lift(former) }
     try paths.renewSandbox()
-    var attempt = Attempt(reached: .identified(before.identified))
     let launched: Launched
     do throws(ExecutorFailure) {
-      let provisioned = try provision(before.identified, before.containerizer, tells: false, &attempt)
+      let provisioned = try provision(identified, containerizer, tells: false, &attempt)
       launched = try launch(provisioned, &attempt)
     } catch {
       return try conclude(attempt, error)
     }
-    return try supervise(launched, newMachine(before.prepared.task))
+    return try supervise(launched, newMachine(identified.prepared.task))
   }
 
   /// Init is gone. What it wrote down before is told to the machine; the rest cannot be known.

@@ -91,11 +91,12 @@ package struct TaskRun {
     // Before anything is written: a container that this executor cannot speak with is left as it is.
     let adoption = try adopt(history, record, &containerizer)
     let prepared = try prepare(takeover)
-    let provisioned = Provisioned(
-      identified: Identified(prepared: prepared, identity: identity), containerizer: containerizer,
-      quota: quota(of: history))
-    switch Takeover.step(history.verdict, adoption) {
-    case .relaunch: return try relaunch(provisioned)
+    let (identified, quota) = (Identified(prepared: prepared, identity: identity), quota(of: history))
+    let step = Takeover.step(history.verdict, adoption)
+    // What was launched had its image, and its disk was charged.
+    let provisioned = Provisioned(identified: identified, containerizer: containerizer, quota: quota)
+    switch step {
+    case .relaunch: return try relaunch(identified, containerizer, quota)
     case .resume(let container):
       publisher.tookOver()
       return try supervise(
