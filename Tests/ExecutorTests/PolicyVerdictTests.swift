@@ -201,6 +201,10 @@ struct PolicyVerdictTests {
     #expect(RunSettings(json: try JSON(parsing: settings.json.compactBytes)) == settings)
     let broken = JSON(.object((settings.json.members ?? []).map { $0.key == "policy" ? .init("policy", 1) : $0 }))
     #expect(RunSettings(json: broken) == nil)
+    let alone: JSON = [["key"]]
+    let unpaired = JSON(
+      .object((settings.json.members ?? []).map { $0.key == "bindings" ? .init("bindings", alone) : $0 }))
+    #expect(RunSettings(json: unpaired) == nil)
   }
 
   // MARK: Properties

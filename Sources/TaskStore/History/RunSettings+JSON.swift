@@ -39,6 +39,7 @@ extension RunSettings {
     for row in Self.rows {
       if let value = json[row.key], !row.read(value, &self) { return nil }
     }
+    guard bindings.allSatisfy({ $0.count == 2 }) else { return nil }
   }
 }
 
