@@ -19,6 +19,8 @@ __attribute__((constructor(101))) static void begin(int count, char **values) {
   char byte;
   int is_without_proc = readlink("/proc/self/exe", &byte, 1) < 0;
   setenv("SWIFT_BACKTRACE", "enable=no,swift-backtrace=/", is_without_proc);
+  // With one of these the threshold of mmap(2) stays at 128 KiB, and no longer goes up with what is freed.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
   mallopt(M_TOP_PAD, 1 << 18);
 }
