@@ -68,6 +68,26 @@ import Testing
     #expect(schedule.begin(at: 21 * second, free: free) == .thorough)
   }
 
+  @Test func whatIsTakenSlowlyAndHasNoNameIsLookedFor() {
+    // 30 of 100 MiB are lost before each measurement, which finds nothing.
+    let (disk, mebibyte, second) = (UInt64(1 << 40), Self.mebibyte, Self.second)
+    var schedule = DiskSchedule(limit: 100 * mebibyte, at: 0, free: disk, isNew: true)
+    var (now, free) = (second, disk)
+    var cares: [DiskSchedule.Care] = []
+    for _ in 0..<4 {
+      free -= 30 * mebibyte
+      #expect(schedule.look(at: now, free: free) == .measure)
+      cares.append(schedule.begin(at: now, free: free))
+      _ = schedule.measured(0, at: now, took: 0)
+      now += 20 * second
+    }
+    #expect(cares == [.plain, .plain, .plain, .thorough])
+    // That one has seen everything.
+    free -= 30 * mebibyte
+    _ = schedule.look(at: now, free: free)
+    #expect(schedule.begin(at: now, free: free) == .plain)
+  }
+
   @Test func whatWasDeletedAndIsFreeIsForgotten() {
     let (disk, mebibyte, second) = (UInt64(1 << 40), Self.mebibyte, Self.second)
     var schedule = DiskSchedule(limit: 100 * mebibyte, at: 0, free: disk, isNew: true)

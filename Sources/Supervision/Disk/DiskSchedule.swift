@@ -10,8 +10,9 @@
 ///                  long that the limit is noticed within 15 s; otherwise after a hundred times what it took, at least
 ///                  every 14 s where it is cheap and at least every 10 min where it is not
 ///
-/// What was measured once and is not there any more ought to be free again. Where it is not, it may have no name and be in use
-/// still: it counts as lost.
+/// A plain measurement does not see what has no name. What the file system has lost and it does not explain is not forgotten by
+/// it, nor is what was measured once, is not there any more and is not free again: however slowly it comes together, as soon as it
+/// may be too much what has no name is looked for.
 ///
 /// A walk over directories that change may miss some of them. While it does not explain what is lost, that is not forgotten
 /// and it is repeated; at last the task is stopped for as long as the walk takes, so that nothing can change.
@@ -112,15 +113,15 @@ struct DiskSchedule {
   /// - Parameter isDoubtful: whether it may have missed something.
   mutating func measured(_ used: UInt64, isDoubtful: Bool = false, at now: UInt64, took cost: UInt64) -> UInt64 {
     failures = 0
-    if isDoubtful, wasSuspected {
-      doubts += 1
-      let explained = used > self.used ? used - self.used : 0
-      lost = lostBefore.flatMap { before in lost.map { $0 + (before > explained ? before - explained : 0) } }
-    } else {
-      doubts = 0
+    let (explained, gone) = (used > self.used ? used - self.used : 0, self.used > used ? self.used - used : 0)
+    doubts = isDoubtful && wasSuspected ? doubts + 1 : 0
+    if isDoubtful || !wasSuspected {
+      // A careful one that has missed nothing says all there is to say.
+      let returned = isDoubtful && wasSuspected ? 0 : gained
+      lost = lostBefore.flatMap { before in
+        lost.map { $0 + (before + gone > explained + returned ? before + gone - explained - returned : 0) }
+      }
     }
-    let gone = self.used > used ? self.used - used : 0
-    lost = lost.map { $0 + (gone > gained ? gone - gained : 0) }
     gained = 0
     self.used = used
     self.cost = cost
