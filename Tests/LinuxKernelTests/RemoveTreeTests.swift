@@ -35,22 +35,23 @@ import Testing
   }
 
   @Test func whatCannotBeRemovedKeepsNothingElse() throws {
-    // Root removes everything but what is mounted, others nothing from a directory that they cannot write to.
+    // Root could remove everything: this thread looks at files as nobody. Glibc's module does not show the call.
+    let symbol = try #require(dlsym(nil, "setfsuid"))
+    let setfsuid = unsafeBitCast(symbol, to: (@convention(c) (UInt32) -> Int32).self)
+    let user = CurrentProcess.effectiveUser
+    _ = setfsuid(user == 0 ? 65534 : user)
+    defer {
+      chmod(path + "/a/locked", 0o700)
+      try? removeTree(path)
+      _ = setfsuid(user)
+    }
     try makeDirectory(path, mode: 0o700)
     for name in ["/a", "/a/locked", "/a/d", "/a/d/deeper"] { try makeDirectory(path + name, mode: 0o700) }
     for name in ["/a/locked/f", "/a/d/deeper/f", "/a/f"] {
       _ = try openFile(path + name, O_WRONLY | O_CREAT, mode: 0o600)
     }
     #expect(chmod(path + "/a/locked", 0o555) == 0)
-    let isRoot = CurrentProcess.effectiveUser == 0
-    if isRoot { #expect(mount("none", path + "/a/locked", "tmpfs", 0, nil) == 0) }
-    defer {
-      if isRoot { umount2(path + "/a/locked", Int32(MNT_DETACH)) }
-      chmod(path + "/a/locked", 0o700)
-      try? removeTree(path)
-    }
-    let expected = isRoot ? Errno("rmdir", code: EXDEV) : Errno("unlink", code: EACCES)
-    #expect(throws: expected) { try removeTree(path) }
+    #expect(throws: Errno("unlink", code: EACCES)) { try removeTree(path) }
     #expect(try entries(of: path).map { String(decoding: $0.name, as: UTF8.self) } == ["a"])
     #expect(try entries(of: path + "/a").map { String(decoding: $0.name, as: UTF8.self) } == ["locked"])
   }
