@@ -1,17 +1,38 @@
 """What pytest is to know of these tests: where they run, how long they may take, and that a skip can be a failure."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
 from support import private_machine
+from support.executor import binary
 from support.host import remove_cgroups
 from support.needs import SKIPS_FAIL
 
 # A test that was ended for its time gets its cleanups ended too, each time so many seconds later.
 _SECONDS_OF_CLEANUP = 30
+
+
+# What they run
+
+# The directory of a copy of the program.
+_COPY = "AURORA_TEST_COPY"
+
+
+def pytest_configure(config):
+    """Tests execute the program as others than root: below a home directory they could not come to it."""
+    path = os.path.realpath(binary())
+    while os.stat(path).st_mode & 0o001 and path != "/":
+        path = os.path.dirname(path)
+    if path == "/" or hasattr(config, "workerinput"):
+        return
+    directory = os.environ[_COPY] = tempfile.mkdtemp(prefix="aurora-binary-", dir="/var/tmp")
+    os.chmod(directory, 0o755)
+    os.environ["AURORA_BINARY"] = shutil.copy(binary(), directory)
 
 
 # Where tests run
@@ -43,8 +64,10 @@ def pytest_report_header():
     return "machine: its own" if private_machine.name() else "machine: its own for each worker"
 
 
-def pytest_unconfigure():
+def pytest_unconfigure(config):
     """What a worker leaves that was killed. Its processes and mounts are gone with its machine."""
+    if _COPY in os.environ and not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[_COPY], ignore_errors=True)
     if os.geteuid() == 0 and not private_machine.name():
         remove_cgroups(f"it-{private_machine.prefix_of_those_started_here()}")
 

@@ -262,7 +262,8 @@ class AbstractSockets(ExecutorTestCase):
     def test_processes_of_a_task_look_into_each_other_all_the_same(self):
         outcome = self.run_task(document(
             process("one", "exec sleep 1000", ephemeral=True),
-            process("two", "for p in /proc/[0-9]*; do grep -q sleep $p/comm && readlink $p/exe; done; true")))
+            process("two", "while :; do for p in /proc/[0-9]*; do "
+                    "if grep -q sleep $p/comm; then readlink $p/exe; exit 0; fi; done; sleep 0.05; done")))
         self.assert_finished(outcome)
         self.assertIn("sleep", outcome.out("two"))
 
