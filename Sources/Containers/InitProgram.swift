@@ -10,15 +10,12 @@ import TaskStore
 /// A copy, so that no container ever has the host's own file: one with enough power over its mounts could write to it.
 /// Such a container gets a copy of its own; the others have one more name of the shared one, in a directory of their own.
 package enum InitProgram {
-  /// This program, as the kernel has it.
-  package static let running = "/proc/self/exe"
-
   /// Puts the program at a path, where nothing is yet.
   /// - Parameters:
   ///   - isOwn: as a file that no other container has.
   ///   - program: what is copied.
   package static func provide(
-    _ path: String, runDirectory: String, isOwn: Bool, program: String = running
+    _ path: String, runDirectory: String, isOwn: Bool, program: String = CurrentProcess.program
   ) throws(ExecutorFailure) {
     do {
       guard try isStatic(program) else {
@@ -51,7 +48,9 @@ package enum InitProgram {
   }
 
   /// Where the shared copy of this very program is or would be.
-  package static func sharedPath(_ runDirectory: String, program: String = running) throws(Errno) -> String {
+  package static func sharedPath(_ runDirectory: String, program: String = CurrentProcess.program) throws(Errno)
+    -> String
+  {
     let about = try status(of: program, followLinks: true)
     return "\(runDirectory)/.init/\(about.device)-\(about.inode)-\(about.size)-\(about.modified)"
   }

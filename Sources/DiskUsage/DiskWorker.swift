@@ -23,7 +23,7 @@ package final class DiskWorker {
   /// - Parameter program: this one, which has the mode.
   package init(
     _ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?,
-    program: String = "/proc/self/exe"
+    program: String = CurrentProcess.program
   ) throws {
     let pipe = try makePipe()
     let null = try openFile("/dev/null", O_RDWR)

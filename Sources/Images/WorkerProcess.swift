@@ -10,7 +10,7 @@ package struct WorkerBinary: Sendable {
   let source: Source
 
   /// This program itself.
-  package static let current = WorkerBinary(source: .path("/proc/self/exe"))
+  package static let current = WorkerBinary(source: .path(CurrentProcess.program))
 
   init(source: Source) { self.source = source }
 

@@ -154,11 +154,14 @@ package enum CurrentProcess {
 
   /// The path of this program, where it has one that can be written down.
   package static var executable: String? {
-    (try? readSymbolicLink("/proc/self/exe")).flatMap { String(validating: $0, as: UTF8.self) }
+    (try? readSymbolicLink(program)).flatMap { String(validating: $0, as: UTF8.self) }
   }
 
+  /// This program's file, whatever it is called by now (proc(5)): to be opened or executed, not to be shown.
+  package static let program = "/proc/self/exe"
+
   /// Whether there is a proc file system, and of this process's pid namespace.
-  package static var hasProc: Bool { (try? readSymbolicLink("/proc/self/exe")) != nil }
+  package static var hasProc: Bool { (try? readSymbolicLink(program)) != nil }
 
   /// The command line, also where there is no `/proc`.
   package static var arguments: [String] {

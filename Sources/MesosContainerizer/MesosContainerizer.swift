@@ -17,7 +17,7 @@ package struct MesosContainerizer: Sendable {
   ///   - owner: whose cgroups its containers have. Those of others are left alone.
   ///   - program: the file that container-init is executed from.
   package init(
-    isolators: [any Isolator], host: HostFacts, owner: CgroupOwner, program: String = SealedExecutable.own
+    isolators: [any Isolator], host: HostFacts, owner: CgroupOwner, program: String = CurrentProcess.program
   ) {
     self.isolators = isolators
     self.host = host

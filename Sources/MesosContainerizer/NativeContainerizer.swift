@@ -30,7 +30,7 @@ package struct NativeContainerizer: Containerizer {
   ///   - program: the file that container-init is executed from.
   package init(
     task: TaskSpecification, container: MesosContainer, identity: Identity, settings: RunSettings, paths: TaskPaths,
-    host: HostFacts? = nil, program: String = SealedExecutable.own
+    host: HostFacts? = nil, program: String = CurrentProcess.program
   ) throws(ExecutorFailure) {
     self.task = task
     self.container = container

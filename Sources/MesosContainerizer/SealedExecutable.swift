@@ -7,14 +7,13 @@ import LinuxKernel
 /// (CVE-2019-5736). What init is executed from is a lower-only overlay of the program's directory that is attached
 /// nowhere; where the kernel lacks that, a sealed copy in memory.
 package enum SealedExecutable {
-  /// This program, whatever it is called.
-  package static let own = "/proc/self/exe"
-
   /// - Parameters:
   ///   - program: the file that is meant.
   ///   - beside: a directory of ours; overlayfs without an upper directory wants two lower ones, and nothing in this one
   ///     is looked at.
-  package static func open(_ program: String = own, beside other: String) throws(Errno) -> FileDescriptor {
+  package static func open(_ program: String = CurrentProcess.program, beside other: String) throws(Errno)
+    -> FileDescriptor
+  {
     do throws(Errno) {
       return try overlay(program, beside: other)
     } catch {

@@ -8,7 +8,7 @@ import TaskStore
 ///
 ///     start, recover                                where one comes in
 ///     prepare      Prepared     directories, lock, journal: nothing of the task runs before this is done
-///     identify     Identified   the role, and which containerizer
+///     identify     Identified   the role
 ///     provision    Provisioned  TASK_STAGING
 ///     launch       Launched     TASK_STARTING
 ///     supervise    Ended        TASK_RUNNING … until the machine has a verdict

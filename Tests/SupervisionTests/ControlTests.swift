@@ -16,16 +16,11 @@ import Testing
 
   init() throws { host = try TaskHost() }
 
-  private static let withFinal = #"""
-    {"name": "t", "finalization_wait": 30, "processes": [
-      {"name": "main", "cmdline": "x"}, {"name": "last", "cmdline": "x", "final": true}]}
-    """#
-
   @Test func aStopWhileTheTaskRunsLetsFinalProcessesRun() throws {
     let heard = InitScript.Heard()
     var script = InitScript(ends: ["main": [.lives]])
     script.heard = heard
-    let (end, answer) = try host.run(Self.withFinal, script) { paths in
+    let (end, answer) = try host.run(TaskHost.withFinal, script) { paths in
       try ControlPeer(paths).wait(run: "RUNNING")
       let client = try ControlClient(paths)
       let answer = try client.ask(.stop, within: 10_000)
@@ -57,7 +52,7 @@ import Testing
 
   @Test func aKillCutsAStopShort() throws {
     let script = InitScript(ends: ["main": [.defies]])
-    let (end, _) = try host.run(Self.withFinal, script) { paths in
+    let (end, _) = try host.run(TaskHost.withFinal, script) { paths in
       let peer = try ControlPeer(paths)
       try peer.wait(run: "RUNNING")
       #expect(try peer.ask(.stop)["ok"]?.bool == true)
@@ -70,7 +65,7 @@ import Testing
 
   @Test func aStopWhileFinalProcessesRunChangesNothingAndAKillEndsThem() throws {
     let script = InitScript(ends: ["main": [.exits(3)], "last": [.lives]])
-    let (end, _) = try host.run(Self.withFinal, script) { paths in
+    let (end, _) = try host.run(TaskHost.withFinal, script) { paths in
       let peer = try ControlPeer(paths)
       try peer.wait(phase: "finalizing", "last", run: "RUNNING")
       #expect(try peer.ask(.stop)["ok"]?.bool == true)
@@ -102,7 +97,7 @@ import Testing
   }
 
   @Test func aProcessThatDoesNotRunIsNotRestarted() throws {
-    let (_, why) = try host.run(Self.withFinal, InitScript(ends: ["main": [.lives]])) { paths in
+    let (_, why) = try host.run(TaskHost.withFinal, InitScript(ends: ["main": [.lives]])) { paths in
       let peer = try ControlPeer(paths)
       try peer.wait(run: "RUNNING")
       let answer = try peer.ask(.restart(process: "last"))

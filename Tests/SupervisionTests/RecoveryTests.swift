@@ -15,17 +15,12 @@ import Testing
 
   init() throws { host = try TaskHost() }
 
-  private static let withFinal = #"""
-    {"name": "t", "finalization_wait": 30, "processes": [
-      {"name": "main", "cmdline": "x"}, {"name": "last", "cmdline": "x", "final": true}]}
-    """#
-
   private func run(_ key: RunKey, _ state: RunState) -> RunReport { RunReport(key, state) }
   private let main = RunKey("main", 0)
 
   /// Runs a task, and has it stopped or killed while it runs.
   private func runAndAsk(_ request: ControlRequest) throws {
-    _ = try host.run(Self.withFinal, InitScript(ends: ["main": [.lives]])) { paths in
+    _ = try host.run(TaskHost.withFinal, InitScript(ends: ["main": [.lives]])) { paths in
       let peer = try ControlPeer(paths)
       try peer.wait(run: "RUNNING")
       _ = try peer.ask(request)
@@ -134,7 +129,7 @@ import Testing
   }
 
   @Test func finalProcessesAreGoneOnWith() throws {
-    _ = try host.run(Self.withFinal, InitScript(ends: ["main": [.exits(4)]]))
+    _ = try host.run(TaskHost.withFinal, InitScript(ends: ["main": [.exits(4)]]))
     try host.rewind { $0.type == "running" && $0.json["process"]?.string == "last" }
     let last = RunKey("last", 0)
     let record = ExitRecord(key: last, waitStatus: 0, bootTime: Clock.now, wallTime: Clock.wall)
@@ -144,7 +139,7 @@ import Testing
   }
 
   @Test func aLostInitsLastWordsCountAndTheRestIsLost() throws {
-    _ = try host.run(Self.withFinal, InitScript(ends: ["main": [.exits(0)]]))
+    _ = try host.run(TaskHost.withFinal, InitScript(ends: ["main": [.exits(0)]]))
     try host.rewind(to: "running")
     // It wrote down the end of `main`, and was gone before the final process ran.
     #expect(try host.recover(InitScript(), isAlive: false).state == .finished)

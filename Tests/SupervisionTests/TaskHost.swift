@@ -19,6 +19,11 @@ final class TaskHost {
   var follows = false
   /// An account that there is, for who looks it up.
   static let user = String(cString: getpwuid(geteuid()).pointee.pw_name)
+  /// A document with a final process.
+  static let withFinal = #"""
+    {"name": "t", "finalization_wait": 30, "processes": [
+      {"name": "main", "cmdline": "x"}, {"name": "last", "cmdline": "x", "final": true}]}
+    """#
   /// What is changed of a run before it begins, and of what launches the container.
   var change: (inout TaskRun) -> Void = { _ in }
   var prepare: (PlayedContainerizer) -> Void = { _ in }

@@ -62,7 +62,8 @@ struct DetachedRun {
         files.append(value)
       }
       var request = SpawnRequest(
-        executable: .path("/proc/self/exe"), arguments: ["aurora-executor"] + words, descriptors: files.map(\.rawValue))
+        executable: .path(CurrentProcess.program), arguments: ["aurora-executor"] + words,
+        descriptors: files.map(\.rawValue))
       request.owners = files
       request.environment = HostEnvironment.all
       request.newSession = true

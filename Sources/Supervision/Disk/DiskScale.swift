@@ -37,7 +37,7 @@ final class DiskScale {
   /// - Parameter program: what measures large trees.
   init(
     _ paths: TaskPaths, _ container: any Container, counting counted: DiskTree.Counted = .blocks,
-    program: String = "/proc/self/exe"
+    program: String = CurrentProcess.program
   ) throws(Errno) {
     self.counted = counted
     self.program = program
