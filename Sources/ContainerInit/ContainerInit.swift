@@ -28,6 +28,7 @@ package enum ContainerInit {
       try prepare()
       try keepLimits()
       let plan = try readPlan()
+      try Credentials.identifyForAudit(plan.restrictions.identity.uid)
       let listener = SharedDescriptor(FileDescriptor(owning: Descriptors.listener))
       var next = Descriptors.first
       func take() -> SharedDescriptor {
@@ -73,6 +74,7 @@ package enum ContainerInit {
       // Only now: the executor has raised them, and may lack the capability too.
       try keepLimits()
       let files = received.files
+      try Credentials.identifyForAudit(received.plan.restrictions.identity.uid)
       // Last words go to the task's init.log from here on.
       try Child.place(files.log.rawValue, at: Descriptors.log)
       try Child.place(files.log.rawValue, at: Descriptors.log + 1)

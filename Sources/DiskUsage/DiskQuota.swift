@@ -32,14 +32,24 @@ package struct DiskQuota {
 
   /// Whether a directory there would be on a file system with project quotas. What is missing of the path is made later.
   package static func isAvailable(at path: String) -> Bool {
-    guard CurrentProcess.effectiveUser == 0 else { return false }
+    guard let directory = nearest(path) else { return false }
+    return ProjectQuota.isEnforced(on: directory.rawValue)
+  }
+
+  /// Whether somebody counts by project id what is made there: by a quota, or for an account of his own.
+  package static func countsProjects(at path: String) -> Bool {
+    guard let directory = nearest(path) else { return false }
+    return ProjectQuota.isEnforced(on: directory.rawValue) || ProjectQuota.isHandedOn(by: directory.rawValue)
+  }
+
+  /// The directory, or the one above it that there is; root's alone.
+  private static func nearest(_ path: String) -> FileDescriptor? {
+    guard CurrentProcess.effectiveUser == 0 else { return nil }
     var rest = Array(path.utf8)[...]
     while true {
       let current = rest.isEmpty ? "/" : String(decoding: rest, as: UTF8.self)
-      if let directory = try? openFile(current, O_PATH | O_DIRECTORY) {
-        return ProjectQuota.isEnforced(on: directory.rawValue)
-      }
-      guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return false }
+      if let directory = try? openFile(current, O_RDONLY | O_DIRECTORY) { return directory }
+      guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
       rest = rest[..<slash]
     }
   }

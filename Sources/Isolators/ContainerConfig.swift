@@ -108,8 +108,8 @@ package struct ContainerConfig: Sendable, Equatable {
   /// How many processes the task has, whether or not they run at the same time.
   package var processCount = 1
   package var createsUser = true
-  /// The file system of the sandbox has project quotas.
-  package var hasProjectQuotas = false
+  /// Somebody counts what is made in the sandbox by project id.
+  package var countsProjects = false
   /// The task has no processes of its own and runs the image's command.
   package var runsImageCommand = false
   /// Names of the isolators this container gets.

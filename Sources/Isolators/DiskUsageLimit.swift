@@ -12,7 +12,7 @@ package struct DiskUsageLimit: Isolator {
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
-    fragment.keepsProjects = container.hasProjectQuotas
+    fragment.keepsProjects = container.countsProjects
     // A quota may yet turn out not to be had. Who may gain privileges cannot install a filter for himself.
     fragment.pinsNoFiles =
       container.resources.diskBytes ?? 0 > 0 && container.seccomp != .unconfined

@@ -85,6 +85,20 @@ package enum Credentials {
     } catch  where error.code == EINVAL {}
   }
 
+  /// Gives this process, and what it starts, the identity of a user in the host's audit trail (`/proc/self/loginuid`), where it has
+  /// none yet: whoever has none may give himself any, and whoever has one keeps it without CAP_AUDIT_CONTROL.
+  ///
+  /// Only root can, and without root all are the same user. A kernel without audit has no such file.
+  package static func identifyForAudit(_ uid: UInt32) throws(Errno) {
+    guard geteuid() == 0 else { return }
+    do throws(Errno) {
+      let file = try openFile("/proc/self/loginuid", O_RDWR | O_NOFOLLOW)
+      let none = Array(String(UInt32.max).utf8)
+      guard try file.read(upTo: 16, at: 0).starts(with: none) else { return }
+      try file.writeAll(Array(String(uid).utf8), at: 0)
+    } catch  where error.code == ENOENT {}
+  }
+
   package static func setNoNewPrivileges() throws(Errno) {
     try check("prctl(PR_SET_NO_NEW_PRIVS)") { ax_set_no_new_privileges() }
   }

@@ -129,6 +129,8 @@ private struct Removal {
   private let depth: Int
   private var serial = 0
   private var lifted = 0
+  /// Whether the root was told to take in what is of another project than its own.
+  private var isOpenToProjects = false
   /// The first entry of all that could not be removed.
   private var failure: Errno?
 
@@ -207,6 +209,10 @@ private struct Removal {
       } catch {
         switch error.code {
         case ENOTEMPTY, EEXIST, ENOTDIR: continue
+        case EXDEV where !isOpenToProjects:
+          // A directory that hands its project on takes in nothing of another one.
+          isOpenToProjects = true
+          try? ProjectQuota.setProject(0, of: root)
         case EXDEV, EMLINK, Removal.lostKey: return try enter(entry, in: directory)
         default: throw error
         }

@@ -61,14 +61,21 @@ package enum ProjectQuota {
     try attributes(of: descriptor).fsx_projid
   }
 
+  /// Whether what is made in an open directory gets the directory's project id, enforced or not.
+  package static func isHandedOn(by directory: Int32) -> Bool {
+    guard let raw = try? attributes(of: directory) else { return false }
+    return raw.fsx_xflags & inherits != 0 && raw.fsx_projid != 0
+  }
+
   /// Gives an open directory a project id, and has it hand that on to what is made in it; or, with 0, takes both away.
   package static func setProject(_ project: UInt32, of directory: Int32) throws(Errno) {
     var raw = try attributes(of: directory)
     raw.fsx_projid = project
-    let inherit: UInt32 = 0x200  // FS_XFLAG_PROJINHERIT
-    raw.fsx_xflags = project == 0 ? raw.fsx_xflags & ~inherit : raw.fsx_xflags | inherit
+    raw.fsx_xflags = project == 0 ? raw.fsx_xflags & ~inherits : raw.fsx_xflags | inherits
     try check("ioctl(FS_IOC_FSSETXATTR)") { ax_ioctl_pointer(directory, 0x401c_5820, &raw) }
   }
+
+  private static let inherits: UInt32 = 0x200  // FS_XFLAG_PROJINHERIT
 
   private static func attributes(of descriptor: Int32) throws(Errno) -> fsxattr {
     var raw = fsxattr()

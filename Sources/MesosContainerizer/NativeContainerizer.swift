@@ -157,7 +157,7 @@ package struct NativeContainerizer: Containerizer {
     config.networkFilesDirectory = stored == nil ? nil : paths.networkFiles
     config.hiddenDirectories = try hiddenDirectories
     config.createsUser = settings.createsUser
-    config.hasProjectQuotas = DiskQuota.isAvailable(at: paths.sandbox)
+    config.countsProjects = DiskQuota.countsProjects(at: paths.sandbox)
     config.runsImageCommand = task.processes.contains { $0.command == nil }
     config.volumes = container.volumes.map { volume in
       let path =

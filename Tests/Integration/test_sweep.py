@@ -196,21 +196,74 @@ class DeadTasks(SweepTestCase):
         self.assertEqual(self.left_of(task), [])
 
 
-class Encrypted(SweepTestCase):
-    """What fscrypt(5) has to do with the removal of files, on a file system of its own."""
+class OwnFileSystem(SweepTestCase):
+    """On a file system of its own."""
 
-    REMOVE_KEY, ADD_KEY, SET_POLICY = 0xc0406618, 0xc0506617, 0x800c6613
+    make = ()
 
     def setUp(self):
         super().setUp()
-        need_command("mkfs.ext4")
-        self.top = self.host.path("encrypted")
+        need_command(self.make[0])
+        self.top = self.host.path("top")
         os.mkdir(self.top)
-        with open(self.top + ".ext4", "wb") as file:
-            file.truncate(64 << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-O", "encrypt", self.top + ".ext4"], check=True)
-        subprocess.run(["mount", "-o", "loop", self.top + ".ext4", self.top], check=True)
+        with open(self.top + ".image", "wb") as file:
+            file.truncate(320 << 20)
+        subprocess.run([*self.make, self.top + ".image"], check=True)
+        subprocess.run(["mount", "-o", "loop", self.top + ".image", self.top], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", self.top], check=True)
+
+
+class Projects(OwnFileSystem):
+    """Somebody accounts for files by project id, and has no quotas."""
+
+    make = ("mkfs.xfs", "-q")
+
+    def setUp(self):
+        super().setUp()
+        self.work = os.path.join(self.top, "work")
+        os.makedirs(self.work)
+        subprocess.run(["chattr", "-p", "5", "+P", self.work], check=True)
+
+    def project(self, path):
+        return subprocess.check_output(["lsattr", "-pd", path], encoding="utf-8").split()[0]
+
+    def test_a_task_does_not_leave_its_project(self):
+        self.host.work = self.work
+        outcome = self.assert_failed(self.run_task(document("touch file; exec chattr -p 6 file")))
+        self.assertIn("Operation not permitted", outcome.err())
+        self.assertEqual(self.project(os.path.join(outcome.sandbox, "file")), "5")
+        plan = self.aurora("plan", "--task", self.host.write("t.json", document("true", disk=16 << 20)))
+        self.assertEqual(plan.code, 0, plan)
+        self.assertIn("project ids cannot be changed", plan.out)
+        self.assertNotIn("by a project quota", plan.out)
+
+    def test_directories_of_different_projects_are_removed_however_deep(self):
+        rest = os.path.join(self.work, "tasks", ".new-left-1")
+        os.makedirs(rest)
+        os.chmod(rest, 0o700)
+        depth = 3000
+        directory = os.open(rest, os.O_RDONLY)
+        for level in range(depth):
+            os.mkdir("d", dir_fd=directory)
+            below = os.open("d", os.O_RDONLY, dir_fd=directory)
+            os.close(directory)
+            directory = below
+            attributes = bytearray(28)
+            fcntl.ioctl(directory, 0x801c581f, attributes)
+            # Each hands on what it is told, and takes in nothing else.
+            struct.pack_into("=I8xI", attributes, 0, 0x200, 6 + level % 2)
+            fcntl.ioctl(directory, 0x401c5820, attributes)
+        os.close(directory)
+        done = self.sweep(work=self.work)
+        self.assertEqual(done[0], 0, done)
+        self.assertFalse(os.path.exists(rest))
+
+
+class Encrypted(OwnFileSystem):
+    """What fscrypt(5) has to do with the removal of files."""
+
+    make = ("mkfs.ext4", "-q", "-O", "encrypt")
+    REMOVE_KEY, ADD_KEY, SET_POLICY = 0xc0406618, 0xc0506617, 0x800c6613
 
     def ask(self, path, request, words):
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

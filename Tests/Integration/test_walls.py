@@ -277,6 +277,27 @@ class DockerAbstractSockets(DockerTestCase):
                     command, role=role, parameters=["network=host", f"volume={tools}:/tools:ro"]))
 
 
+class AuditIdentity(DockerTestCase):
+    COMMAND = "echo 4711 > /proc/self/loginuid; cat /proc/self/loginuid"
+
+    @staticmethod
+    def expected(uid):
+        """The role's, where who started the executor has none that could be kept."""
+        with open("/proc/self/loginuid", encoding="ascii") as file:
+            own = int(file.read())
+        return str(uid if own == 0xFFFFFFFF else own)
+
+    def test_no_task_chooses_its_own(self):
+        need(os.path.exists("/proc/self/loginuid"), "a kernel with audit")
+        image = self.with_busybox()
+        for role, uid in (("root", 0), ("www-data", 33)):
+            for name, run in (("native", lambda: self.run_task(document(self.COMMAND, image=image), role=role)),
+                              ("host files", lambda: self.run_task(document(self.COMMAND), role=role)),
+                              ("docker", lambda: self.run_docker(self.COMMAND, role=role))):
+                with self.subTest(name, role=role):
+                    self.assertEqual(self.assert_finished(run()).out(), self.expected(uid))
+
+
 class Docker(DockerTestCase):
     def test_a_limit_is_not_lifted_in_a_namespace_of_ones_own(self):
         tools, name = os.path.split(program("lift_limits"))

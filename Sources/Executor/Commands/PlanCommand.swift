@@ -1,4 +1,5 @@
 import Containers
+import DiskUsage
 import Isolators
 import LaunchModel
 import LinuxKernel
@@ -26,7 +27,7 @@ enum PlanCommand {
     if containerizer.imageName != nil { try containerizer.locate() }
     let report = PlanReport(
       try containerizer.plan(), task: task, engine: try containerizer.engineRequest(), verdict: gate.verdict,
-      logs: LogsReport(task.processes, ceiling: settings.logBytes))
+      logs: LogsReport(task.processes, ceiling: settings.logBytes), hasQuotas: DiskQuota.isAvailable(at: paths.sandbox))
     if style == .json { Console.raw(Array(report.json.pretty.utf8)) } else { Console.output(report.text) }
     return .finished
   }
@@ -40,11 +41,14 @@ struct PlanReport {
   /// What a policy gave leave for.
   private let verdict: PolicyVerdict?
   private let logs: LogsReport?
+  /// Whether the file system of the sandbox has project quotas.
+  private let hasQuotas: Bool
 
   init(
     _ plan: LaunchPlan, task: TaskSpecification? = nil, engine: EngineRequest? = nil, verdict: PolicyVerdict? = nil,
-    logs: LogsReport? = nil
+    logs: LogsReport? = nil, hasQuotas: Bool = false
   ) {
+    self.hasQuotas = hasQuotas
     self.verdict = verdict
     self.logs = logs
     self.plan = plan
@@ -165,7 +169,7 @@ struct PlanReport {
         + (plan.restrictions.pinsNoFiles ? ", no Landlock of its own" : "")
         + (plan.restrictions.keepsCgroupNamespace ? ", no cgroup namespaces" : "")
         + (plan.restrictions.scopesSockets ? ", no abstract sockets of others" : ""))
-    if plan.restrictions.keepsProjects, let limit = task?.resources?.disk, limit > 0 {
+    if plan.restrictions.keepsProjects, hasQuotas, let limit = task?.resources?.disk, limit > 0 {
       lines.append("disk       at most \(Quantity.bytes(UInt64(limit))), by a project quota")
     }
     if let filter = plan.restrictions.filter {
