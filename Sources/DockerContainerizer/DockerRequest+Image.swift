@@ -39,18 +39,17 @@ extension DockerRequest {
       plan.steps.append(.account(identity))
     }
     guard task.runsImageCommand else { return plan }
-    let directory = [create.spec.workingDirectory, image.spec.workingDirectory, "/"].first { !$0.isEmpty } ?? "/"
-    guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
+    let asked = create.spec
+    let directory = asked.workingDirectory.isEmpty ? image.spec.workingDirectory : asked.workingDirectory
+    // An entry point that is given replaces the image's together with its command, as with `docker run`.
+    let isReplaced = !(asked.entrypoint ?? []).isEmpty
+    let words = isReplaced ? asked.entrypoint ?? [] : (image.spec.entrypoint ?? []) + (image.spec.command ?? [])
+    guard let command = ImageCommand(words, in: directory) else {
       throw ExecutorFailure(.failed, "the working directory \"\(printable(directory.utf8))\" is not an absolute path")
     }
-    // An entry point that is given replaces the image's together with its command, as with `docker run`.
-    let isReplaced = !(create.spec.entrypoint ?? []).isEmpty
-    plan.imageCommand =
-      isReplaced ? create.spec.entrypoint ?? [] : (image.spec.entrypoint ?? []) + (image.spec.command ?? [])
-    // As the engine starts in it: links on the way do not count.
-    let cleaned = directory.cleanedAbsolutePath
-    plan.imageWorkingDirectory = cleaned
-    plan.steps.append(.directory(target: cleaned, mode: 0o755))
+    plan.imageCommand = command.words
+    plan.imageWorkingDirectory = command.workingDirectory
+    plan.steps.append(command.makesDirectory)
     return plan
   }
 

@@ -119,12 +119,12 @@ package struct DockerRequest {
 
   /// The same numbers as natively; init is one more process in the container.
   private static func addLimits(_ resources: Resources?, _ ceiling: Int64?, to limits: inout ContainerResources) {
-    let (standard, own): (Int64, Int64) = (Int64(4096).atMost(ceiling), 1)
-    limits.pidsLimit = (resources?.pids ?? standard).addingClamped(own)
+    limits.pidsLimit = CgroupsPIDs.most(asked: resources?.pids, ceiling: ceiling).addingClamped(1)
     guard let resources else { return }
-    limits.cpuShares = max(2, min(262_144, Int64(1024 * min(resources.cpu, 256))))
-    limits.cpuPeriod = 100_000
-    limits.cpuQuota = max(1000, Int64(100_000 * min(resources.cpu, 4096)))
+    let cpus = CPUBandwidth(cpus: resources.cpu)
+    limits.cpuShares = Int64(cpus.shares)
+    limits.cpuPeriod = Int64(CPUBandwidth.periodMicroseconds)
+    limits.cpuQuota = Int64(cpus.quotaMicroseconds)
     limits.memory = resources.ram
     limits.memoryReservation = resources.ram
   }

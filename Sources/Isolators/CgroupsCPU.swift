@@ -20,9 +20,6 @@ package struct CgroupsCPU: Isolator {
   package static let quotaFile = "cpu.cfs_quota_us"
   package static let unlimited = "-1"
 
-  /// The kernel's accounting period, and the smallest quota it takes.
-  private static let periodMicroseconds = 100_000
-  private static let smallestQuota = 1000
   /// What the whole has more than the task at the least, for container-init: a task of a hundredth of a CPU is started and stopped in time.
   private static let smallestInit = 0.25
 
@@ -30,17 +27,15 @@ package struct CgroupsCPU: Isolator {
     // What is done for the task, such as the writing of its logs, is held to as much as the task.
     let cpus = container.resources.cpus
     return try cpu.fragment(
-      container.id, task: cpus.map { Self.limits($0) } ?? [],
-      whole: cpus.map { Self.limits($0, more: max($0, Self.smallestInit)) } ?? [])
+      container.id, task: cpus.map { Self.limits(CPUBandwidth(cpus: $0)) } ?? [],
+      whole: cpus.map { Self.limits(CPUBandwidth(cpus: $0, more: max($0, Self.smallestInit))) } ?? [])
   }
 
-  /// - Parameter more: CPUs that may be used beside those that are asked for, when there are some.
-  private static func limits(_ cpus: Double, more: Double = 0) -> [CgroupSetup.Setting] {
-    let shares = max(2, min(262_144, Int(1024 * min(cpus, 256))))
-    let quota = max(smallestQuota, Int(Double(periodMicroseconds) * min(cpus + more, 4096)))
-    return [
-      .init("cpu.shares", String(shares)), .init("cpu.cfs_period_us", String(periodMicroseconds)),
-      .init(quotaFile, String(quota)),
+  private static func limits(_ cpus: CPUBandwidth) -> [CgroupSetup.Setting] {
+    [
+      .init("cpu.shares", String(cpus.shares)),
+      .init("cpu.cfs_period_us", String(CPUBandwidth.periodMicroseconds)),
+      .init(quotaFile, String(cpus.quotaMicroseconds)),
     ]
   }
 

@@ -6,6 +6,18 @@ package struct CgroupsPIDs: Isolator {
   package static let name = "cgroups/pids"
   private let pids: CgroupController
 
+  /// What a task gets that asks for nothing.
+  package static let standard: Int64 = 4096
+
+  /// How many processes and threads a task may have.
+  ///
+  /// - Parameters:
+  ///   - asked: by the task, and judged already.
+  ///   - ceiling: the operator's, for what nobody asked for.
+  package static func most(asked: Int64?, ceiling: Int64?) -> Int64 {
+    asked ?? ceiling.map { min($0, standard) } ?? standard
+  }
+
   package init(host: HostFacts) { pids = CgroupController(isolator: Self.name, controller: "pids", host: host) }
 
   package func unsupported() -> String? { pids.unsupported() }

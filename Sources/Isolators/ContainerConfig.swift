@@ -51,7 +51,10 @@ package struct ContainerConfig: Sendable, Equatable {
     /// Whether that is the task's own word.
     package var asksForPIDs = false
 
-    package init(cpus: Double? = nil, memoryBytes: UInt64? = nil, diskBytes: UInt64? = nil, pids: UInt64 = 4096) {
+    package init(
+      cpus: Double? = nil, memoryBytes: UInt64? = nil, diskBytes: UInt64? = nil,
+      pids: UInt64 = UInt64(CgroupsPIDs.standard)
+    ) {
       self.cpus = cpus
       self.memoryBytes = memoryBytes
       self.diskBytes = diskBytes

@@ -18,15 +18,12 @@ package struct DockerRuntime: Isolator {
     }
     fragment.environment = image.environment
     if container.runsImageCommand {
-      let directory = image.workingDirectory.isEmpty ? "/" : image.workingDirectory
-      guard directory.utf8.first == UInt8(ascii: "/"), !directory.utf8.contains(0) else {
-        throw IsolationError(Self.name, "the image's WORKDIR \"\(directory)\" is not an absolute path")
+      guard let command = ImageCommand(image.entrypoint + image.command, in: image.workingDirectory) else {
+        throw IsolationError(Self.name, "the image's WORKDIR \"\(image.workingDirectory)\" is not an absolute path")
       }
-      fragment.imageCommand = image.entrypoint + image.command
-      // As the Docker engine starts in it: links on the way do not count.
-      let cleaned = directory.cleanedAbsolutePath
-      fragment.imageWorkingDirectory = cleaned
-      fragment.afterPivot = [.directory(target: cleaned, mode: 0o755)]
+      fragment.imageCommand = command.words
+      fragment.imageWorkingDirectory = command.workingDirectory
+      fragment.afterPivot = [command.makesDirectory]
     }
     return fragment
   }

@@ -138,16 +138,10 @@ package struct NativeContainerizer: Containerizer {
       resources.cpus = asked.cpu
       resources.memoryBytes = UInt64(clamping: asked.ram)
       resources.diskBytes = UInt64(clamping: asked.disk)
-      if let pids = asked.pids {
-        resources.pids = UInt64(clamping: pids)
-        resources.asksForPIDs = true
-      }
     }
-    if let most = settings.policy?.ceilings[.pids] {
-      // The operator's word, where the task has none.
-      resources.pids = min(resources.pids, UInt64(clamping: most))
-      resources.asksForPIDs = true
-    }
+    let (asked, ceiling) = (task.resources?.pids, settings.policy?.ceilings[.pids])
+    resources.pids = UInt64(clamping: CgroupsPIDs.most(asked: asked, ceiling: ceiling))
+    resources.asksForPIDs = asked != nil || ceiling != nil
     let sandbox = stored == nil ? paths.sandbox : settings.sandboxMountPoint
     var config = ContainerConfig(
       id: paths.taskID, identity: identity, resources: resources, root: root, sandboxHostPath: paths.sandbox,
