@@ -144,6 +144,21 @@ class Recovery(ExecutorTestCase):
         outcome = rest.wait()
         self.assertEqual(outcome.code, 3, outcome)
 
+    def test_what_a_newer_executor_has_written_is_understood_as_far_as_it_goes(self):
+        task = self.start_task(document(MARK + "echo up; while ! test -e go; do sleep 0.02; done; exit 3"))
+        task.wait_log("up").kill()
+        task.rewrite_journal(lambda record: {
+            **record, "newer": {"much": [1]}, "type": "newer" if record["type"] == "update" else record["type"]})
+        # Fields that are added come last.
+        with open(os.path.join(self.host.work, "tasks", task.id, "launch"), "ab") as record:
+            record.write(b"more")
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+        outcome = self.host.recover(task.id)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertEqual([run["exit_code"] for run in outcome.runs()], [3])
+        self.assert_ran_once(outcome, "main 0")
+
     def test_run_with_the_same_id_and_document_adopts(self):
         task = self.start_task(document(MARK + "sleep 1"))
         task.wait_running().kill()
