@@ -196,7 +196,7 @@ int ax_is_connected_to_itself(int socket) {
 }
 int ax_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
-#define AX_MAX_DESCRIPTORS 64
+#define AX_MAX_DESCRIPTORS 64  // UnixSocket.mostDescriptors
 
 ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, int count, int flags) {
   if (count < 0 || count > AX_MAX_DESCRIPTORS) { errno = EINVAL; return -1; }

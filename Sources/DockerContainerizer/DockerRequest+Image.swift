@@ -111,7 +111,7 @@ extension DockerRequest {
     label(&request.spec.labels, taskID, nonce, paths.workDirectory)
     request.spec.image = image.id.text
     request.spec.entrypoint = [Place.directory(nonce) + "/" + Place.programName]
-    request.spec.command = [ContainerInit.handoverCommand, Place.directory(nonce) + "/" + Place.socketName]
+    request.spec.command = [ContainerInit.command, Place.directory(nonce) + "/" + Place.socketName]
     request.spec.environment = DockerRequest.environmentOfInit(image)
     request.spec.user = "0:0"
     request.spec.workingDirectory = "/"

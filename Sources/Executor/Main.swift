@@ -12,8 +12,7 @@ enum Main {
     let words = Array(CurrentProcess.arguments.dropFirst())
     // The hidden modes of the one binary, before anything else is set up.
     switch words.first {
-    case ContainerInit.command: ContainerInit.main()
-    case ContainerInit.handoverCommand: ContainerInit.main(handover: words.dropFirst().first ?? "")
+    case ContainerInit.command: ContainerInit.main(reception: words.dropFirst().first)
     case DiskWorker.mode: DiskWorker.main(Array(words.dropFirst()))
     case UnpackWorker.mode: UnpackWorker.main(CurrentProcess.arguments)
     default: break

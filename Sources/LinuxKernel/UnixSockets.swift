@@ -102,6 +102,9 @@ package enum UnixSocket {
     return Peer(pid: credentials.pid, uid: credentials.uid)
   }
 
+  /// How many descriptors one message can have here.
+  package static let mostDescriptors = 64
+
   /// Sends one message with descriptors. False when a non-blocking socket is full.
   package static func send(_ bytes: [UInt8], descriptors: [Int32] = [], over socket: borrowing FileDescriptor)
     throws(Errno) -> Bool
@@ -132,7 +135,7 @@ package enum UnixSocket {
 
   /// Receives one message. `nil` when a non-blocking socket has none; empty bytes mean that the peer is gone.
   package static func receive(upTo limit: Int, over socket: borrowing FileDescriptor) throws(Errno) -> Message? {
-    var numbers = [Int32](repeating: -1, count: 64)
+    var numbers = [Int32](repeating: -1, count: mostDescriptors)
     var count: Int32 = 0
     var truncated: Int32 = 0
     let number = socket.rawValue
@@ -141,7 +144,8 @@ package enum UnixSocket {
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
       do throws(Errno) {
         filled = try retrying("recvmsg") {
-          ax_receive_descriptors(number, buffer.baseAddress, limit, &numbers, 64, &count, &truncated, 0)
+          ax_receive_descriptors(
+            number, buffer.baseAddress, limit, &numbers, Int32(mostDescriptors), &count, &truncated, 0)
         }
       } catch {
         failure = error

@@ -125,11 +125,10 @@ package struct MesosContainerizer: Sendable {
     do {
       let cgroup = cgroup(config.id)
       let executable = try SealedExecutable.open(program, beside: files.directory)
-      let null = try MesosContainerizer.openNull()
-      let log = try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-      let exits = try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-      let planFile = try sealedMemory("plan", plan.encoded)
-      let listener = try UnixSocket.listen(files.controlSocket, kind: .sequencedPackets)
+      var handed = Handover.Files(
+        log: SharedDescriptor(try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)),
+        exits: SharedDescriptor(try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)),
+        listener: SharedDescriptor(try UnixSocket.listen(files.controlSocket, kind: .sequencedPackets)))
       func open(_ setups: [CgroupSetup]) throws(Errno) -> [SharedDescriptor] {
         try setups.map { (setup) throws(Errno) in
           SharedDescriptor(try openFile(setup.directory + "/tasks", O_WRONLY))
@@ -137,17 +136,19 @@ package struct MesosContainerizer: Sendable {
       }
       let tasks = try open(plan.cgroups)
       let (shared, own) = (try open(plan.sharedCgroups), try open(plan.initCgroups))
-      // Init keeps this one: it leads nowhere but to that cgroup.
-      let directory = try plan.cgroupDirectory.map {
-        SharedDescriptor(try cloneMount($0, recursive: false))
-      }
       let initCgroup = try cgroup.map { SharedDescriptor(try openFile($0.whole.path, O_RDONLY | O_DIRECTORY)) }
+      handed.tasks = tasks
+      // Init keeps this one: it leads nowhere but to that cgroup.
+      handed.cgroup = try plan.cgroupDirectory.map { SharedDescriptor(try cloneMount($0, recursive: false)) }
+      handed.sources = sources
+      handed.kept = keepOpen
+      let connection = try UnixSocket.pair(.sequencedPackets)
+      try Handover.send(plan, handed, over: connection.first)
 
+      let log = handed.log.rawValue
       var request = SpawnRequest(
         executable: .descriptor(executable.rawValue), arguments: ["aurora-executor", ContainerInit.command],
-        descriptors: [
-          null.rawValue, log.rawValue, log.rawValue, planFile.rawValue, listener.rawValue, exits.rawValue,
-        ] + (tasks + [directory].compactMap { $0 } + sources + keepOpen).map(\.rawValue))
+        descriptors: [log, log, log, connection.second.rawValue])
       request.namespaces = Namespaces(rawValue: plan.namespaces)
       request.cgroup = initCgroup?.rawValue
       // The root of the namespace is what the task's processes have; init leaves for its own when that is settled.
@@ -155,7 +156,7 @@ package struct MesosContainerizer: Sendable {
       request.joinTasks = (shared + isNamespaceRoot).map(\.rawValue)
       request.ownTasks = own.map(\.rawValue)
       request.newSession = true
-      request.owners = tasks + shared + own + sources + keepOpen + [directory, initCgroup].compactMap { $0 }
+      request.owners = tasks + shared + own + [handed.log, connection.second] + [initCgroup].compactMap { $0 }
       let started = try request.spawn()
       child = consume started
       try CgroupMaker.limitTask(plan)
@@ -175,14 +176,6 @@ package struct MesosContainerizer: Sendable {
       case let error as Errno: throw LaunchError("cannot start container-init", error)
       default: throw LaunchError("cannot start container-init: \(error)")
       }
-    }
-  }
-
-  private static func openNull() throws(LaunchError) -> FileDescriptor {
-    do throws(Errno) { return try openFile("/dev/null", O_RDWR) } catch {
-      throw LaunchError(
-        "cannot open /dev/null", error,
-        hint: error.code == ENOENT ? "for a chroot, `mount --rbind /dev DIR/dev` before it is entered" : nil)
     }
   }
 

@@ -33,7 +33,7 @@ import Testing
     let null = try openFile("/dev/null", O_RDWR)
     let request = SpawnRequest(
       executable: .path(try #require(HostNeeds.executor)),
-      arguments: ["aurora-executor", ContainerInit.handoverCommand, directory + "/sock"],
+      arguments: ["aurora-executor", ContainerInit.command, directory + "/sock"],
       descriptors: [null.rawValue, null.rawValue, null.rawValue])
     let child = try request.spawn()
     let patience = StartedInit.patience

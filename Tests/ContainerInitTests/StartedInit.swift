@@ -44,27 +44,32 @@ final class StartedInit {
     let null = try openFile("/dev/null", O_RDWR)
     let log = SharedDescriptor(try openFile(directory + "/init.log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600))
     let exits = SharedDescriptor(try openFile(directory + "/exits", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600))
-    let planFile = try sealedMemory("plan", text ?? plan.encoded)
     let listener = SharedDescriptor(try UnixSocket.listen(directory + "/control.sock", kind: .sequencedPackets))
+    var files = Handover.Files(log: log, exits: exits, listener: listener)
+    files.sources = sources
+    func hand(over connection: SharedDescriptor) throws {
+      guard let text else { return try Handover.send(plan, files, over: connection) }
+      #expect(try UnixSocket.send(text, over: connection.descriptor))
+    }
     let program = try #require(HostNeeds.executor)
+    let pair = try UnixSocket.pair(.sequencedPackets)
     var request: SpawnRequest
     switch place {
     case .host, .namespaces:
       let around = place == .host ? [] : HostNeeds.unshare
       request = SpawnRequest(
         executable: .path(around.first ?? program), arguments: around + [program, ContainerInit.command],
-        descriptors: [
-          null.rawValue, log.rawValue, log.rawValue, planFile.rawValue, listener.rawValue, exits.rawValue,
-        ] + sources.map(\.rawValue))
+        descriptors: [null.rawValue, log.rawValue, log.rawValue, pair.second.rawValue])
+      try hand(over: pair.first)
     case .handover:
       request = SpawnRequest(
         executable: .path(program),
-        arguments: ["aurora-executor", ContainerInit.handoverCommand, directory + "/handover.sock"],
+        arguments: ["aurora-executor", ContainerInit.command, directory + "/handover.sock"],
         descriptors: [null.rawValue, null.rawValue, null.rawValue])
     }
     request.newSession = true
     request.environment = StartedInit.environment
-    request.owners = [log, exits, listener] + sources
+    request.owners = [log, pair.second]
     let reception = place == .handover ? try Handover.Reception(at: directory + "/handover.sock") : nil
     let child = try request.spawn()
     pid = child.pid
@@ -73,7 +78,7 @@ final class StartedInit {
     #expect(try waitUntilReady(reception.descriptor, read: true, write: false, timeoutMilliseconds: Self.patience))
     let (connection, peer) = try #require(try reception.accept())
     #expect(peer.pid == pid)
-    try Handover.send(plan, Handover.Files(log: log, exits: exits, listener: listener), over: connection)
+    try hand(over: connection)
   }
 
   deinit {

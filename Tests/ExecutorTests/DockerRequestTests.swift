@@ -53,7 +53,7 @@ struct DockerRequestTests {
     let create = try finished(request())
     #expect(create.spec.image == "sha256:" + String(repeating: "a", count: 64))
     #expect(create.spec.entrypoint == ["/.aurora-executor.0011223344556677/init"])
-    #expect(create.spec.command == ["__init-handover", "/.aurora-executor.0011223344556677/start.sock"])
+    #expect(create.spec.command == ["__init", "/.aurora-executor.0011223344556677/start.sock"])
     #expect(create.spec.user == "0:0" && create.spec.workingDirectory == "/")
     #expect(create.hostConfig.initProcess == false && !create.hostConfig.autoRemove)
     #expect(create.hostConfig.restartPolicy == RestartPolicy(name: "no"))
