@@ -42,7 +42,9 @@ extension TaskRun {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")
     }
     verdict.notes += ended.notes + ended.problems
-    let finishedAt = prepared.past.finishedAt ?? Clock.wall
+    // One instant for the result and the journal: a result that is written anew says the same.
+    let end = Clock.now
+    let finishedAt = prepared.past.finishedAt ?? prepared.times.wall(end)
     func text(_ verdict: Verdict, _ processes: [ProcessRecord]? = nil) -> [UInt8] {
       let result = TaskResult(
         taskID: paths.taskID, verdict: verdict, containerizer: prepared.task.containerizer,
@@ -81,7 +83,7 @@ extension TaskRun {
       do throws(Errno) { try body() } catch { unwritten.append("\(what): \(error)") }
     }
     write(paths.journal) { () throws(Errno) in
-      try prepared.journal.finish(verdict, at: Clock.now, freesRoom: !removesRecord)
+      try prepared.journal.finish(verdict, at: end, freesRoom: !removesRecord)
     }
     // The durable record of the end: whoever finds it asks the journal nothing more, so that needs no sync.
     if !removesRecord {
