@@ -133,7 +133,7 @@ let package = Package(
     .testTarget(
       name: "SupervisionTests",
       dependencies: [
-        "Supervision", "Containers", "TaskStore", "DiskUsage", "ContainerInit", "PlayedInit", "TaskModel",
+        "Supervision", "Containers", "TaskStore", "DiskUsage", "ContainerInit", "PlayedInit", "Isolators", "TaskModel",
         "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
@@ -144,11 +144,33 @@ let package = Package(
       ],
       swiftSettings: swift),
     .testTarget(
+      name: "DiskUsageTests", dependencies: ["DiskUsage", "TaskStore", "LinuxKernel"], swiftSettings: swift),
+    .testTarget(
+      name: "TaskStoreTests",
+      dependencies: ["TaskStore", "DiskUsage", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "ExplanationTests",
+      dependencies: ["Explanation", "TaskStore", "ContainerInit", "TaskModel", "LaunchModel", "StrictJSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "OperatorPolicyTests",
+      dependencies: [
+        "OperatorPolicy", "TaskStore", "DockerEngineClient", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON",
+      ],
+      swiftSettings: swift),
+    .testTarget(
+      name: "DockerContainerizerTests",
+      dependencies: [
+        "DockerContainerizer", "DockerEngineClient", "Containers", "TaskStore", "Isolators", "TaskModel",
+        "LaunchModel", "LinuxKernel",
+      ],
+      swiftSettings: swift),
+    .testTarget(
       name: "ExecutorTests",
       dependencies: [
-        "Executor", "Supervision", "Explanation", "DockerContainerizer", "MesosContainerizer", "Containers",
-        "OperatorPolicy", "TaskStore", "DiskUsage", "DockerEngineClient", "TaskModel", "LaunchModel", "LinuxKernel",
-        "StrictJSON",
+        "Executor", "OperatorPolicy", "DockerContainerizer", "DockerEngineClient", "TaskStore", "TaskModel",
+        "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
   ]

@@ -1,3 +1,4 @@
+import LinuxKernel
 import Testing
 
 @testable import Executor
@@ -46,5 +47,19 @@ import Testing
       for option in command.options where !option.isHidden { #expect(command.help.contains(option.name)) }
       #expect(CommandTable.help.contains(command.name))
     }
+  }
+
+  @Test func bothDirectoriesAreResolved() throws {
+    let top = "/tmp/aurora-command-line-\(UInt64.random(in: 0 ... .max))"
+    try makeDirectories(top + "/real")
+    defer { try? removeTree(top) }
+    try makeSymbolicLink(top + "/link", to: "real")
+    let arguments = try Arguments(
+      ["--work-dir=\(top)/link//", "--run-dir", "\(top)/./link/run"], options: CommonOptions.directories,
+      command: "run"
+    ).withResolvedDirectories(believed: [])
+    #expect(arguments.workDirectory == top + "/real")
+    #expect(arguments.runDirectory == top + "/real/run")
+    #expect(arguments.all("--work-dir") == [top + "/real"])
   }
 }

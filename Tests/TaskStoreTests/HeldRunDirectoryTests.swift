@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import TaskStore
 
 /// What an executor does in its task's run directory when somebody has removed it, and maybe put another in its place.

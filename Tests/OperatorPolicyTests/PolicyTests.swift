@@ -5,7 +5,6 @@ import TaskModel
 import Testing
 
 @testable import DockerEngineClient
-@testable import Executor
 @testable import OperatorPolicy
 
 /// What a policy may hold, and what is said of one that is wrong.

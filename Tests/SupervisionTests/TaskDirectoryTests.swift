@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import Supervision
 @testable import TaskStore
 

@@ -2,7 +2,6 @@ import LaunchModel
 import TaskModel
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 /// What an answer says of somebody's health.

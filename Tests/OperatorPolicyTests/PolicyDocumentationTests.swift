@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import OperatorPolicy
 
 /// That `docs/policy.md` and the policy to start from say what is so.

@@ -6,7 +6,6 @@ import Testing
 @testable import Containers
 @testable import DockerContainerizer
 @testable import DockerEngineClient
-@testable import Executor
 @testable import TaskStore
 
 /// Where a container's numbers are read, and what a single file's archive holds.

@@ -3,7 +3,6 @@ import LaunchModel
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import TaskStore
 
 @Suite struct PastTimeTests {

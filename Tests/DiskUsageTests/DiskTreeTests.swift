@@ -3,7 +3,6 @@ import LinuxKernel
 import Testing
 
 @testable import DiskUsage
-@testable import Executor
 @testable import TaskStore
 
 @Suite struct DiskTreeTests {

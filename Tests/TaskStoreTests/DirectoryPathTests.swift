@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import TaskStore
 
 @Suite struct DirectoryPathTests {
@@ -38,17 +37,5 @@ import Testing
   @Test(arguments: [("/", "/"), ("//", "/"), ("/..", "/"), ("/../..//.", "/"), ("work/../x", "work/../x"), ("", "")])
   func rootStaysRootAndARelativePathItself(path: String, expected: String) {
     #expect(DirectoryPath.resolved(path) == expected)
-  }
-
-  @Test func bothDirectoriesOfACommandLineAreResolved() throws {
-    try withDirectory { top in
-      let arguments = try Arguments(
-        ["--work-dir=\(top)/link//", "--run-dir", "\(top)/./link/run"], options: CommonOptions.directories,
-        command: "run"
-      ).withResolvedDirectories(believed: [])
-      #expect(arguments.workDirectory == top + "/real")
-      #expect(arguments.runDirectory == top + "/real/run")
-      #expect(arguments.all("--work-dir") == [top + "/real"])
-    }
   }
 }

@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 /// A server that answers without end, in whatever pieces: what the executor reads of it, and at once, is bounded.

@@ -1,6 +1,5 @@
 import Testing
 
-@testable import Executor
 @testable import TaskStore
 
 @Suite struct LookPauseTests {

@@ -2,7 +2,6 @@ import Testing
 
 @testable import DockerContainerizer
 @testable import DockerEngineClient
-@testable import Executor
 @testable import TaskStore
 
 /// Paths of the host as an engine is asked for them.

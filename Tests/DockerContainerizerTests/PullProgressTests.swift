@@ -2,7 +2,6 @@ import Testing
 
 @testable import DockerContainerizer
 @testable import DockerEngineClient
-@testable import Executor
 
 /// What a person sees of a pull.
 struct PullProgressTests {

@@ -1,7 +1,6 @@
 import Testing
 
 @testable import DiskUsage
-@testable import Executor
 
 @Suite struct ProjectIDsTests {
   private static let lowest = ProjectIDs.range.lowerBound

@@ -4,7 +4,6 @@ import StrictJSON
 import TaskModel
 import Testing
 
-@testable import Executor
 @testable import Explanation
 @testable import TaskStore
 

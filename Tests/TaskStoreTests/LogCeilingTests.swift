@@ -2,7 +2,6 @@ import TaskModel
 import Testing
 
 @testable import DiskUsage
-@testable import Executor
 @testable import TaskStore
 
 @Suite struct LogCeilingTests {

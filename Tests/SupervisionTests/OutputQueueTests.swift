@@ -2,7 +2,6 @@ import Glibc
 import LinuxKernel
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 /// What is put into a queue and what comes out, with somebody who reads late.

@@ -1,7 +1,6 @@
 import StrictJSON
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 @Suite struct ControlRequestTests {

@@ -1,6 +1,5 @@
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 /// Plays a file system, a task and its quota against the schedule, in virtual time.

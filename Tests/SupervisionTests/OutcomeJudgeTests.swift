@@ -3,7 +3,6 @@ import LaunchModel
 import TaskModel
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 @Suite struct OutcomeJudgeTests {

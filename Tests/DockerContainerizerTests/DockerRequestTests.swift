@@ -1,3 +1,4 @@
+import Isolators
 import LaunchModel
 import LinuxKernel
 import TaskModel
@@ -6,7 +7,6 @@ import Testing
 @testable import Containers
 @testable import DockerContainerizer
 @testable import DockerEngineClient
-@testable import Executor
 @testable import TaskStore
 
 /// What a Docker task becomes at the engine, and in the plan of its init.
@@ -17,7 +17,7 @@ struct DockerRequestTests {
     handover: "/run/x/t/handover", sandbox: "/w/t/sandbox", logs: "/w/t/logs", workDirectory: "/w")
 
   private func settings(_ allowed: String = "all") -> RunSettings {
-    var settings = RunSettings(role: "www-data", hostname: "host", isolation: RunSettings.defaultIsolation)
+    var settings = RunSettings(role: "www-data", hostname: "host", isolation: BuiltInIsolators.names)
     settings.allowedDockerParameters = allowed
     return settings
   }

@@ -1,6 +1,5 @@
 import Testing
 
-@testable import Executor
 @testable import Supervision
 
 /// Plays a file system and a task against the schedule, in virtual time.
