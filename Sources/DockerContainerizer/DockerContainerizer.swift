@@ -127,8 +127,9 @@ package struct DockerContainerizer: Containerizer {
 
   package func engineRequest() throws(ExecutorFailure) -> EngineRequest? {
     guard let details, let image else { throw ExecutorFailure(.internalError, "the image is not known yet") }
-    let hostPaths = DockerRequest.HostPaths(
+    var hostPaths = DockerRequest.HostPaths(
       handover: paths.handover, sandbox: paths.sandbox, logs: paths.logs, workDirectory: paths.workDirectory)
+    hostPaths.masked = DockerHostPaths.thermalThrottles
     let create = try request.finished(paths.taskID, image: details, nonce: EngineRequest.unknown, paths: hostPaths)
     let version = try atEngine { () throws(DockerEngineError) in try engine.apiVersion() }
     return EngineRequest(
@@ -173,6 +174,7 @@ package struct DockerContainerizer: Containerizer {
     let probe = DockerProbe(
       engine: engine, creation: creation, owner: owner(nonce), request: request, image: details,
       workDirectory: paths.workDirectory, signals: signals)
+    hostPaths.masked = DockerHostPaths.thermalThrottles
     if request.needsAccountFiles { hostPaths.accounts = try probe.accountFiles(for: identity, in: paths.accounts) }
     let create = try request.finished(paths.taskID, image: details, nonce: nonce, paths: hostPaths)
     let id = try makeContainer(create, nonce, signals)

@@ -17,6 +17,14 @@ enum DockerHostPaths {
   /// Whether files of this host have labels of SELinux.
   static var hostHasLabels: Bool { (try? status(of: "/sys/fs/selinux/enforce")) != nil }
 
+  /// The counters by which a processor tells when it was too hot, and others what it was at (Docker 28 hides them).
+  static var thermalThrottles: [String] {
+    let processors = "/sys/devices/system/cpu"
+    return ((try? entries(of: processors)) ?? []).filter { $0.name.starts(with: "cpu".utf8) }
+      .map { "\(processors)/\(String(decoding: $0.name, as: UTF8.self))/thermal_throttle" }
+      .filter { (try? status(of: $0)) != nil }.sorted()
+  }
+
   /// What of an option cannot be had; `nil` for all others, and for one that cannot be applied, which says so itself.
   static func finding(_ name: String, _ value: String, hasLabels: Bool = hostHasLabels) -> Finding? {
     var alone = ContainerCreateRequest(image: "-")

@@ -118,6 +118,10 @@ extension DockerRequest {
     request.spec.healthcheck = Healthcheck.none
     request.spec.stopSignal = "SIGTERM"
     request.spec.stopTimeout = Int64(min(task.finalizationWait, 86_400)) + 10
+    // An engine's own list, which this replaces, lacks some of it.
+    if request.hostConfig.maskedPaths == nil, !request.hostConfig.privileged {
+      request.hostConfig.maskedPaths = FilesystemLinux.masked + paths.masked
+    }
     request.hostConfig.groups = []
     // The plan has them: what an engine is given here holds for init too.
     request.hostConfig.ulimits = []

@@ -31,11 +31,13 @@ package struct DockerRequest {
     var workDirectory: String
     /// `/etc/passwd` and so on with the role user in it, for a root that cannot be written to.
     var accounts: [(target: String, source: String)] = []
+    /// What engines hide of this host in a container, beside what we do.
+    var masked: [String] = []
 
     package static func == (left: HostPaths, right: HostPaths) -> Bool {
       left.handover == right.handover && left.sandbox == right.sandbox
         && left.logs == right.logs && left.workDirectory == right.workDirectory
-        && left.accounts.map(\.source) == right.accounts.map(\.source)
+        && left.accounts.map(\.source) == right.accounts.map(\.source) && left.masked == right.masked
     }
   }
 

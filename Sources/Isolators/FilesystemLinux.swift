@@ -14,7 +14,10 @@ package struct FilesystemLinux: Isolator {
   package static let masked = [
     "/proc/acpi", "/proc/asound", "/proc/dynamic_debug", "/proc/interrupts", "/proc/kcore", "/proc/keys",
     "/proc/key-users", "/proc/latency_stats", "/proc/lock_stat", "/proc/profile", "/proc/sched_debug", "/proc/scsi",
-    "/proc/timer_list", "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+    "/proc/sys/net/ipv4/tcp_fastopen_key", "/proc/timer_list", "/proc/timer_stats",
+    // Reading makes a block device of the host's.
+    "/sys/class/zram-control",
+    "/sys/firmware", "/sys/devices/virtual/powercap",
   ]
   /// What of init root of the container may write to by a file's mode alone: `/proc/1/oom_score_adj` makes it the first that
   /// the kernel kills when memory runs out.

@@ -310,6 +310,15 @@ class Docker(DockerTestCase):
             outcome = self.assert_finished(self.run_docker("grep CapBnd /proc/self/status", role="root", docker=docker))
             self.assertEqual(int(outcome.out().split()[1], 16), expected, docker)
 
+    def test_what_an_engine_leaves_in_sight_is_hidden(self):
+        outcome = self.assert_finished(self.run_docker(
+            "ls -A /proc/dynamic_debug /sys/class/zram-control /proc/scsi /sys/firmware 2> /dev/null; "
+            "cat /proc/sys/net/ipv4/tcp_fastopen_key /proc/keys /proc/timer_list", role="root", docker={"network": "NONE"}))
+        self.assertEqual("".join(line for line in outcome.out().splitlines() if not line.endswith(":")), "")
+        seen = self.assert_finished(self.run_docker(
+            "cat /proc/keys", role="root", parameters=["security-opt=systempaths=unconfined"]))
+        self.assertNotEqual(seen.out(), "")
+
     def test_the_result_lists_what_is_ours(self):
         outcome = self.assert_finished(self.run_docker("true"))
         self.assertEqual(set(outcome.result["isolation"]["applied"]), {"posix/rlimits", "linux/capabilities", "linux/nnp"})
