@@ -98,7 +98,10 @@ import Testing
       (
         .cannotStart(StartFailure(.commandNotFound, "no check here")), "cannot run the health check: no check here"
       ),
-      (.exits(0, saying: String(repeating: "word ", count: 300_000)), "the command wrote more than 1 MiB"),
+      (
+        .exits(0, saying: String(repeating: "word ", count: 300_000)),
+        "the command wrote more than 1 MiB, or in more than 4096 pieces"
+      ),
     ] as [(InitScript.Command, String)])
   func aCheckThatFailsSaysWhy(command: InitScript.Command, why: String) throws {
     let end = try host.run(TaskHost.task(", " + Self.check(Self.shell)), script([command]))

@@ -34,6 +34,8 @@ final class ContainerProbes: TaskMonitor {
     var output: [UInt8] = []
     /// How much it has written so far.
     var written = 0
+    /// In how many reads: a pipe of packets gives one at a time.
+    var pieces = 0
     /// The deadline has passed; answers that came in time have a moment to be heard.
     var isOverdue = false
 
@@ -66,8 +68,8 @@ final class ContainerProbes: TaskMonitor {
   /// What is kept of a command's output.
   private static let outputLimit = 4096
   /// A check that writes more than this has failed.
-  private static let mostWritten = 1 << 20
-  private static let wordy = Answer.failed("the command wrote more than 1 MiB")
+  private static let (mostWritten, mostPieces) = (1 << 20, 4096)
+  private static let wordy = Answer.failed("the command wrote more than 1 MiB, or in more than \(mostPieces) pieces")
 
   init(_ services: ContainerServices, identity: Identity) throws(Errno) {
     self.services = services
@@ -145,7 +147,10 @@ final class ContainerProbes: TaskMonitor {
         probe.command = nil
         guard isBounded else { return self.end(token, Self.wordy) }
         // Init knows when it ended, however late that is heard of here.
-        self.end(token, record.bootTime > probe.deadline ? .timedOut : .ended(record, output: probe.output))
+        self.end(
+          token,
+          record.bootTime > probe.deadline
+            ? .timedOut : .ended(record, output: Array(probe.output.suffix(Self.outputLimit))))
       }
     } catch {
       end(token, error.isShortage ? .notAsked : .failed("cannot run a command: \(error)"))
@@ -217,9 +222,11 @@ final class ContainerProbes: TaskMonitor {
         probe.pipe = nil
         return true
       }
-      probe.output = Array((probe.output + bytes).suffix(Self.outputLimit))
+      probe.output += bytes
+      if probe.output.count > 2 * Self.outputLimit { probe.output.removeFirst(probe.output.count - Self.outputLimit) }
       probe.written += bytes.count
-      if probe.written > Self.mostWritten { return false }
+      probe.pieces += 1
+      if probe.written > Self.mostWritten || probe.pieces > Self.mostPieces { return false }
     }
     return true
   }
