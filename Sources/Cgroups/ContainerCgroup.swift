@@ -23,17 +23,12 @@ package struct ContainerCgroup {
     do throws(Errno) { try whole.write("1", to: "cgroup.kill") } catch  where error.code == ENOENT {}
   }
 
-  /// Stops the task's processes (Linux 5.2). A process in a call that cannot be interrupted stops later: it is not waited
-  /// for long.
-  package func freeze() -> Bool {
-    guard (try? task.write("1", to: "cgroup.freeze")) != nil else { return false }
-    for _ in 0..<50 {
-      if task.number("cgroup.events", key: "frozen") == 1 { return true }
-      CurrentProcess.pause(milliseconds: 1)
-    }
-    thaw()
-    return false
-  }
+  /// Has the task's processes stop (Linux 5.2), each when the system call is done that it is in and that cannot be interrupted.
+  /// False where they cannot be told.
+  package func freeze() -> Bool { (try? task.write("1", to: "cgroup.freeze")) != nil }
+
+  /// Whether all of them have stopped.
+  package var isFrozen: Bool { task.number("cgroup.events", key: "frozen") == 1 }
 
   package func thaw() {
     if task.number("cgroup.freeze") != 0 { try? task.write("0", to: "cgroup.freeze") }

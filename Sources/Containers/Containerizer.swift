@@ -95,8 +95,11 @@ package protocol Container: AnyObject {
   var initSharesMemory: Bool { get }
   /// Its init, as this host numbers it.
   var initPID: Int32 { get }
-  /// Stops all processes of the task where the kernel can, until `thaw`; false when they go on.
+  /// Has all processes of the task stop until `thaw`, each when the system call is done that it is in; false where they cannot
+  /// be told.
   func freeze() -> Bool
+  /// Whether all of them have.
+  var isFrozen: Bool { get }
   /// Lets it go on when somebody froze it: what is frozen can be neither stopped nor ended.
   func thaw()
   /// SIGKILL to every process of the task but its init, from outside: for an init that does not do it. Takes a second at

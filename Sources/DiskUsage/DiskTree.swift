@@ -56,6 +56,7 @@ package enum DiskTree {
     var walk = DiskWalk(bounds, counted)
     var largest = LargestPaths()
     var (bytes, files): (UInt64, UInt64) = (0, 0)
+    var isChanging = false
     for root in roots {
       guard let found = try walk.measure(root) else { return nil }
       bytes += found.bytes
@@ -70,12 +71,13 @@ package enum DiskTree {
       else { return nil }
       bytes += open.bytes
       files += open.files
+      isChanging = open.isChanging
       largest.offer(Array("deleted files that are in use".utf8), open.bytes)
     }
     return DiskMeasurement(
       bytes: bytes, files: files + walk.files,
       largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
-      obstacle: walk.obstacle, isChanging: walk.isChanging)
+      obstacle: walk.obstacle, isChanging: isChanging || walk.isChanging)
   }
 
   /// The same for directories by path; those that are not there take nothing.

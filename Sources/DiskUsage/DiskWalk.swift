@@ -16,7 +16,7 @@ struct DiskWalk {
   private(set) var files: UInt64 = 0
   /// What changed later than this may have changed behind our back.
   private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
-  /// Inodes with several names, of the tree at hand.
+  /// Directories, and inodes with several names, of the tree at hand.
   private var seen: Set<UInt64> = []
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
   private static let seenLimit = 1 << 20
@@ -61,6 +61,8 @@ struct DiskWalk {
       let top = stack.count - 1
       guard let next = try takeNext(&stack) else {
         let done = stack.removeLast()
+        // Something may have gone in or out since it was listed, to where it is not met, or is met again.
+        if !root.holdsFilesOnly, try hasChanged(done.directory) { isChanging = true }
         let items = done.largest.under(done.name)
         if stack.isEmpty { return (done.bytes, items) }
         stack[top - 1].bytes += done.bytes
@@ -118,6 +120,11 @@ struct DiskWalk {
   private mutating func enter(
     _ directory: SharedDescriptor, _ name: [UInt8], _ about: FileStatus, _ stack: inout [Frame], goesOn: Bool = true
   ) throws(Errno) -> Bool {
+    // It was met before, under the name that it had then.
+    guard isNew(about) else {
+      isChanging = true
+      return true
+    }
     var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
     files += 1
     // What a task cannot change hides nothing.
@@ -187,11 +194,26 @@ struct DiskWalk {
       files += 1
       return bytes
     }
-    guard !seen.contains(about.inode) else { return 0 }
+    guard seen.count < DiskWalk.seenLimit || seen.contains(about.inode) else {
+      files += 1
+      return bytes / UInt64(about.links) + 1
+    }
+    guard isNew(about) else { return 0 }
     files += 1
-    guard seen.count < DiskWalk.seenLimit else { return bytes / UInt64(about.links) + 1 }
-    seen.insert(about.inode)
     return bytes
+  }
+
+  /// Whether it was not met before, as far as is remembered.
+  private mutating func isNew(_ about: FileStatus) -> Bool {
+    seen.count < DiskWalk.seenLimit ? seen.insert(about.inode).inserted : !seen.contains(about.inode)
+  }
+
+  private func hasChanged(_ directory: SharedDescriptor) throws(Errno) -> Bool {
+    do throws(Errno) { return try status(of: directory.rawValue).changed >= calmBefore } catch {
+      // A file system of another host's may have forgotten it.
+      guard error.code == ESTALE else { throw error }
+      return true
+    }
   }
 
   private static func open(_ name: some KernelPath, in directory: SharedDescriptor) throws(Errno) -> SharedDescriptor {

@@ -16,6 +16,15 @@ package struct OpenFiles {
   private let counted: DiskTree.Counted
   private var bytes: UInt64 = 0
   private var files: UInt64 = 0
+  /// Whether a process, or a table of descriptors, was gone when it was to be looked at.
+  private var hasMissed = false
+
+  package struct Found {
+    package var bytes: UInt64
+    package var files: UInt64
+    /// Whether processes came or went meanwhile, so that something may have been missed.
+    package var isChanging: Bool
+  }
 
   private struct Key: Hashable {
     let device: UInt64
@@ -24,13 +33,13 @@ package struct OpenFiles {
 
   /// What they take, of all processes below `pid`; `nil` when there is more to look at than `entries`.
   ///
-  /// A process that comes or goes meanwhile may be missed: this is done again as long as something is missing.
+  /// What a process hands to another meanwhile may be missed.
   ///
   /// - Parameter countsRoot: whether the root of the container counts as well. It is that of its init: every other process may
   ///   have gone into another.
   package static func bytes(
     _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
-  ) -> (bytes: UInt64, files: UInt64)? {
+  ) -> Found? {
     let root = countsRoot ? try? status(of: "/proc/\(pid)/root", followLinks: true) : nil
     var files = OpenFiles(
       counted, devices: devices.union(root.map { [$0.device] } ?? []), rootMount: root?.mountID, entriesLeft: entries)
@@ -52,7 +61,20 @@ package struct OpenFiles {
         guard files.entriesLeft >= 0 else { return nil }
       }
     }
-    return (files.bytes, files.files)
+    let isCalm = !files.hasMissed && files.all(below: pid) == known.subtracting([pid])
+    return Found(bytes: files.bytes, files: files.files, isChanging: !isCalm)
+  }
+
+  /// The processes below one, as they are now.
+  private mutating func all(below pid: Int32) -> Set<Int32> {
+    var known: Set<Int32> = []
+    var pending = [pid]
+    while let process = pending.popLast() {
+      for thread in threads(of: process) {
+        pending += OpenFiles.children(thread.path).filter { known.insert($0).inserted }
+      }
+    }
+    return known
   }
 
   private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int) {
@@ -65,6 +87,7 @@ package struct OpenFiles {
 
   private mutating func threads(of pid: Int32) -> [(number: String, path: String)] {
     let found = (try? entries(of: "/proc/\(pid)/task")) ?? []
+    if found.isEmpty { hasMissed = true }
     entriesLeft -= found.count
     return found.map {
       let number = String(decoding: $0.name, as: UTF8.self)
@@ -79,7 +102,10 @@ package struct OpenFiles {
   }
 
   private mutating func look(_ path: String) {
-    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY) else { return }
+    guard let directory = try? openFile(path, O_RDONLY | O_DIRECTORY) else {
+      hasMissed = true
+      return
+    }
     let number = directory.rawValue
     try? forEachEntry(of: number) { name, _ in
       entriesLeft -= 1

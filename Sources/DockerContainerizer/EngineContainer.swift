@@ -85,12 +85,14 @@ final class EngineContainer: Container {
   /// Never: its init would be frozen with it, and the engine would know nothing of it.
   func freeze() -> Bool { false }
 
+  var isFrozen: Bool { measured?.isFrozen == true }
+
   func thaw() {
-    guard measured?.isFrozen == true else { return }
+    guard isFrozen else { return }
     // The engine first, so that it knows; the kernel takes it from us all the same. One that did not answer once is not
     // waited for at every signal.
     if !isSilent, (try? engine.unpauseContainer(id)) == nil { isSilent = true }
-    if measured?.isFrozen == true { measured?.thaw() }
+    if isFrozen { measured?.thaw() }
   }
 
   var canKillTask: Bool { cgroups?.processes != nil || pidNamespace != nil }

@@ -203,8 +203,11 @@ package struct MesosContainerizer: Sendable {
     isolators.lazy.compactMap { $0.outOfMemoryKills(containerID) }.first
   }
 
-  /// Stops every process of the task, not its init; false where there is no cgroup to do it with, or it takes too long.
+  /// Has every process of the task stop, not its init; false where there is no cgroup to do it with.
   package func freeze(_ containerID: String) -> Bool { ownCgroup(containerID)?.freeze() ?? false }
+
+  /// Whether all of them have.
+  package func isFrozen(_ containerID: String) -> Bool { ownCgroup(containerID)?.isFrozen ?? false }
 
   package func thaw(_ containerID: String) { ownCgroup(containerID)?.thaw() }
 

@@ -63,6 +63,7 @@ final class NativeContainer: Container {
   func outOfMemoryKillCount() -> UInt64? { launcher.outOfMemoryKills(paths.taskID) }
   var initPID: Int32 { identity.pid }
   func freeze() -> Bool { launcher.freeze(paths.taskID) }
+  var isFrozen: Bool { launcher.isFrozen(paths.taskID) }
   /// Nobody else has a hand in it; an executor that is gone may have.
   func thaw() { launcher.thaw(paths.taskID) }
   func killTask() { launcher.killTask(paths.taskID) }
@@ -91,6 +92,9 @@ final class NativeContainer: Container {
   func destroy() -> [String] {
     boundCPU(false)
     beginEnd()
-    return launcher.destroy(paths.taskID, initProcess: process) + paths.putRootfsAside(keeping: keeps)
+    let problems = launcher.destroy(paths.taskID, initProcess: process)
+    // What does not end takes no more than it was given.
+    if !problems.isEmpty { boundCPU(true) }
+    return problems + paths.putRootfsAside(keeping: keeps)
   }
 }

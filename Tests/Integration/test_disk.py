@@ -138,6 +138,12 @@ class Disk(ExecutorTestCase):
                 self.fails(self.run_task(document(command, disk=24 * MIB, finalization_wait=1)),
                            "deleted files that are in use")
 
+    def test_what_flees_from_who_looks_at_it_counts(self):
+        slip, flee = program("slip"), program("flee")
+        for command in (f"{flee} 14 8 10", f"{slip} 14 8 10", f"{slip} 14 8 10 4"):
+            with self.subTest(command):
+                self.fails(self.run_task(document(f"exec {command}", disk=16 * MIB, finalization_wait=2), timeout=150))
+
     def test_no_file_is_held_by_a_rule_of_landlock(self):
         pin = program("pin_files")
         for limit in (8 * MIB, 0):

@@ -161,6 +161,35 @@ import Testing
     #expect(container.frozen == 1 && container.thawed == 1)
   }
 
+  @Test func aLossThatNothingExplainsIsLookedForWithTheTaskStopped() throws {
+    let calm = DiskMeasurement(bytes: 1000, files: 3000, largest: [])
+    let (scale, container) = try prepare(Self.many, worker: try answer(calm))
+    container.canFreeze = true
+    container.looksBeforeFrozen = 3
+    let monitor = try DiskMonitor(limit: limit, scale, container, isNew: false) { _ in }
+    #expect(try run(monitor) { container.thawed > 0 }.isEmpty)
+    #expect(container.frozen == 1 && container.thawed == 1 && container.looksBeforeFrozen < 0)
+  }
+
+  @Test func whoDoesNotStopIsMeasuredAllTheSame() throws {
+    let changing = DiskMeasurement(bytes: 1000, files: 3000, largest: [], isChanging: true)
+    let (scale, container) = try prepare(Self.many, worker: try answer(changing))
+    container.canFreeze = true
+    container.looksBeforeFrozen = .max
+    let monitor = try DiskMonitor(limit: limit, scale, container, isNew: false) { _ in }
+    #expect(try run(monitor) { container.thawed > 0 }.isEmpty)
+    #expect(container.frozen == 1)
+  }
+
+  @Test func whatMayHaveBeenMetTwiceIsMeasuredAgainBeforeItIsTheEnd() throws {
+    let found = DiskMeasurement(bytes: 3 << 20, files: 3000, largest: [], isChanging: true)
+    let (scale, container) = try prepare(Self.many, worker: try answer(found))
+    container.canFreeze = true
+    let monitor = try DiskMonitor(limit: limit, scale, container, isNew: true) { _ in }
+    #expect(try run(monitor).count == 1)
+    #expect(container.frozen == 1)
+  }
+
   @Test func theBuiltProgramMeasuresWhatItIsToldTo() throws {
     let program = try #require(builtProgram, "aurora-executor, which is built together with these tests")
     let (_, container) = try prepare(Self.many)

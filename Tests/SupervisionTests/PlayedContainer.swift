@@ -47,6 +47,12 @@ final class PlayedContainer: Container {
     if canFreeze { frozen += 1 }
     return canFreeze
   }
+  /// How often it is asked whether it has stopped before it has.
+  var looksBeforeFrozen = 0
+  var isFrozen: Bool {
+    looksBeforeFrozen -= 1
+    return looksBeforeFrozen < 0
+  }
   func thaw() { thawed += 1 }
   func killTask() { killed += 1 }
   func boundCPU(_ isBound: Bool) {}

@@ -15,12 +15,21 @@ final class DiskMonitor: TaskMonitor {
   private var schedule: DiskSchedules
   private var began: UInt64 = 0
   private var care = DiskSchedule.Care.plain
+  /// Until when it is waited for that the task has stopped; `nil` when it is not waited for.
+  private var stopsUntil: UInt64?
+  /// Whether all of it had stopped when the measurement at hand began.
+  private var hasStopped = false
+  /// Whether it can be told to stop, as far as is known.
+  private var canStop = true
+  private var isRepeated = false
   private var hasWarned = false
 
   /// How long a measurement may last: one that hangs is a measurement that failed.
   private static let patience: UInt64 = 300_000_000_000
-  /// How long the task may be stopped for one.
+  /// How long the task may be stopped for one, and how much of that it may take to stop.
   private static let longestStill: UInt64 = 2_000_000_000
+  private static let longestStop: UInt64 = 1_000_000_000
+  private static let betweenLooks: UInt64 = 5_000_000
 
   /// - Parameter scale: measures the task's files.
   init(
@@ -53,6 +62,7 @@ final class DiskMonitor: TaskMonitor {
 
   private func look() -> [TaskEvent] {
     if scale.isBusy { return giveUp() }
+    if stopsUntil != nil { return awaitStop() }
     switch schedule.look(at: Clock.now, scale.space) {
     case .wait(let instant):
       scale.setTimer(instant)
@@ -61,13 +71,36 @@ final class DiskMonitor: TaskMonitor {
     }
   }
 
-  private func measure() -> [TaskEvent] {
+  /// - Parameter isStill: with the task stopped, whatever the schedule says.
+  private func measure(isStill: Bool = false) -> [TaskEvent] {
     began = Clock.now
-    care = schedule.begin(at: began, scale.space)
-    if care == .still, !container.freeze() {
+    let due = schedule.begin(at: began, scale.space)
+    care = isStill ? .still : due
+    guard care == .still else { return begin() }
+    guard container.freeze() else {
+      canStop = false
       schedule.heldOff(at: began)
       care = .thorough
+      return begin()
     }
+    stopsUntil = began + DiskMonitor.longestStop
+    return awaitStop()
+  }
+
+  /// Whoever is in a system call that cannot be interrupted stops when that is done, and does nothing else before. So it is not
+  /// waited for without end.
+  private func awaitStop() -> [TaskEvent] {
+    let now = Clock.now
+    hasStopped = container.isFrozen
+    if !hasStopped, let stopsUntil, now < stopsUntil {
+      scale.setTimer(min(stopsUntil, now + DiskMonitor.betweenLooks))
+      return []
+    }
+    stopsUntil = nil
+    return begin()
+  }
+
+  private func begin() -> [TaskEvent] {
     do {
       if let found = try scale.begin(openFilesBelow: care == .plain ? nil : container.initPID) { return judge(found) }
       scale.setTimer(began + (care == .still ? DiskMonitor.longestStill : DiskMonitor.patience))
@@ -93,15 +126,27 @@ final class DiskMonitor: TaskMonitor {
 
   /// Says it once: what comes after it is the end of the task.
   private func judge(_ found: DiskMeasurement) -> [TaskEvent] {
+    let isPlain = care == .plain
     let wasStill = goOn()
     if let complaint = found.complaint(limit: limit) {
-      return [.limitation(reason: Reason.disk, message: complaint)]
+      // Of what changes, something may have been met twice.
+      guard found.isChanging, !wasStill, !isRepeated else {
+        return [.limitation(reason: Reason.disk, message: complaint)]
+      }
+      isRepeated = true
+      schedule.abandoned()
+      return measure(isStill: true)
     }
+    isRepeated = false
     let now = Clock.now
-    let next =
-      wasStill
-      ? schedule.measuredStill(found, at: now, took: now - began)
-      : schedule.measured(found, at: now, took: now - began)
+    let next: UInt64
+    if wasStill, hasStopped || !found.isChanging {
+      next = schedule.measuredStill(found, at: now, took: now - began)
+    } else {
+      if wasStill { schedule.heldOff(at: now) }
+      next = schedule.measured(
+        found, isDoubtful: found.isChanging || (canStop && !isPlain), at: now, took: now - began)
+    }
     scale.setTimer(next)
     return []
   }
@@ -122,7 +167,7 @@ final class DiskMonitor: TaskMonitor {
   private func goOn() -> Bool {
     guard care == .still else { return false }
     container.thaw()
-    care = .plain
+    (care, stopsUntil) = (.plain, nil)
     return true
   }
 }

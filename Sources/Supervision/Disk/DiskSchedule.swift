@@ -14,8 +14,10 @@
 /// it, nor is what was measured once, is not there any more and is not free again: however slowly it comes together, as soon as it
 /// may be too much what has no name is looked for.
 ///
-/// A walk over directories that change may miss some of them. While it does not explain what is lost, that is not forgotten
-/// and it is repeated; at last the task is stopped for as long as the walk takes, so that nothing can change.
+/// A task that goes on can keep something from being met: in directories that change, in processes that hand each other what
+/// they have open. While a measurement does not explain what is lost, that is not forgotten and it is repeated; at last the
+/// task is stopped for as long as it takes, so that nothing can change. Where it cannot be stopped, a measurement that has
+/// met no change must do.
 struct DiskSchedule {
   enum Step: Equatable {
     case wait(until: UInt64)

@@ -24,10 +24,10 @@ struct DiskSchedules {
     return one == .thorough || other == .thorough ? .thorough : .plain
   }
 
-  mutating func measured(_ found: DiskMeasurement, at now: UInt64, took cost: UInt64) -> UInt64 {
+  mutating func measured(_ found: DiskMeasurement, isDoubtful: Bool, at now: UInt64, took cost: UInt64) -> UInt64 {
     min(
-      bytes.measured(found.bytes, isDoubtful: found.isChanging, at: now, took: cost),
-      files.measured(found.files, isDoubtful: found.isChanging, at: now, took: cost))
+      bytes.measured(found.bytes, isDoubtful: isDoubtful, at: now, took: cost),
+      files.measured(found.files, isDoubtful: isDoubtful, at: now, took: cost))
   }
 
   mutating func measuredStill(_ found: DiskMeasurement, at now: UInt64, took cost: UInt64) -> UInt64 {
