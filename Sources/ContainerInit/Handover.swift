@@ -50,19 +50,15 @@ package enum Handover {
   }
 
   /// A message: the first has the plan, and all have descriptors.
-  private struct Piece: WireValue, Sendable {
+  private struct Piece: WireRecord {
     var plan: LaunchPlan?
     /// How many descriptors the messages after this one have.
     var left: Int32
 
-    init(plan: LaunchPlan?, left: Int32) { (self.plan, self.left) = (plan, left) }
-    init(from reader: inout WireReader) throws(WireError) {
-      plan = try reader.optional { (reader) throws(WireError) in try reader.value() }
-      left = try reader.integer()
-    }
-    func write(to writer: inout WireWriter) {
-      writer.put(optional: plan) { $1.put($0) }
-      writer.put(left)
+    static let blank = Piece(plan: nil, left: 0)
+    mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+      try pass.field(&plan)
+      try pass.field(&left)
     }
   }
 

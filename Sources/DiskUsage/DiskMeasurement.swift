@@ -3,9 +3,9 @@ import LinuxKernel
 import TaskModel
 
 /// What a task's files were found to take on the disk.
-package struct DiskMeasurement: WireValue, Equatable {
+package struct DiskMeasurement: WireRecord, Equatable {
   /// A file, or a directory with everything in it.
-  package struct Item: WireValue, Equatable {
+  package struct Item: WireRecord, Equatable {
     /// Escaped, for people: `sandbox/core.123`; what is in the writable layer as the container sees it, `/tmp/x`.
     package var path: String
     package var bytes: UInt64
@@ -14,13 +14,11 @@ package struct DiskMeasurement: WireValue, Equatable {
       self.path = path
       self.bytes = bytes
     }
-    package init(from reader: inout WireReader) throws(WireError) {
-      path = try reader.string()
-      bytes = try reader.integer()
-    }
-    package func write(to writer: inout WireWriter) {
-      writer.put(path)
-      writer.put(bytes)
+
+    package static let blank = Item(path: "", bytes: 0)
+    package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+      try pass.field(&path)
+      try pass.field(&bytes)
     }
   }
 
@@ -41,19 +39,14 @@ package struct DiskMeasurement: WireValue, Equatable {
     self.obstacle = obstacle
     self.isChanging = isChanging
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    bytes = try reader.integer()
-    files = try reader.integer()
-    largest = try reader.values()
-    obstacle = try reader.optional { (reader) throws(WireError) in try reader.string() }
-    isChanging = try reader.bool()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(bytes)
-    writer.put(files)
-    writer.put(list: largest)
-    writer.put(optional: obstacle) { $1.put($0) }
-    writer.put(isChanging)
+
+  package static let blank = DiskMeasurement(bytes: 0, largest: [])
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&bytes)
+    try pass.field(&files)
+    try pass.field(&largest)
+    try pass.field(&obstacle)
+    try pass.field(&isChanging)
   }
 
   /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way

@@ -2,7 +2,7 @@
 ///
 /// The launcher opens the sources of a plan's mounts, in their order, and hands them to init as detached mounts: what is
 /// named here is for people.
-package struct BindMount: Sendable, Hashable, WireValue {
+package struct BindMount: Sendable, Hashable, WireRecord {
   package var source: String
   package var target: String
   /// `MountAttributes`.
@@ -28,24 +28,26 @@ package struct BindMount: Sendable, Hashable, WireValue {
     self.recursive = recursive
     self.kind = kind
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    source = try reader.string()
-    target = try reader.string()
-    attributes = try reader.integer()
-    recursive = try reader.bool()
-    let number = try reader.integer(UInt8.self)
-    guard let kind = Kind(rawValue: number) else { throw WireError("unknown kind of mount \(number)") }
-    self.kind = kind
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(source)
-    writer.put(target)
-    writer.put(attributes)
-    writer.put(recursive)
-    writer.put(kind.rawValue)
+
+  package static let blank = BindMount(source: "", target: "", attributes: 0, recursive: false, kind: .own)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&source)
+    try pass.field(&target)
+    try pass.field(&attributes)
+    try pass.field(&recursive)
+    try pass.field(&kind)
   }
 
   var summary: String { "mount \(source) on \(target)" + (attributes & 1 != 0 ? " read-only" : "") }
+}
+
+extension BindMount.Kind: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    let number = try reader.next(UInt8.self)
+    guard let kind = BindMount.Kind(rawValue: number) else { throw WireError("unknown kind of mount \(number)") }
+    self = kind
+  }
+  package func writeField(to writer: inout WireWriter) { writer.put(rawValue) }
 }
 
 extension LaunchPlan {

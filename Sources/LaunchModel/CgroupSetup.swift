@@ -1,6 +1,6 @@
 /// A cgroup to make, with what is written into its files, in order.
-package struct CgroupSetup: Sendable, Hashable, WireValue {
-  package struct Setting: Sendable, Hashable, WireValue {
+package struct CgroupSetup: Sendable, Hashable, WireRecord {
+  package struct Setting: Sendable, Hashable, WireRecord {
     package var file: String
     package var value: String
     /// A kernel may lack the file; then there is nothing to limit.
@@ -11,15 +11,12 @@ package struct CgroupSetup: Sendable, Hashable, WireValue {
       self.value = value
       self.mayBeAbsent = mayBeAbsent
     }
-    package init(from reader: inout WireReader) throws(WireError) {
-      file = try reader.string()
-      value = try reader.string()
-      mayBeAbsent = try reader.bool()
-    }
-    package func write(to writer: inout WireWriter) {
-      writer.put(file)
-      writer.put(value)
-      writer.put(mayBeAbsent)
+
+    package static let blank = Setting("", "")
+    package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+      try pass.field(&file)
+      try pass.field(&value)
+      try pass.field(&mayBeAbsent)
     }
   }
 
@@ -33,15 +30,12 @@ package struct CgroupSetup: Sendable, Hashable, WireValue {
     self.settings = settings
     self.inherited = inherited
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    directory = try reader.string()
-    settings = try reader.values()
-    inherited = try reader.strings()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(directory)
-    writer.put(list: settings)
-    writer.put(list: inherited)
+
+  package static let blank = CgroupSetup(directory: "", settings: [])
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&directory)
+    try pass.field(&settings)
+    try pass.field(&inherited)
   }
 }
 

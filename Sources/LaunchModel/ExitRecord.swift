@@ -1,5 +1,5 @@
 /// The end of a run as init saw it. Written to the task's `exits` file before anybody is told.
-package struct ExitRecord: Sendable, Hashable, WireValue {
+package struct ExitRecord: Sendable, Hashable, WireRecord {
   package var key: RunKey
   /// The kernel's wait status (wait(2)).
   package var waitStatus: Int32
@@ -22,32 +22,21 @@ package struct ExitRecord: Sendable, Hashable, WireValue {
     maximumResidentBytes = 0
   }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    key = try reader.value()
-    waitStatus = try reader.integer()
-    bootTime = try reader.integer()
-    wallTime = try reader.integer()
-    userMicroseconds = try reader.integer()
-    systemMicroseconds = try reader.integer()
-    maximumResidentBytes = try reader.integer()
-    let reason = try reader.optional { (reader) throws(WireError) in try reader.string() }
-    let hint = try reader.optional { (reader) throws(WireError) in try reader.string() } ?? ""
-    let kind = reader.isAtEnd ? nil : try reader.optional { (reader) throws(WireError) in try reader.string() }
-    startFailure = reason.map {
-      StartFailure(kind.map(StartFailure.Kind.init) ?? .other, $0, hint: hint.isEmpty ? nil : hint)
-    }
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(key)
-    writer.put(waitStatus)
-    writer.put(bootTime)
-    writer.put(wallTime)
-    writer.put(userMicroseconds)
-    writer.put(systemMicroseconds)
-    writer.put(maximumResidentBytes)
-    writer.put(optional: startFailure?.reason) { $1.put($0) }
-    writer.put(optional: startFailure?.hint) { $1.put($0) }
-    writer.put(optional: startFailure?.kind.name) { $1.put($0) }
+  package static let blank = ExitRecord(key: RunKey.blank, waitStatus: 0, bootTime: 0, wallTime: 0)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&key)
+    try pass.field(&waitStatus)
+    try pass.field(&bootTime)
+    try pass.field(&wallTime)
+    try pass.field(&userMicroseconds)
+    try pass.field(&systemMicroseconds)
+    try pass.field(&maximumResidentBytes)
+    // A failure is there by its parts; without a reason there is none.
+    var (reason, hint, kind) = (startFailure?.reason, startFailure?.hint, startFailure?.kind)
+    try pass.field(&reason)
+    try pass.field(&hint)
+    try pass.field(later: &kind)
+    startFailure = reason.map { StartFailure(kind ?? .other, $0, hint: hint?.isEmpty == true ? nil : hint) }
   }
 
   /// The record as it stands in the `exits` file: length, checksum, bytes.
@@ -65,7 +54,7 @@ package struct ExitRecord: Sendable, Hashable, WireValue {
     var index = 0
     while bytes.count - index >= 8 {
       var header = WireReader(Array(bytes[index..<(index + 8)]))
-      guard let length = try? header.integer(UInt32.self), let sum = try? header.integer(UInt32.self) else { break }
+      guard let length = try? header.next(UInt32.self), let sum = try? header.next(UInt32.self) else { break }
       let end = index + 8 + Int(length)
       guard end <= bytes.count else { break }
       let body = Array(bytes[(index + 8)..<end])

@@ -33,21 +33,14 @@ package struct Identity: Sendable, Hashable {
   }
 }
 
-extension Identity: WireValue {
-  package init(from reader: inout WireReader) throws(WireError) {
-    name = try reader.string()
-    uid = try reader.integer()
-    gid = try reader.integer()
-    groupName = try reader.string()
-    supplementaryGroups = try reader.list { (reader) throws(WireError) in try reader.integer(UInt32.self) }
-    shell = try reader.string()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(name)
-    writer.put(uid)
-    writer.put(gid)
-    writer.put(groupName)
-    writer.put(list: supplementaryGroups) { $1.put($0) }
-    writer.put(shell)
+extension Identity: WireRecord {
+  package static let blank = Identity(name: "", uid: 0, gid: 0, groupName: "", supplementaryGroups: [])
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&name)
+    try pass.field(&uid)
+    try pass.field(&gid)
+    try pass.field(&groupName)
+    try pass.field(&supplementaryGroups)
+    try pass.field(&shell)
   }
 }

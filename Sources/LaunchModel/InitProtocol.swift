@@ -31,7 +31,7 @@
 ///
 /// Requests and events that an end does not know are passed over, and so are fields (`WireWriter`): additions need no new
 /// number. A change that the other end would misunderstand does, and then `oldest` says with whom one can still talk.
-package struct ProtocolVersion: Sendable, Hashable, WireValue, CustomStringConvertible {
+package struct ProtocolVersion: Sendable, Hashable, WireRecord, CustomStringConvertible {
   package var number: UInt32
   /// The oldest that is understood.
   package var oldest: UInt32
@@ -39,13 +39,11 @@ package struct ProtocolVersion: Sendable, Hashable, WireValue, CustomStringConve
   package static let own = ProtocolVersion(number: 1, oldest: 1)
 
   package init(number: UInt32, oldest: UInt32) { (self.number, self.oldest) = (number, oldest) }
-  package init(from reader: inout WireReader) throws(WireError) {
-    number = try reader.integer()
-    oldest = try reader.integer()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(number)
-    writer.put(oldest)
+
+  package static let blank = ProtocolVersion(number: 0, oldest: 0)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&number)
+    try pass.field(&oldest)
   }
 
   package func understands(_ other: ProtocolVersion) -> Bool { number >= other.oldest && other.number >= oldest }
@@ -53,7 +51,7 @@ package struct ProtocolVersion: Sendable, Hashable, WireValue, CustomStringConve
 }
 
 /// One run of one process, by name and number.
-package struct RunKey: Sendable, Hashable, WireValue, CustomStringConvertible {
+package struct RunKey: Sendable, Hashable, WireRecord, CustomStringConvertible {
   package var process: String
   package var run: UInt32
 
@@ -61,13 +59,11 @@ package struct RunKey: Sendable, Hashable, WireValue, CustomStringConvertible {
     self.process = process
     self.run = run
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    process = try reader.string()
-    run = try reader.integer()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(process)
-    writer.put(run)
+
+  package static let blank = RunKey("", 0)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&process)
+    try pass.field(&run)
   }
   package var description: String { "\(process) run \(run)" }
 }
@@ -95,54 +91,35 @@ package enum InitRequest: Sendable, Hashable, WireValue {
   case unknown(UInt8)
 
   package init(from reader: inout WireReader) throws(WireError) {
-    switch try reader.integer(UInt8.self) {
-    case 0: self = .hello(try reader.value())
-    case 1: self = .spawn(try reader.value())
-    case 2: self = .go(try reader.value())
+    switch try reader.next(UInt8.self) {
+    case 0: self = .hello(try reader.next())
+    case 1: self = .spawn(try reader.next())
+    case 2: self = .go(try reader.next())
     // 3 was a request of older executors.
-    case 4: self = .signal(try reader.value(), try reader.integer())
-    case 5: self = .signalStrays(try reader.integer())
+    case 4: self = .signal(try reader.next(), try reader.next())
+    case 5: self = .signalStrays(try reader.next())
     case 6: self = .killAll
     case 7: self = .shutdown
-    case 8: self = .openSocket(try reader.integer(), isIPv6: try reader.bool())
-    case 9: self = .execute(try reader.integer(), try reader.value())
-    case 10: self = .killCommand(try reader.integer())
+    case 8: self = .openSocket(try reader.next(), isIPv6: try reader.next())
+    case 9: self = .execute(try reader.next(), try reader.next())
+    case 10: self = .killCommand(try reader.next())
     case 11: self = .listen
     case let other: self = .unknown(other)
     }
   }
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .hello(let version):
-      writer.put(UInt8(0))
-      writer.put(version)
-    case .spawn(let spec):
-      writer.put(UInt8(1))
-      writer.put(spec)
-    case .go(let key):
-      writer.put(UInt8(2))
-      writer.put(key)
-    case .signal(let key, let signal):
-      writer.put(UInt8(4))
-      writer.put(key)
-      writer.put(signal)
-    case .signalStrays(let signal):
-      writer.put(UInt8(5))
-      writer.put(signal)
-    case .killAll: writer.put(UInt8(6))
-    case .shutdown: writer.put(UInt8(7))
-    case .openSocket(let id, let isIPv6):
-      writer.put(UInt8(8))
-      writer.put(id)
-      writer.put(isIPv6)
-    case .execute(let id, let spec):
-      writer.put(UInt8(9))
-      writer.put(id)
-      writer.put(spec)
-    case .killCommand(let id):
-      writer.put(UInt8(10))
-      writer.put(id)
-    case .listen: writer.put(UInt8(11))
+    case .hello(let version): writer.put(case: 0, version)
+    case .spawn(let spec): writer.put(case: 1, spec)
+    case .go(let key): writer.put(case: 2, key)
+    case .signal(let key, let signal): writer.put(case: 4, key, signal)
+    case .signalStrays(let signal): writer.put(case: 5, signal)
+    case .killAll: writer.put(case: 6)
+    case .shutdown: writer.put(case: 7)
+    case .openSocket(let id, let isIPv6): writer.put(case: 8, id, isIPv6)
+    case .execute(let id, let spec): writer.put(case: 9, id, spec)
+    case .killCommand(let id): writer.put(case: 10, id)
+    case .listen: writer.put(case: 11)
     case .unknown(let number): writer.put(number)
     }
   }
@@ -156,43 +133,35 @@ package enum RunState: Sendable, Hashable, WireValue {
   case ended(ExitRecord)
 
   package init(from reader: inout WireReader) throws(WireError) {
-    switch try reader.integer(UInt8.self) {
-    case 0: self = .held(pid: try reader.integer())
-    case 1: self = .running(pid: try reader.integer())
-    case 2: self = .ended(try reader.value())
+    switch try reader.next(UInt8.self) {
+    case 0: self = .held(pid: try reader.next())
+    case 1: self = .running(pid: try reader.next())
+    case 2: self = .ended(try reader.next())
     case let other: throw WireError("unknown run state \(other)")
     }
   }
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .held(let pid):
-      writer.put(UInt8(0))
-      writer.put(pid)
-    case .running(let pid):
-      writer.put(UInt8(1))
-      writer.put(pid)
-    case .ended(let record):
-      writer.put(UInt8(2))
-      writer.put(record)
+    case .held(let pid): writer.put(case: 0, pid)
+    case .running(let pid): writer.put(case: 1, pid)
+    case .ended(let record): writer.put(case: 2, record)
     }
   }
 }
 
 /// A run and its state.
-package struct RunReport: Sendable, Hashable, WireValue {
+package struct RunReport: Sendable, Hashable, WireRecord {
   package var key: RunKey
   package var state: RunState
   package init(_ key: RunKey, _ state: RunState) {
     self.key = key
     self.state = state
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    key = try reader.value()
-    state = try reader.value()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(key)
-    writer.put(state)
+
+  package static let blank = RunReport(RunKey.blank, .held(pid: 0))
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&key)
+    try pass.field(&state)
   }
 }
 
@@ -222,70 +191,41 @@ package enum InitEvent: Sendable, Hashable, WireValue {
   case unknown(UInt8)
 
   package init(from reader: inout WireReader) throws(WireError) {
-    switch try reader.integer(UInt8.self) {
-    case 0: self = .ready(try reader.value(), try reader.values())
-    case 1: self = .setupFailed(try reader.string(), hint: try reader.string())
-    case 2: self = .forked(try reader.value(), pid: try reader.integer())
-    case 3: self = .running(try reader.value())
-    case 4: self = .cannotStart(try reader.value(), try StartFailure(from: &reader))
-    case 5: self = .ended(try reader.value())
+    switch try reader.next(UInt8.self) {
+    case 0: self = .ready(try reader.next(), try reader.next())
+    case 1: self = .setupFailed(try reader.next(), hint: try reader.next())
+    case 2: self = .forked(try reader.next(), pid: try reader.next())
+    case 3: self = .running(try reader.next())
+    case 4: self = .cannotStart(try reader.next(), try StartFailure(from: &reader))
+    case 5: self = .ended(try reader.next())
     case 6: self = .allGone
-    case 7: self = .logTrouble(try reader.value(), try reader.string())
-    case 8: self = .strays(try reader.integer())
-    case 9: self = .stopRequested(signal: try reader.integer())
-    case 10: self = .socket(try reader.integer())
-    case 11: self = .noSocket(try reader.integer(), errno: try reader.integer())
-    case 12: self = .executed(try reader.integer(), try reader.value())
+    case 7: self = .logTrouble(try reader.next(), try reader.next())
+    case 8: self = .strays(try reader.next())
+    case 9: self = .stopRequested(signal: try reader.next())
+    case 10: self = .socket(try reader.next())
+    case 11: self = .noSocket(try reader.next(), errno: try reader.next())
+    case 12: self = .executed(try reader.next(), try reader.next())
     case let other: self = .unknown(other)
     }
   }
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .ready(let version, let runs):
-      writer.put(UInt8(0))
-      writer.put(version)
-      writer.put(list: runs)
-    case .setupFailed(let message, let hint):
-      writer.put(UInt8(1))
-      writer.put(message)
-      writer.put(hint)
-    case .forked(let key, let pid):
-      writer.put(UInt8(2))
-      writer.put(key)
-      writer.put(pid)
-    case .running(let key):
-      writer.put(UInt8(3))
-      writer.put(key)
+    case .ready(let version, let runs): writer.put(case: 0, version, runs)
+    case .setupFailed(let message, let hint): writer.put(case: 1, message, hint)
+    case .forked(let key, let pid): writer.put(case: 2, key, pid)
+    case .running(let key): writer.put(case: 3, key)
     case .cannotStart(let key, let failure):
-      writer.put(UInt8(4))
-      writer.put(key)
+      writer.put(case: 4, key)
       // Its fields are the message's own: it is the last.
       failure.write(to: &writer)
-    case .ended(let record):
-      writer.put(UInt8(5))
-      writer.put(record)
-    case .allGone: writer.put(UInt8(6))
-    case .strays(let count):
-      writer.put(UInt8(8))
-      writer.put(count)
-    case .logTrouble(let key, let message):
-      writer.put(UInt8(7))
-      writer.put(key)
-      writer.put(message)
-    case .stopRequested(let signal):
-      writer.put(UInt8(9))
-      writer.put(signal)
-    case .socket(let id):
-      writer.put(UInt8(10))
-      writer.put(id)
-    case .noSocket(let id, let errno):
-      writer.put(UInt8(11))
-      writer.put(id)
-      writer.put(errno)
-    case .executed(let id, let record):
-      writer.put(UInt8(12))
-      writer.put(id)
-      writer.put(record)
+    case .ended(let record): writer.put(case: 5, record)
+    case .allGone: writer.put(case: 6)
+    case .strays(let count): writer.put(case: 8, count)
+    case .logTrouble(let key, let message): writer.put(case: 7, key, message)
+    case .stopRequested(let signal): writer.put(case: 9, signal)
+    case .socket(let id): writer.put(case: 10, id)
+    case .noSocket(let id, let errno): writer.put(case: 11, id, errno)
+    case .executed(let id, let record): writer.put(case: 12, id, record)
     case .unknown(let number): writer.put(number)
     }
   }

@@ -1,5 +1,5 @@
 /// A resource limit for every process (setrlimit(2)), soft and hard; `UInt64.max` is unlimited.
-package struct ResourceLimit: Sendable, Hashable, WireValue {
+package struct ResourceLimit: Sendable, Hashable, WireRecord {
   /// The kernel's number, `RLIMIT_NOFILE` and so on.
   package var resource: Int32
   package var soft: UInt64
@@ -13,20 +13,17 @@ package struct ResourceLimit: Sendable, Hashable, WireValue {
     self.soft = soft
     self.hard = hard
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    resource = try reader.integer()
-    soft = try reader.integer()
-    hard = try reader.integer()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(resource)
-    writer.put(soft)
-    writer.put(hard)
+
+  package static let blank = ResourceLimit(resource: 0, soft: 0, hard: 0)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&resource)
+    try pass.field(&soft)
+    try pass.field(&hard)
   }
 }
 
 /// A filter of system calls (seccomp(2)), compiled, with what it was compiled from.
-package struct CompiledFilter: Sendable, Hashable, WireValue {
+package struct CompiledFilter: Sendable, Hashable, WireRecord {
   /// `default`, `additional` beside an engine's own, or the path of the profile.
   package var profile: String
   /// SHA-256 of the profile's text, in hexadecimal.
@@ -39,15 +36,12 @@ package struct CompiledFilter: Sendable, Hashable, WireValue {
     self.digest = digest
     self.program = program
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    profile = try reader.string()
-    digest = try reader.string()
-    program = try reader.data()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(profile)
-    writer.put(digest)
-    writer.put(program)
+
+  package static let blank = CompiledFilter(profile: "", digest: "", program: [])
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&profile)
+    try pass.field(&digest)
+    try pass.field(&program)
   }
 
   package static let defaultProfile = "default"
@@ -57,7 +51,7 @@ package struct CompiledFilter: Sendable, Hashable, WireValue {
 }
 
 /// What every process of the task is held to.
-package struct Restrictions: Sendable, Hashable, WireValue {
+package struct Restrictions: Sendable, Hashable, WireRecord {
   package var identity: Identity
   /// Capabilities that may ever be had (bit n is number n); nil leaves the bounding set alone.
   package var boundingCapabilities: UInt64?
@@ -80,37 +74,25 @@ package struct Restrictions: Sendable, Hashable, WireValue {
 
   package init(identity: Identity) { self.identity = identity }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    identity = try reader.value()
-    boundingCapabilities = try reader.optional { (reader) throws(WireError) in try reader.integer(UInt64.self) }
-    effectiveCapabilities = try reader.optional { (reader) throws(WireError) in try reader.integer(UInt64.self) }
-    noNewPrivileges = try reader.bool()
-    limits = try reader.values()
-    changesUser = try reader.bool()
-    keepsProjects = try reader.bool()
-    keepsCgroupNamespace = try reader.bool()
-    scopesSockets = try reader.bool()
-    filter = try reader.optional { (reader) throws(WireError) in try reader.value() }
-    if !reader.isAtEnd { pinsNoFiles = try reader.bool() }
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(identity)
-    writer.put(optional: boundingCapabilities) { $1.put($0) }
-    writer.put(optional: effectiveCapabilities) { $1.put($0) }
-    writer.put(noNewPrivileges)
-    writer.put(list: limits)
-    writer.put(changesUser)
-    writer.put(keepsProjects)
-    writer.put(keepsCgroupNamespace)
-    writer.put(scopesSockets)
-    writer.put(optional: filter) { $1.put($0) }
-    writer.put(pinsNoFiles)
+  package static let blank = Restrictions(identity: Identity.blank)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&identity)
+    try pass.field(&boundingCapabilities)
+    try pass.field(&effectiveCapabilities)
+    try pass.field(&noNewPrivileges)
+    try pass.field(&limits)
+    try pass.field(&changesUser)
+    try pass.field(&keepsProjects)
+    try pass.field(&keepsCgroupNamespace)
+    try pass.field(&scopesSockets)
+    try pass.field(&filter)
+    try pass.field(later: &pinsNoFiles)
   }
 }
 
 /// Everything `container-init` needs to make a container and start processes in it: what the isolators' fragments
 /// merge into. A value; printing it (`plan`) shows exactly what would be done.
-package struct LaunchPlan: Sendable, Hashable, WireValue {
+package struct LaunchPlan: Sendable, Hashable, WireRecord {
   package var taskID: String
   /// The namespaces that init is born into, as clone(2) flags.
   package var namespaces: UInt64 = 0
@@ -148,46 +130,29 @@ package struct LaunchPlan: Sendable, Hashable, WireValue {
     self.sandbox = sandbox
   }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    taskID = try reader.string()
-    namespaces = try reader.integer()
-    steps = try reader.values()
-    restrictions = try reader.value()
-    cgroups = try reader.values()
-    initCgroups = try reader.values()
-    sharedCgroups = try reader.values()
-    cgroupDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
-    environment = try reader.values()
-    imageWorkingDirectory = try reader.optional { (reader) throws(WireError) in try reader.string() }
-    imageCommand = try reader.strings()
-    sandbox = try reader.string()
-    copies = try reader.values()
-    sandboxEntries = try reader.values()
-    isolators = try reader.strings()
-    leftOut = try reader.values()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(taskID)
-    writer.put(namespaces)
-    writer.put(list: steps)
-    writer.put(restrictions)
-    writer.put(list: cgroups)
-    writer.put(list: initCgroups)
-    writer.put(list: sharedCgroups)
-    writer.put(optional: cgroupDirectory) { $1.put($0) }
-    writer.put(list: environment)
-    writer.put(optional: imageWorkingDirectory) { $1.put($0) }
-    writer.put(list: imageCommand)
-    writer.put(sandbox)
-    writer.put(list: copies)
-    writer.put(list: sandboxEntries)
-    writer.put(list: isolators)
-    writer.put(list: leftOut)
+  package static let blank = LaunchPlan(taskID: "", identity: Identity.blank, sandbox: "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&taskID)
+    try pass.field(&namespaces)
+    try pass.field(&steps)
+    try pass.field(&restrictions)
+    try pass.field(&cgroups)
+    try pass.field(&initCgroups)
+    try pass.field(&sharedCgroups)
+    try pass.field(&cgroupDirectory)
+    try pass.field(&environment)
+    try pass.field(&imageWorkingDirectory)
+    try pass.field(&imageCommand)
+    try pass.field(&sandbox)
+    try pass.field(&copies)
+    try pass.field(&sandboxEntries)
+    try pass.field(&isolators)
+    try pass.field(&leftOut)
   }
 }
 
 /// One variable. A name holds no `=` and neither part a NUL: `isValid` says so.
-package struct EnvironmentVariable: Sendable, Hashable, WireValue {
+package struct EnvironmentVariable: Sendable, Hashable, WireRecord {
   package var name: String
   package var value: String
 
@@ -200,13 +165,10 @@ package struct EnvironmentVariable: Sendable, Hashable, WireValue {
     !name.isEmpty && !name.utf8.contains(UInt8(ascii: "=")) && !name.utf8.contains(0) && !value.utf8.contains(0)
   }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    name = try reader.string()
-    value = try reader.string()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(name)
-    writer.put(value)
+  package static let blank = EnvironmentVariable("", "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&name)
+    try pass.field(&value)
   }
 }
 

@@ -1,5 +1,5 @@
 /// A file of the host and where a copy of it goes.
-package struct FileCopy: Sendable, Hashable, WireValue {
+package struct FileCopy: Sendable, Hashable, WireRecord {
   package var from: String
   package var to: String
 
@@ -7,18 +7,16 @@ package struct FileCopy: Sendable, Hashable, WireValue {
     self.from = from
     self.to = to
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    from = try reader.string()
-    to = try reader.string()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(from)
-    writer.put(to)
+
+  package static let blank = FileCopy(from: "", to: "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&from)
+    try pass.field(&to)
   }
 }
 
 /// A directory, or an empty file, below the sandbox. Its parents are directories.
-package struct SandboxEntry: Sendable, Hashable, WireValue {
+package struct SandboxEntry: Sendable, Hashable, WireRecord {
   package var path: String
   package var isDirectory: Bool
 
@@ -26,18 +24,16 @@ package struct SandboxEntry: Sendable, Hashable, WireValue {
     self.path = path
     self.isDirectory = isDirectory
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    path = try reader.string()
-    isDirectory = try reader.bool()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(path)
-    writer.put(isDirectory)
+
+  package static let blank = SandboxEntry("", isDirectory: false)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&path)
+    try pass.field(&isDirectory)
   }
 }
 
 /// An isolator that a container goes without.
-package struct LeftOut: Sendable, Hashable, WireValue {
+package struct LeftOut: Sendable, Hashable, WireRecord {
   package var isolator: String
   package var reason: String
 
@@ -45,12 +41,10 @@ package struct LeftOut: Sendable, Hashable, WireValue {
     self.isolator = isolator
     self.reason = reason
   }
-  package init(from reader: inout WireReader) throws(WireError) {
-    isolator = try reader.string()
-    reason = try reader.string()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(isolator)
-    writer.put(reason)
+
+  package static let blank = LeftOut("", "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&isolator)
+    try pass.field(&reason)
   }
 }

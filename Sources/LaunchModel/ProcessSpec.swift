@@ -9,7 +9,7 @@ package enum LogMode: Sendable, Hashable {
 }
 
 /// One run of one process, as init is asked to start it.
-package struct ProcessSpec: Sendable, Hashable, WireValue {
+package struct ProcessSpec: Sendable, Hashable, WireRecord {
   package enum Command: Sendable, Hashable {
     /// A command line for `/bin/bash -c`, or `/bin/sh -c` where there is no bash.
     case shell(String)
@@ -36,44 +36,48 @@ package struct ProcessSpec: Sendable, Hashable, WireValue {
     self.logMode = logMode
   }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    process = try reader.string()
-    run = try reader.integer()
-    switch try reader.integer(UInt8.self) {
-    case 0: command = .shell(try reader.string())
-    case 1: command = .program(try reader.strings())
+  package static let blank = ProcessSpec(
+    process: "", run: 0, command: .shell(""), environment: [], workingDirectory: "", logMode: .discard)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&process)
+    try pass.field(&run)
+    try pass.field(&command)
+    try pass.field(&environment)
+    try pass.field(&workingDirectory)
+    try pass.field(&logMode)
+  }
+}
+
+extension ProcessSpec.Command: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    switch try reader.next(UInt8.self) {
+    case 0: self = .shell(try reader.next())
+    case 1: self = .program(try reader.next())
     case let other: throw WireError("unknown kind of command \(other)")
     }
-    environment = try reader.values()
-    workingDirectory = try reader.string()
-    switch try reader.integer(UInt8.self) {
-    case 0: logMode = .direct
-    case 1: logMode = .files(maximumBytes: try reader.integer(), backups: try reader.integer())
-    case 2: logMode = .discard
+  }
+  package func writeField(to writer: inout WireWriter) {
+    switch self {
+    case .shell(let line): writer.put(case: 0, line)
+    case .program(let arguments): writer.put(case: 1, arguments)
+    }
+  }
+}
+
+extension LogMode: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    switch try reader.next(UInt8.self) {
+    case 0: self = .direct
+    case 1: self = .files(maximumBytes: try reader.next(), backups: try reader.next())
+    case 2: self = .discard
     case let other: throw WireError("unknown log mode \(other)")
     }
   }
-
-  package func write(to writer: inout WireWriter) {
-    writer.put(process)
-    writer.put(run)
-    switch command {
-    case .shell(let line):
-      writer.put(UInt8(0))
-      writer.put(line)
-    case .program(let arguments):
-      writer.put(UInt8(1))
-      writer.put(list: arguments)
-    }
-    writer.put(list: environment)
-    writer.put(workingDirectory)
-    switch logMode {
-    case .direct: writer.put(UInt8(0))
-    case .files(let bytes, let backups):
-      writer.put(UInt8(1))
-      writer.put(bytes)
-      writer.put(backups)
-    case .discard: writer.put(UInt8(2))
+  package func writeField(to writer: inout WireWriter) {
+    switch self {
+    case .direct: writer.put(case: 0)
+    case .files(let bytes, let backups): writer.put(case: 1, bytes, backups)
+    case .discard: writer.put(case: 2)
     }
   }
 }

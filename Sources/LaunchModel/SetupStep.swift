@@ -56,73 +56,44 @@ package enum SetupStep: Sendable, Hashable {
 
 extension SetupStep: WireValue {
   package init(from reader: inout WireReader) throws(WireError) {
-    switch try reader.integer(UInt8.self) {
-    case 0: self = .overlayRoot(layers: try reader.strings(), upper: try reader.string(), work: try reader.string())
+    switch try reader.next(UInt8.self) {
+    case 0: self = .overlayRoot(layers: try reader.next(), upper: try reader.next(), work: try reader.next())
     case 1: self = .hostRoot
-    case 2: self = .directory(target: try reader.string(), mode: try reader.integer())
+    case 2: self = .directory(target: try reader.next(), mode: try reader.next())
     case 3:
       self = .mount(
-        type: try reader.string(), target: try reader.string(), options: try reader.strings(),
-        attributes: try reader.integer())
-    case 4: self = .binds(try reader.values())
+        type: try reader.next(), target: try reader.next(), options: try reader.next(),
+        attributes: try reader.next())
+    case 4: self = .binds(try reader.next())
     case 5:
       self = .device(
-        target: try reader.string(), major: try reader.integer(), minor: try reader.integer(),
-        mode: try reader.integer())
-    case 6: self = .symbolicLink(target: try reader.string(), content: try reader.string())
+        target: try reader.next(), major: try reader.next(), minor: try reader.next(),
+        mode: try reader.next())
+    case 6: self = .symbolicLink(target: try reader.next(), content: try reader.next())
     case 7: self = .pivot
-    case 8: self = .mask(try reader.string())
-    case 9: self = .readOnly(try reader.string())
-    case 10: self = .hostname(try reader.string())
-    case 11: self = .account(try reader.value())
+    case 8: self = .mask(try reader.next())
+    case 9: self = .readOnly(try reader.next())
+    case 10: self = .hostname(try reader.next())
+    case 11: self = .account(try reader.next())
     case let other: throw WireError("unknown set-up step \(other)")
     }
   }
 
   package func write(to writer: inout WireWriter) {
     switch self {
-    case .overlayRoot(let layers, let upper, let work):
-      writer.put(UInt8(0))
-      writer.put(list: layers)
-      writer.put(upper)
-      writer.put(work)
-    case .hostRoot: writer.put(UInt8(1))
-    case .directory(let target, let mode):
-      writer.put(UInt8(2))
-      writer.put(target)
-      writer.put(mode)
+    case .overlayRoot(let layers, let upper, let work): writer.put(case: 0, layers, upper, work)
+    case .hostRoot: writer.put(case: 1)
+    case .directory(let target, let mode): writer.put(case: 2, target, mode)
     case .mount(let type, let target, let options, let attributes):
-      writer.put(UInt8(3))
-      writer.put(type)
-      writer.put(target)
-      writer.put(list: options)
-      writer.put(attributes)
-    case .binds(let mounts):
-      writer.put(UInt8(4))
-      writer.put(list: mounts)
-    case .device(let target, let major, let minor, let mode):
-      writer.put(UInt8(5))
-      writer.put(target)
-      writer.put(major)
-      writer.put(minor)
-      writer.put(mode)
-    case .symbolicLink(let target, let content):
-      writer.put(UInt8(6))
-      writer.put(target)
-      writer.put(content)
-    case .pivot: writer.put(UInt8(7))
-    case .mask(let path):
-      writer.put(UInt8(8))
-      writer.put(path)
-    case .readOnly(let path):
-      writer.put(UInt8(9))
-      writer.put(path)
-    case .hostname(let name):
-      writer.put(UInt8(10))
-      writer.put(name)
-    case .account(let identity):
-      writer.put(UInt8(11))
-      writer.put(identity)
+      writer.put(case: 3, type, target, options, attributes)
+    case .binds(let mounts): writer.put(case: 4, mounts)
+    case .device(let target, let major, let minor, let mode): writer.put(case: 5, target, major, minor, mode)
+    case .symbolicLink(let target, let content): writer.put(case: 6, target, content)
+    case .pivot: writer.put(case: 7)
+    case .mask(let path): writer.put(case: 8, path)
+    case .readOnly(let path): writer.put(case: 9, path)
+    case .hostname(let name): writer.put(case: 10, name)
+    case .account(let identity): writer.put(case: 11, identity)
     }
   }
 }

@@ -1,5 +1,5 @@
 /// Why a command was never executed: which kind of failure, for programs; the reason and what may help, for people.
-package struct StartFailure: Error, Sendable, Hashable, WireValue {
+package struct StartFailure: Error, Sendable, Hashable, WireRecord {
   /// By its name on the wire and in the journal, so that one of a newer init passes through.
   package struct Kind: Sendable, Hashable {
     package let name: String
@@ -34,15 +34,18 @@ package struct StartFailure: Error, Sendable, Hashable, WireValue {
     self.hint = hint
   }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    reason = try reader.string()
-    let hint = try reader.string()
-    self.hint = hint.isEmpty ? nil : hint
-    kind = reader.isAtEnd ? .other : Kind(try reader.string())
+  package static let blank = StartFailure(.other, "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    // Without a hint its text is empty.
+    var hintText = hint ?? ""
+    try pass.field(&reason)
+    try pass.field(&hintText)
+    try pass.field(later: &kind)
+    hint = hintText.isEmpty ? nil : hintText
   }
-  package func write(to writer: inout WireWriter) {
-    writer.put(reason)
-    writer.put(hint ?? "")
-    writer.put(kind.name)
-  }
+}
+
+extension StartFailure.Kind: WireField {
+  package init(field reader: inout WireReader) throws(WireError) { self.init(try reader.next()) }
+  package func writeField(to writer: inout WireWriter) { writer.put(name) }
 }

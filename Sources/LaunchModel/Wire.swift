@@ -8,29 +8,38 @@ package struct WireError: Error, Sendable, CustomStringConvertible {
 ///
 /// `container-init` reads its plan and talks to the executor in this form, so that it needs no JSON and no Foundation.
 ///
-/// An executor may take over what another version of it launched, so a form only grows: a new field comes last, is read
-/// with `reader.isAtEnd` asked before, and what is there beyond the fields that a reader knows is passed over. A value
-/// inside another has its length before it for that. What cannot be done so is a new `ProtocolVersion`.
+/// An executor may take over what another version of it launched, so a form only grows: a new field comes last, may be
+/// absent (`WireRecord`), and what is there beyond the fields that a reader knows is passed over. A value inside another has
+/// its length before it for that. What cannot be done so is a new `ProtocolVersion`.
 package struct WireWriter: Sendable {
   package private(set) var bytes: [UInt8] = []
   package init() {}
 
-  package mutating func put(_ value: some FixedWidthInteger) {
-    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  package mutating func put(_ field: some WireField) { field.writeField(to: &self) }
+
+  /// A value of several cases: the number of this one, and what it has.
+  package mutating func put<each Field: WireField>(case number: UInt8, _ fields: repeat each Field) {
+    bytes.append(number)
+    repeat (each fields).writeField(to: &self)
   }
-  package mutating func put(_ value: Bool) { bytes.append(value ? 1 : 0) }
-  package mutating func put(_ value: [UInt8]) {
-    put(UInt32(value.count))
-    bytes.append(contentsOf: value)
+
+  fileprivate mutating func append(_ integer: some FixedWidthInteger) {
+    for shift in stride(from: 0, to: integer.bitWidth, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: integer >> shift))
+    }
   }
-  package mutating func put(_ value: String) { put(Array(value.utf8)) }
-  package mutating func put<T>(list: [T], _ one: (T, inout WireWriter) -> Void) {
-    put(UInt32(list.count))
-    for item in list { one(item, &self) }
+
+  fileprivate mutating func append(counted content: some Collection<UInt8>) {
+    append(UInt32(content.count))
+    bytes.append(contentsOf: content)
   }
-  package mutating func put<T>(optional: T?, _ one: (T, inout WireWriter) -> Void) {
-    put(optional != nil)
-    if let optional { one(optional, &self) }
+
+  fileprivate mutating func append(counted value: some WireValue) {
+    let start = bytes.count
+    append(UInt32(0))
+    value.write(to: &self)
+    let length = UInt32(bytes.count - start - 4)
+    for offset in 0..<4 { bytes[start + offset] = UInt8(truncatingIfNeeded: length >> (offset * 8)) }
   }
 }
 
@@ -48,49 +57,51 @@ package struct WireReader: Sendable {
   }
 
   /// A value that an older writer ends here has no more fields.
-  package var isAtEnd: Bool { index == end }
+  var isAtEnd: Bool { index == end }
 
-  package mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(WireError) -> T {
-    let size = MemoryLayout<T>.size
-    guard end - index >= size else { throw WireError("a message ends too early") }
-    var value: T = 0
-    for offset in 0..<size { value |= T(truncatingIfNeeded: bytes[index + offset]) << T(offset * 8) }
-    index += size
-    return value
+  package mutating func next<Field: WireField>(_ type: Field.Type = Field.self) throws(WireError) -> Field {
+    try Field(field: &self)
   }
-  package mutating func bool() throws(WireError) -> Bool {
-    switch try integer(UInt8.self) {
-    case 0: return false
-    case 1: return true
-    case let other: throw WireError("\(other) is not a boolean")
-    }
+
+  fileprivate mutating func integer<T: FixedWidthInteger>() throws(WireError) -> T {
+    try take(MemoryLayout<T>.size).reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: bytes[$1]) }
   }
-  package mutating func data() throws(WireError) -> [UInt8] {
-    let count = Int(try integer(UInt32.self))
-    guard end - index >= count else { throw WireError("a message ends too early") }
-    defer { index += count }
-    return Array(bytes[index..<(index + count)])
+
+  /// What has its length before it.
+  fileprivate mutating func counted() throws(WireError) -> ArraySlice<UInt8> {
+    bytes[try take(Int(try next(UInt32.self)))]
   }
-  package mutating func string() throws(WireError) -> String {
-    guard let text = String(validating: try data(), as: UTF8.self) else { throw WireError("text is not UTF-8") }
-    return text
+
+  /// A reader of what has its length before it.
+  fileprivate mutating func inside() throws(WireError) -> WireReader {
+    WireReader(bytes, try take(Int(try next(UInt32.self))))
   }
-  package mutating func list<T>(_ one: (inout WireReader) throws(WireError) -> T) throws(WireError) -> [T] {
-    let count = Int(try integer(UInt32.self))
+
+  fileprivate mutating func list<Item: WireField>() throws(WireError) -> [Item] {
+    let count = Int(try next(UInt32.self))
     // An item takes at least one byte, so a count beyond the bytes that are left is a lie.
     guard count <= end - index else { throw WireError("a list of \(count) items does not fit") }
-    var items: [T] = []
+    var items: [Item] = []
     items.reserveCapacity(count)
-    for _ in 0..<count { items.append(try one(&self)) }
+    for _ in 0..<count { items.append(try Item(field: &self)) }
     return items
   }
-  package mutating func optional<T>(_ one: (inout WireReader) throws(WireError) -> T) throws(WireError) -> T? {
-    try bool() ? try one(&self) : nil
+
+  private mutating func take(_ count: Int) throws(WireError) -> Range<Int> {
+    guard end - index >= count else { throw WireError("a message ends too early") }
+    defer { index += count }
+    return index..<(index + count)
   }
 }
 
-/// A value with a binary form.
-package protocol WireValue {
+/// What can stand in a message: it says itself where it ends.
+package protocol WireField: Sendable {
+  init(field reader: inout WireReader) throws(WireError)
+  func writeField(to writer: inout WireWriter)
+}
+
+/// A value with a binary form: fields one after another. Inside another value it has its length before it.
+package protocol WireValue: WireField {
   init(from reader: inout WireReader) throws(WireError)
   func write(to writer: inout WireWriter)
 }
@@ -107,32 +118,58 @@ extension WireValue {
     var reader = WireReader(bytes)
     try self.init(from: &reader)
   }
+
+  package init(field reader: inout WireReader) throws(WireError) {
+    var inside = try reader.inside()
+    try self.init(from: &inside)
+  }
+  package func writeField(to writer: inout WireWriter) { writer.append(counted: self) }
 }
 
-extension WireWriter {
-  package mutating func put(_ value: some WireValue) {
-    let start = bytes.count
-    put(UInt32(0))
-    value.write(to: &self)
-    let length = UInt32(bytes.count - start - 4)
-    withUnsafeBytes(of: length.littleEndian) { bytes.replaceSubrange(start..<(start + 4), with: $0) }
+extension FixedWidthInteger where Self: WireField {
+  package init(field reader: inout WireReader) throws(WireError) { self = try reader.integer() }
+  package func writeField(to writer: inout WireWriter) { writer.append(self) }
+}
+extension UInt8: WireField {}
+extension UInt32: WireField {}
+extension Int32: WireField {}
+extension UInt64: WireField {}
+
+extension Bool: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    switch try reader.next(UInt8.self) {
+    case 0: self = false
+    case 1: self = true
+    case let other: throw WireError("\(other) is not a boolean")
+    }
   }
-  package mutating func put(list: [some WireValue]) { put(list: list) { $1.put($0) } }
-  package mutating func put(list: [String]) { put(list: list) { $1.put($0) } }
+  package func writeField(to writer: inout WireWriter) { writer.append(self ? 1 : 0 as UInt8) }
 }
 
-extension WireReader {
-  package mutating func value<T: WireValue>(_ type: T.Type = T.self) throws(WireError) -> T {
-    let count = Int(try integer(UInt32.self))
-    guard end - index >= count else { throw WireError("a message ends too early") }
-    var inside = WireReader(bytes, index..<(index + count))
-    index += count
-    return try T(from: &inside)
+extension String: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    guard let text = String(validating: try reader.counted(), as: UTF8.self) else {
+      throw WireError("text is not UTF-8")
+    }
+    self = text
   }
-  package mutating func values<T: WireValue>(_ type: T.Type = T.self) throws(WireError) -> [T] {
-    try list { (reader) throws(WireError) in try reader.value() }
+  package func writeField(to writer: inout WireWriter) { writer.append(counted: utf8) }
+}
+
+extension Array: WireField where Element: WireField {
+  package init(field reader: inout WireReader) throws(WireError) { self = try reader.list() }
+  package func writeField(to writer: inout WireWriter) {
+    writer.append(UInt32(count))
+    for item in self { item.writeField(to: &writer) }
   }
-  package mutating func strings() throws(WireError) -> [String] {
-    try list { (reader) throws(WireError) in try reader.string() }
+}
+
+extension Optional: WireField where Wrapped: WireField {
+  package init(field reader: inout WireReader) throws(WireError) {
+    self = try Bool(field: &reader) ? try Wrapped(field: &reader) : nil
+  }
+  package func writeField(to writer: inout WireWriter) {
+    (self != nil).writeField(to: &writer)
+    if let self { self.writeField(to: &writer) }
   }
 }

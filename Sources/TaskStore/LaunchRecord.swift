@@ -4,20 +4,17 @@ import LinuxKernel
 /// What was launched, written down once: whoever goes on with the task reads it and computes none of it again, for the host
 /// may have changed meanwhile. An image's tag may name another image, the role's account may be gone, a volume's source
 /// renamed.
-package struct LaunchRecord: WireValue, Equatable {
+package struct LaunchRecord: WireRecord, Equatable {
   package var plan: LaunchPlan
   /// `nil` for a task on the host's file system.
   package var image: ProvisionedImage?
 
   package init(_ plan: LaunchPlan, _ image: ProvisionedImage?) { (self.plan, self.image) = (plan, image) }
 
-  package init(from reader: inout WireReader) throws(WireError) {
-    plan = try reader.value()
-    image = try reader.optional { (reader) throws(WireError) in try reader.value() }
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(plan)
-    writer.put(optional: image) { $1.put($0) }
+  package static let blank = LaunchRecord(LaunchPlan.blank, nil)
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&plan)
+    try pass.field(&image)
   }
 
   package func save(_ paths: TaskPaths) throws(ExecutorFailure) {
@@ -38,15 +35,11 @@ package struct LaunchRecord: WireValue, Equatable {
   }
 }
 
-extension ProvisionedImage: WireValue {
-  package init(from reader: inout WireReader) throws(WireError) {
-    reference = try reader.string()
-    digest = try reader.string()
-    id = try reader.string()
-  }
-  package func write(to writer: inout WireWriter) {
-    writer.put(reference)
-    writer.put(digest)
-    writer.put(id)
+extension ProvisionedImage: WireRecord {
+  package static let blank = ProvisionedImage(reference: "", digest: "", id: "")
+  package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
+    try pass.field(&reference)
+    try pass.field(&digest)
+    try pass.field(&id)
   }
 }

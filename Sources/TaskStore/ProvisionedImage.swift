@@ -1,5 +1,5 @@
 /// An image as a result names it.
-package struct ProvisionedImage: Equatable {
+package struct ProvisionedImage: Sendable, Equatable {
   package var reference: String
   /// Of the manifest where the source has one, else of the configuration.
   package var digest: String

@@ -199,6 +199,18 @@ private func pin<Value: WireValue & Equatable>(
 ) throws {
   #expect(hex(value.encoded) == hex(read(bytes)), sourceLocation: location)
   #expect(try Value(decoding: read(bytes)) == value, sourceLocation: location)
+  if var record = value as? any WireRecord {
+    var rows = RowCount()
+    record.fields(&rows)
+    let fields = Mirror(reflecting: value).children.count
+    #expect(rows.count >= fields, "a field of \(Value.self) has no row", sourceLocation: location)
+  }
+}
+
+private struct RowCount: WirePass {
+  var count = 0
+  mutating func field(_ field: inout some WireField) { count += 1 }
+  mutating func field(later field: inout some WireField) { count += 1 }
 }
 
 private func hex(_ bytes: [UInt8]) -> String {

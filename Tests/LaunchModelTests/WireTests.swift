@@ -61,7 +61,7 @@ import Testing
     struct Newer: WireValue {
       var key: RunKey
       init(_ key: RunKey) { self.key = key }
-      init(from reader: inout WireReader) throws(WireError) { key = try reader.value() }
+      init(from reader: inout WireReader) throws(WireError) { key = try reader.next() }
       func write(to writer: inout WireWriter) {
         key.write(to: &writer)
         writer.put("a field that is new")

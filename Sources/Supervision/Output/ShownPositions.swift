@@ -17,7 +17,7 @@ struct ShownPositions {
     let bytes = (try? file?.descriptor.read(upTo: 16, at: 0)) ?? []
     if bytes.count == 16 {
       var reader = WireReader(bytes)
-      begun = [try? reader.integer(), try? reader.integer()]
+      begun = [try? reader.next(UInt64.self), try? reader.next(UInt64.self)]
     } else {
       begun = [nil, nil]
       try? file?.descriptor.writeAll([UInt8](repeating: 0, count: 16), at: 0)
