@@ -39,7 +39,7 @@ package enum ImageSource: Sendable, Equatable {
 
 /// Something mounted into the container.
 package struct Volume: Sendable, Equatable {
-  package enum Mode: String, Sendable {
+  package enum Mode: String, Sendable, CaseIterable {
     case readOnly = "RO"
     case readWrite = "RW"
   }
@@ -71,7 +71,7 @@ package struct Volume: Sendable, Equatable {
 
 /// Mesos' `LinuxInfo`, as far as it is supported.
 package struct LinuxInfo: Sendable, Equatable {
-  package enum IPCMode: String, Sendable {
+  package enum IPCMode: String, Sendable, CaseIterable {
     case `private` = "PRIVATE"
     case shareParent = "SHARE_PARENT"
   }
@@ -132,7 +132,7 @@ package struct TTYInfo: Sendable, Equatable {
 /// A container of the Docker engine.
 package struct DockerContainer: Sendable, Equatable {
   /// Mesos' `DockerInfo.Network`.
-  package enum Network: String, Sendable {
+  package enum Network: String, Sendable, CaseIterable {
     case host = "HOST"
     case bridge = "BRIDGE"
     case none = "NONE"

@@ -80,8 +80,8 @@ package struct Prerequisite: Sendable, Equatable {
 
 /// Where the output of a process goes.
 package struct LoggerConfig: Sendable, Equatable {
-  package enum Destination: String, Sendable { case file, console, both, none }
-  package enum Mode: String, Sendable { case standard, rotate }
+  package enum Destination: String, Sendable, CaseIterable { case file, console, both, none }
+  package enum Mode: String, Sendable, CaseIterable { case standard, rotate }
 
   package var destination: Destination
   package var mode: Mode

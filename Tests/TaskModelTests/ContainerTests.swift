@@ -44,6 +44,20 @@ import Testing
             effectiveCapabilities: [], ipcMode: .private, shmSizeBytes: 67_108_864, seccomp: .unconfined)))
     ),
     (
+      #"{"linux_info":{"capability_info":{"capabilities":["KILL"]},"share_pid_namespace":1},"tty_info":{"window_size":{"rows":2,"columns":3}}}"#,
+      .mesos(
+        MesosContainer(
+          linuxInfo: LinuxInfo(effectiveCapabilities: ["KILL"], sharePIDNamespace: true),
+          ttyInfo: TTYInfo(rows: 2, columns: 3)))
+    ),
+    (
+      #"{"docker":{"image":"x","network":"USER","privileged":1,"port_mappings":[{"host_port":1,"container_port":2}]}}"#,
+      .docker(
+        DockerContainer(
+          image: "x", network: .user, portMappings: [.init(hostPort: 1, containerPort: 2, transport: "tcp")],
+          privileged: true))
+    ),
+    (
       #"{"rlimit_info":{"rlimits":[{"type":"RLMT_CORE"},{"type":"RLMT_NOFILE","soft":5,"hard":10}]}}"#,
       .mesos(
         MesosContainer(rlimits: [
@@ -87,6 +101,14 @@ import Testing
     (
       #"{"linux_info":{"effective_capabilities":{"capabilities":["NET_RAWW"]}}}"#,
       #"container.linux_info.effective_capabilities.capabilities[0]: "NET_RAWW" is not known here (did you mean "NET_RAW"?)"#
+    ),
+    (
+      #"{"linux_info":{"effective_capabilities":{},"capability_info":{}}}"#,
+      #"container.linux_info: has both "effective_capabilities" and its old name, "capability_info""#
+    ),
+    (
+      #"{"rlimit_info":{"rlimits":[{"type":"RLMT_CPU"},{"type":"RLMT_CPU"}]}}"#,
+      "container.rlimit_info.rlimits[1]: a second limit of RLMT_CPU"
     ),
     (
       #"{"rlimit_info":{"rlimits":[{"type":"RLMT_CPU","soft":1}]}}"#,

@@ -10,27 +10,12 @@ struct ContainerBuilder {
   mutating func build(_ json: JSON) -> ContainerChoice {
     guard let (option, inner, isWrapped) = ContainerFields.choice.unwrap(json) else { return .mesos(MesosContainer()) }
     let path = isWrapped ? "container.\(option.key)" : "container"
-    return option.record === DockerFields.record ? .docker(docker(inner)) : .mesos(mesos(inner, path: path))
-  }
-
-  private func docker(_ json: JSON) -> DockerContainer {
-    DockerContainer(
-      image: DockerFields.image.text(in: json) ?? "",
-      parameters: DockerFields.parameters.list(in: json).map {
-        .init(name: ParameterFields.name.text(in: $0) ?? "", value: ParameterFields.value.text(in: $0) ?? "")
-      },
-      network: DockerFields.network.text(in: json).flatMap { .init(rawValue: $0) },
-      portMappings: DockerFields.portMappings.list(in: json).map {
-        .init(
-          hostPort: PortMappingFields.hostPort.int(in: $0) ?? 0,
-          containerPort: PortMappingFields.containerPort.int(in: $0) ?? 0,
-          transport: PortMappingFields.transport.text(in: $0) ?? "tcp")
-      },
-      privileged: DockerFields.privileged.flag(in: json), forcePullImage: DockerFields.forcePull.flag(in: json))
+    return option.record === DockerFields.table.record
+      ? .docker(DockerFields.table.value(of: inner)) : .mesos(mesos(inner, path: path))
   }
 
   private mutating func mesos(_ json: JSON, path: String) -> MesosContainer {
-    var container = MesosContainer()
+    var container = MesosFields.table.value(of: json)
     if let image = MesosFields.image.object(in: json) { container.image = self.image(image, path: path + ".image") }
     for (index, item) in MesosFields.volumes.list(in: json).enumerated() {
       if let volume = volume(item, path: "\(path).volumes[\(index)]") { container.volumes.append(volume) }
@@ -38,11 +23,6 @@ struct ContainerBuilder {
     container.linuxInfo = MesosFields.linuxInfo.object(in: json).map { linux($0, path: path + ".linux_info") }
     if let info = MesosFields.rlimitInfo.object(in: json) {
       container.rlimits = rlimits(info, path: path + ".rlimit_info")
-    }
-    container.networkInfos = MesosFields.networkInfos.list(in: json).map { KeptJSON($0) }
-    container.ttyInfo = MesosFields.ttyInfo.object(in: json).map { info in
-      guard let size = TTYFields.windowSize.object(in: info) else { return TTYInfo() }
-      return TTYInfo(rows: WindowFields.rows.int(in: size), columns: WindowFields.columns.int(in: size))
     }
     return container
   }
@@ -108,16 +88,11 @@ struct ContainerBuilder {
   }
 
   private mutating func linux(_ json: JSON, path: String) -> LinuxInfo {
-    var info = LinuxInfo()
-    info.boundingCapabilities = LinuxFields.bounding.object(in: json).map {
-      CapabilityFields.capabilities.strings(in: $0)
+    var info = LinuxFields.table.value(of: json)
+    let (name, formerName) = (LinuxFields.effective, LinuxFields.formerEffective)
+    if json[name]?.members != nil, let former = json[formerName], former.members != nil {
+      report(.value, former.position, path, "has both \"\(name)\" and its old name, \"\(formerName)\"")
     }
-    let effective = LinuxFields.effective.object(in: json)
-    let old = LinuxFields.capabilityInfo.object(in: json)
-    if effective != nil, let old {
-      report(.value, old.position, path, "has both \"effective_capabilities\" and its old name, \"capability_info\"")
-    }
-    info.effectiveCapabilities = (effective ?? old).map { CapabilityFields.capabilities.strings(in: $0) }
     if let bounding = info.boundingCapabilities, let wanted = info.effectiveCapabilities {
       let outside = wanted.filter { !bounding.contains($0) }
       if !outside.isEmpty {
@@ -126,8 +101,6 @@ struct ContainerBuilder {
           "effective capabilities outside of the bounding ones: \(outside.joined(separator: ", "))")
       }
     }
-    info.sharePIDNamespace = LinuxFields.sharePID.flag(in: json)
-    info.ipcMode = LinuxFields.ipcMode.text(in: json).flatMap { .init(rawValue: $0) }
     info.shmSizeBytes = LinuxFields.shmSize.integer(in: json).flatMap { size in
       let (bytes, overflow) = size.multipliedReportingOverflow(by: 1 << 20)
       return overflow ? nil : bytes
@@ -164,18 +137,20 @@ struct ContainerBuilder {
     var entries: [RlimitEntry] = []
     var seen: Set<String> = []
     for (index, item) in RlimitInfoFields.rlimits.list(in: json).enumerated() {
-      guard let type = RlimitFields.type.text(in: item) else { continue }
+      // One without a type was reported.
+      guard item["type"]?.string != nil else { continue }
+      let entry = RlimitFields.table.value(of: item)
       let itemPath = "\(path).rlimits[\(index)]"
-      let hard = RlimitFields.hard.integer(in: item).flatMap { UInt64(exactly: $0) }
-      let soft = RlimitFields.soft.integer(in: item).flatMap { UInt64(exactly: $0) }
       if (item["hard"] == nil) != (item["soft"] == nil) {
         report(.value, item.position, itemPath, "needs both \"hard\" and \"soft\", or neither for no limit")
       }
-      if let hard, let soft, soft > hard {
+      if let hard = entry.hard, let soft = entry.soft, soft > hard {
         report(.value, item.position, itemPath, "the soft limit, \(soft), is above the hard one, \(hard)")
       }
-      if !seen.insert(type).inserted { report(.value, item.position, itemPath, "a second limit of \(type)") }
-      entries.append(RlimitEntry(type: type, hard: hard, soft: soft))
+      if !seen.insert(entry.type).inserted {
+        report(.value, item.position, itemPath, "a second limit of \(entry.type)")
+      }
+      entries.append(entry)
     }
     return entries
   }

@@ -130,7 +130,7 @@ package struct TaskDocument: Sendable {
       let (option, inner, isWrapped) = ContainerFields.choice.unwrap(container)
     else { return (json.position, "") }
     let path = isWrapped ? "container.\(option.key)" : "container"
-    let parameters = DockerFields.parameters.list(in: inner)
+    let parameters = inner[DockerFields.parameters]?.array ?? []
     guard let parameter, parameters.indices.contains(parameter) else { return (inner.position, path) }
     return (parameters[parameter].position, "\(path).parameters[\(parameter)]")
   }

@@ -4,26 +4,36 @@ import StrictJSON
 enum ContainerFields {
   static let choice = Variants(
     name: "Container",
-    options: [.init(key: "mesos", record: MesosFields.record), .init(key: "docker", record: DockerFields.record)],
+    options: [
+      .init(key: "mesos", record: MesosFields.table.record), .init(key: "docker", record: DockerFields.table.record),
+    ],
     plain: { json in
       // Docker's image is a string, Mesos' an object.
       if json["image"]?.string != nil { return 1 }
-      let dockerOnly = ["parameters", "network", "port_mappings", "privileged", "force_pull_image"]
       return dockerOnly.contains { json[$0] != nil } ? 1 : 0
     })
+
+  private static let dockerOnly =
+    DockerFields.table.record.fields.map(\.name).filter { MesosFields.table.record[$0] == nil }
 }
 
 enum MesosFields {
   static let image = Field("image", .variants(ImageFields.choice), "Absent: the host's own file system.")
   static let volumes = Field("volumes", .list(.record(VolumeFields.record)), standard: [], "What is mounted.")
-  static let linuxInfo = Field("linux_info", .record(LinuxFields.record), "Mesos' LinuxInfo.")
+  static let linuxInfo = Field("linux_info", .record(LinuxFields.table.record), "Mesos' LinuxInfo.")
   static let rlimitInfo = Field("rlimit_info", .record(RlimitInfoFields.record), "Mesos' RLimitInfo.")
-  static let networkInfos = Field("network_infos", .list(.map(.kept)), standard: [], "Mesos' NetworkInfos.")
-  static let ttyInfo = Field("tty_info", .record(TTYFields.record), "Mesos' TTYInfo.")
 
-  static let record = RecordType(
+  static let table = RecordTable<MesosContainer>(
     "Mesos", "A container of the native containerizer.",
-    [image, volumes, linuxInfo, rlimitInfo, networkInfos, ttyInfo])
+    [
+      .other(image), .other(volumes), .other(linuxInfo), .other(rlimitInfo),
+      Row("network_infos", .list(.map(.kept)), \.networkInfos, "Mesos' NetworkInfos."),
+      Row("tty_info", TTYFields.table, \.ttyInfo, "Mesos' TTYInfo."),
+    ])
+}
+
+extension MesosContainer: RecordValue {
+  static let standard = MesosContainer()
 }
 
 enum ImageFields {
@@ -51,7 +61,7 @@ enum AppcFields {
 enum VolumeFields {
   static let containerPath = Field("container_path", .text(.path), required: true, "Where it is seen inside.")
   static let hostPath = Field("host_path", .text(.path), "The path on the host; relative: below the sandbox.")
-  static let mode = Field("mode", .choice(["RO", "RW"]), required: true, "Read-only, or read and write.")
+  static let mode = Field("mode", .choice(of: Volume.Mode.self), required: true, "Read-only, or read and write.")
   static let source = Field(
     "source", .record(VolumeSourceFields.record), "Mesos' Volume.Source, instead of `host_path`.")
 
@@ -82,34 +92,48 @@ enum SandboxPathFields {
 }
 
 enum DockerFields {
-  static let image = Field("image", .text(.imageReference), required: true, "The image, as `docker run` takes it.")
-  static let parameters = Field(
-    "parameters", .list(.record(ParameterFields.record)), standard: [], "Long options of `docker run`.")
-  static let network = Field(
-    "network", .choice(["HOST", "BRIDGE", "NONE", "USER"]), "The network; by default the host's.")
-  static let portMappings = Field(
-    "port_mappings", .list(.record(PortMappingFields.record)), standard: [], "Ports of the host that lead inside.")
-  static let privileged = Field("privileged", .flag, standard: false, "Every capability and device.")
-  static let forcePull = Field("force_pull_image", .flag, standard: false, "Pull also what is there already.")
+  static let parameters = "parameters"
 
-  static let record = RecordType(
+  static let table = RecordTable<DockerContainer>(
     "Docker", "A container of the Docker engine.",
-    [image, parameters, network, portMappings, privileged, forcePull])
+    [
+      Row("image", .text(.imageReference), required: true, \.image, "The image, as `docker run` takes it."),
+      Row(parameters, listOf: ParameterFields.table, \.parameters, "Long options of `docker run`."),
+      Row("network", .choice(of: DockerContainer.Network.self), \.network, "The network; by default the host's."),
+      Row("port_mappings", listOf: PortMappingFields.table, \.portMappings, "Ports of the host that lead inside."),
+      Row("privileged", .flag, \.privileged, "Every capability and device."),
+      Row("force_pull_image", .flag, \.forcePullImage, "Pull also what is there already."),
+    ])
 }
 
+extension DockerContainer: RecordValue {
+  static let standard = DockerContainer(image: "")
+}
+extension DockerContainer.Network: FieldValue {}
+
 enum ParameterFields {
-  static let name = Field("name", .text(.line), required: true, "The option without its dashes.")
-  static let value = Field("value", .text(.any), required: true, "Its value.")
-  static let record = RecordType("Parameter", "An option of `docker run`.", [name, value])
+  static let table = RecordTable<DockerContainer.Parameter>(
+    "Parameter", "An option of `docker run`.",
+    [
+      Row("name", .text(.line), required: true, \.name, "The option without its dashes."),
+      Row("value", .text(.any), required: true, \.value, "Its value."),
+    ])
+}
+
+extension DockerContainer.Parameter: RecordValue {
+  static let standard = DockerContainer.Parameter(name: "", value: "")
 }
 
 enum PortMappingFields {
-  static let hostPort = Field("host_port", .port, required: true, "The port of the host.")
-  static let containerPort = Field("container_port", .port, required: true, "The port inside.")
-  static let transport = Field("protocol", .choice(["tcp", "udp", "sctp"]), standard: "tcp", "The protocol.")
-  static let record = RecordType(
+  static let table = RecordTable<DockerContainer.PortMapping>(
     "PortMapping", "A port of the host that leads inside.",
     [
-      hostPort, containerPort, transport,
+      Row("host_port", .port, required: true, \.hostPort, "The port of the host."),
+      Row("container_port", .port, required: true, \.containerPort, "The port inside."),
+      Row("protocol", .choice(["tcp", "udp", "sctp"]), \.transport, "The protocol."),
     ])
+}
+
+extension DockerContainer.PortMapping: RecordValue {
+  static let standard = DockerContainer.PortMapping(hostPort: 0, containerPort: 0)
 }

@@ -24,6 +24,10 @@ indirect enum FieldType: Sendable {
   /// Anything: kept or ignored, not looked into.
   case kept
 
+  /// One of an enumeration's words.
+  static func choice<Word>(of type: Word.Type) -> FieldType
+  where Word: CaseIterable & RawRepresentable, Word.RawValue == String { .choice(type.allCases.map(\.rawValue)) }
+
   /// Seconds: none, or as many as about thirty years have.
   static var seconds: FieldType { .number(0...1e9) }
   /// A count: 0 or more.

@@ -1,22 +1,31 @@
 /// Mesos' `LinuxInfo`, `RLimitInfo` and `TTYInfo` (`mesos.proto`), as far as they are supported.
 enum LinuxFields {
-  static let capabilityInfo = Field(
-    "capability_info", .record(CapabilityFields.record), "The old name of `effective_capabilities`.")
-  static let bounding = Field(
-    "bounding_capabilities", .record(CapabilityFields.record), "What a process of the task can ever gain.")
-  static let effective = Field(
-    "effective_capabilities", .record(CapabilityFields.record), "What a process of the task has.")
-  static let sharePID = Field(
-    "share_pid_namespace", .flag, standard: false, "Whether the task sees the host's processes.")
-  static let ipcMode = Field(
-    "ipc_mode", .choice(["PRIVATE", "SHARE_PARENT"]), "Whether the task has its own IPC namespace and /dev/shm.")
+  static let effective = "effective_capabilities"
+  static let formerEffective = "capability_info"
   static let shmSize = Field("shm_size", .integer(1...(1 << 30)), "MiB of a private /dev/shm.")
   static let seccomp = Field("seccomp", .record(SeccompFields.record), "Which system calls are filtered.")
 
-  static let record = RecordType(
+  static let table = RecordTable<LinuxInfo>(
     "LinuxInfo", "What the task may do to the kernel.",
-    [capabilityInfo, bounding, effective, sharePID, ipcMode, shmSize, seccomp])
+    [
+      // Before its new name, which wins where both are written.
+      Row(formerEffective, CapabilityFields.table, \.effectiveCapabilities, "The old name of `\(effective)`."),
+      Row(
+        "bounding_capabilities", CapabilityFields.table, \.boundingCapabilities,
+        "What a process of the task can ever gain."),
+      Row(effective, CapabilityFields.table, \.effectiveCapabilities, "What a process of the task has."),
+      Row("share_pid_namespace", .flag, \.sharePIDNamespace, "Whether the task sees the host's processes."),
+      Row(
+        "ipc_mode", .choice(of: LinuxInfo.IPCMode.self), \.ipcMode,
+        "Whether the task has its own IPC namespace and /dev/shm."),
+      .other(shmSize), .other(seccomp),
+    ])
 }
+
+extension LinuxInfo: RecordValue {
+  static let standard = LinuxInfo()
+}
+extension LinuxInfo.IPCMode: FieldValue {}
 
 enum CapabilityFields {
   /// capabilities(7), in the order of their numbers.
@@ -29,9 +38,16 @@ enum CapabilityFields {
     "CHECKPOINT_RESTORE",
   ]
 
-  static let capabilities = Field(
-    "capabilities", .list(.choice(names)), standard: [], "Capabilities without `CAP_`; an empty list drops all.")
-  static let record = RecordType("CapabilityInfo", "A set of capabilities.", [capabilities])
+  static let table = RecordTable<[String]>(
+    "CapabilityInfo", "A set of capabilities.",
+    [
+      Row("capabilities", .list(.choice(names)), \.self, "Capabilities without `CAP_`; an empty list drops all.")
+    ])
+}
+
+/// A record that has one member and is that.
+extension [String]: RecordValue {
+  static let standard: [String] = []
 }
 
 enum SeccompFields {
@@ -42,7 +58,7 @@ enum SeccompFields {
 }
 
 enum RlimitInfoFields {
-  static let rlimits = Field("rlimits", .list(.record(RlimitFields.record)), standard: [], "The limits.")
+  static let rlimits = Field("rlimits", .list(.record(RlimitFields.table.record)), standard: [], "The limits.")
   static let record = RecordType("RLimitInfo", "Limits of each process of the task.", [rlimits])
 }
 
@@ -52,19 +68,31 @@ enum RlimitFields {
     "RTTIME", "SIGPENDING", "STACK",
   ].map { "RLMT_" + $0 }
 
-  static let type = Field("type", .choice(types), required: true, "Which limit, as getrlimit(2) names it.")
-  static let hard = Field("hard", .integer(0...Int64.max), "The hard limit; neither of the two: no limit.")
-  static let soft = Field("soft", .integer(0...Int64.max), "The soft limit, at most the hard one.")
-  static let record = RecordType("RLimit", "One limit, with both bounds or none.", [type, hard, soft])
+  static let table = RecordTable<RlimitEntry>(
+    "RLimit", "One limit, with both bounds or none.",
+    [
+      Row("type", .choice(types), required: true, \.type, "Which limit, as getrlimit(2) names it."),
+      Row("hard", .integer(0...Int64.max), \.hard, "The hard limit; neither of the two: no limit."),
+      Row("soft", .integer(0...Int64.max), \.soft, "The soft limit, at most the hard one."),
+    ])
+}
+
+extension RlimitEntry: RecordValue {
+  static let standard = RlimitEntry(type: "", hard: nil, soft: nil)
 }
 
 enum TTYFields {
-  static let windowSize = Field("window_size", .record(WindowFields.record), "The terminal's first size.")
-  static let record = RecordType("TTYInfo", "A terminal for the task.", [windowSize])
+  static let table = RecordTable<TTYInfo>(
+    "TTYInfo", "A terminal for the task.", [Row("window_size", within: window, "The terminal's first size.")])
+
+  private static let window = RecordTable<TTYInfo>(
+    "WindowSize", "The size of a terminal.",
+    [
+      Row("rows", .integer(1...65535), required: true, \.rows, "Rows."),
+      Row("columns", .integer(1...65535), required: true, \.columns, "Columns."),
+    ])
 }
 
-enum WindowFields {
-  static let rows = Field("rows", .integer(1...65535), required: true, "Rows.")
-  static let columns = Field("columns", .integer(1...65535), required: true, "Columns.")
-  static let record = RecordType("WindowSize", "The size of a terminal.", [rows, columns])
+extension TTYInfo: RecordValue {
+  static let standard = TTYInfo()
 }

@@ -42,10 +42,10 @@ enum LoggerFields {
     "Logger", "Where the output of a process goes.",
     [
       Row(
-        "destination", .choice(["file", "console", "both", "none"]), \.destination,
+        "destination", .choice(of: LoggerConfig.Destination.self), \.destination,
         "Log files, the executor's own standard output and standard error, both, or nowhere."),
       Row(
-        "mode", .choice(["standard", "rotate"]), \.mode,
+        "mode", .choice(of: LoggerConfig.Mode.self), \.mode,
         "`standard`: one file, as long as it fits into the ceiling of all logs."),
       Row("rotate", within: rotation, "When files are rotated, in the mode `rotate`."),
     ])

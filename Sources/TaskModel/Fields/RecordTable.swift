@@ -72,6 +72,13 @@ struct Row<Value: RecordValue>: Sendable {
     }
   }
 
+  /// A list of records, by default empty.
+  init<Part>(_ name: String, listOf table: RecordTable<Part>, _ path: Path<[Part]>, _ note: String) {
+    self.init(field: Field(name, .list(.record(table.record)), standard: [], note)) { json, value in
+      if let items = json.array { value[keyPath: path] = items.map(table.value(of:)) }
+    }
+  }
+
   /// A record whose members are the value's own.
   init(_ name: String, within table: RecordTable<Value>, _ note: String) {
     self.init(field: Field(name, .record(table.record), note)) { json, value in
@@ -121,6 +128,14 @@ extension Int64: FieldValue {
   var documented: JSON? { JSON(self) }
 }
 
+extension UInt64: FieldValue {
+  init?(checked json: JSON) {
+    guard let number = json.integer.flatMap({ UInt64(exactly: $0) }) else { return nil }
+    self = number
+  }
+  var documented: JSON? { Int64(exactly: self).map { JSON($0) } }
+}
+
 extension Double: FieldValue {
   init?(checked json: JSON) {
     guard let number = json.double else { return nil }
@@ -135,6 +150,11 @@ extension String: FieldValue {
     self = text
   }
   var documented: JSON? { JSON(self) }
+}
+
+extension KeptJSON: FieldValue {
+  init?(checked json: JSON) { self.init(json) }
+  var documented: JSON? { json }
 }
 
 extension Array: FieldValue where Element: FieldValue {
