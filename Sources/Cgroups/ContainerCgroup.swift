@@ -25,20 +25,23 @@ package struct ContainerCgroup {
 
   /// Has the task's processes stop (Linux 5.2), each when the system call is done that it is in and that cannot be interrupted.
   /// False where they cannot be told.
-  package func freeze() -> Bool { (try? task.write("1", to: "cgroup.freeze")) != nil }
+  @discardableResult package func freeze() -> Bool {
+    bestEffort("freeze \(task.path)", tolerating: ENOENT, ENODEV) { try task.write("1", to: "cgroup.freeze") } != nil
+  }
 
   /// Whether all of them have stopped.
   package var isFrozen: Bool { task.number("cgroup.events", key: "frozen") == 1 }
 
   package func thaw() {
-    if task.number("cgroup.freeze") != 0 { try? task.write("0", to: "cgroup.freeze") }
+    guard task.number("cgroup.freeze") != 0 else { return }
+    bestEffort("thaw \(task.path)", tolerating: ENOENT, ENODEV) { try task.write("0", to: "cgroup.freeze") }
   }
 
   /// SIGKILL to the task's processes, one by one; its init stays. Not by `cgroup.kill`: on Linux 6.18 everything that is
   /// born into a cgroup by clone3(2) after that was written is killed as well, and final processes are still to be born
   /// there. A frozen cgroup forks no more, and its processes can be killed all the same.
   package func killTask() {
-    try? task.write("1", to: "cgroup.freeze")
+    freeze()
     _ = task.killEach(until: Clock.now + 1_000_000_000)
     thaw()
   }

@@ -25,7 +25,10 @@ package enum InitLimits {
       // Without a bound where that can be: whoever has its uid could use up what there is (`InitServer.mayBeNameless`).
       let most = resource == ResourceLimit.pendingSignals ? .max : limits.first { $0.resource == resource }?.hard
       for wanted in attempts(present, own, asked: most) {
-        guard (try? ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)) != nil else { continue }
+        let isSet: Void? = bestEffort("set the limit \(resource) of container-init to \(wanted.soft):\(wanted.hard)") {
+          try ProcessLimits.set(resource, of: pid, soft: wanted.soft, hard: wanted.hard)
+        }
+        guard isSet != nil else { continue }
         present = wanted
         break
       }

@@ -44,7 +44,9 @@ package enum InitProgram {
     // None is there, or it has as many names as a file can have.
     try copy(program, to: path)
     // For those who come next. One that came first is as good.
-    try? makeHardLink(path, at: AT_FDCWD, to: shared, at: AT_FDCWD)
+    bestEffort("keep \(shared) for other containers", tolerating: EEXIST) {
+      try makeHardLink(path, at: AT_FDCWD, to: shared, at: AT_FDCWD)
+    }
   }
 
   /// Where the shared copy of this very program is or would be.

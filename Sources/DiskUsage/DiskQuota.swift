@@ -99,7 +99,7 @@ package struct DiskQuota {
       return quota
     } catch {
       // Between two projects nothing can be renamed.
-      try? charge(0, opened)
+      bestEffort("take the sandbox out of its quota's project") { try charge(0, opened) }
       throw error
     }
   }

@@ -191,7 +191,8 @@ package struct DockerContainerizer: Containerizer {
     try InitLimits.raise(of: identity.pid, for: plan.restrictions.limits)
     let client = try handOver(plan, files, over: started.connection)
     // Nobody else shall connect there.
-    try? removeFile(handover + "/" + DockerRequest.Place.socketName)
+    let socket = handover + "/" + DockerRequest.Place.socketName
+    bestEffort("remove the socket \(socket)", tolerating: ENOENT) { try removeFile(socket) }
     return EngineContainer(
       plan, client, process, identity, id, image, start: started.request, engine: advisor, removal: removal(nonce))
   }

@@ -1,3 +1,4 @@
+import Glibc
 import Isolators
 import LaunchModel
 import LinuxKernel
@@ -46,8 +47,13 @@ struct DockerUsage {
 
   /// Lets it go on.
   func thaw() {
-    try? version1["freezer"]?.write("THAWED", to: "freezer.state")
-    if version1["freezer"] == nil { try? version2?.write("0", to: "cgroup.freeze") }
+    if let freezer = version1["freezer"] {
+      bestEffort("thaw \(freezer.path)", tolerating: ENOENT, ENODEV) {
+        try freezer.write("THAWED", to: "freezer.state")
+      }
+    } else if let version2 {
+      bestEffort("thaw \(version2.path)", tolerating: ENOENT, ENODEV) { try version2.write("0", to: "cgroup.freeze") }
+    }
   }
 
   /// What has been used so far; what cannot be read is absent.

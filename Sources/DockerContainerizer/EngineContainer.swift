@@ -52,7 +52,9 @@ final class EngineContainer: Container {
     self.image = image
     self.engine = engine
     self.removal = removal
-    measured = try? DockerUsage(pid: identity.pid)
+    measured = bestEffort("find the cgroups of the container's pid \(identity.pid)") {
+      try DockerUsage(pid: identity.pid)
+    }
     cgroups = DockerCgroups(id, pid: identity.pid)
     let mounts = (try? readFile("/proc/\(identity.pid)/mountinfo", limit: 8 << 20)) ?? []
     writableLayer = OverlayUpper.directory(mountinfo: mounts).flatMap { String(validating: $0, as: UTF8.self) }
@@ -91,7 +93,12 @@ final class EngineContainer: Container {
     guard isFrozen else { return }
     // The engine first, so that it knows; the kernel takes it from us all the same. One that did not answer once is not
     // waited for at every signal.
-    if !isSilent, (try? engine.unpauseContainer(id)) == nil { isSilent = true }
+    if !isSilent,
+      bestEffort("have the engine unpause the container \(id.short)", attempt: { try engine.unpauseContainer(id) })
+        == nil
+    {
+      isSilent = true
+    }
     if isFrozen { measured?.thaw() }
   }
 
@@ -169,10 +176,11 @@ final class EngineContainer: Container {
     // Asked before it ends, the engine tells at once; asked to remove what it still believes to run, it would first try
     // to kill it.
     removal.engine.interrupt = nil
-    end = try? removal.engine.beginWait(id)
-    _ = try? end?.advance()
+    let what = "ask the engine for the end of the container \(id.short)"
+    end = bestEffort(what) { try removal.engine.beginWait(id) }
+    if let end { bestEffort(what) { _ = try end.advance() } }
     // Orderly, where init still listens: it has flushed every log by then. With pid 1 everything else goes.
-    try? client.send(.shutdown)
+    bestEffort("have container-init shut down", tolerating: EPIPE, ECONNRESET) { try client.send(.shutdown) }
   }
 
   func destroy() -> [String] {
@@ -186,7 +194,11 @@ final class EngineContainer: Container {
     }
     // With the host's pid namespace the others do not end with it.
     if hasEnded { _ = cgroups?.processes?.killEach(until: Clock.now + EngineContainer.killTime) }
-    if hasEnded { _ = try? end?.finish(within: .seconds(2)) }
+    if hasEnded, let end {
+      bestEffort("hear from the engine that the container \(id.short) has ended") {
+        _ = try end.finish(within: .seconds(2))
+      }
+    }
     (start, end) = (nil, nil)
     return (hasEnded ? [] : ["container-init has not ended within 10 s of SIGKILL"]) + removal.run(id)
   }

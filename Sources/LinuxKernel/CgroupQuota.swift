@@ -1,3 +1,5 @@
+import CLinux
+
 /// A limit of CPU time that was taken away, for what has to be done soon: a process that is killed frees what it has in time
 /// of its own cgroup.
 package struct CgroupQuota {
@@ -11,7 +13,9 @@ package struct CgroupQuota {
     for cgroup in directory.tree().prefix(most) {
       for (file, unlimited) in [("cpu.cfs_quota_us", "-1"), ("cpu.max", "max")] {
         guard let value = try? cgroup.read(file), !value.utf8.starts(with: unlimited.utf8),
-          (try? cgroup.write(unlimited, to: file)) != nil
+          bestEffort(
+            "write \(unlimited) to \(cgroup.path)/\(file)", tolerating: ENOENT, ENODEV,
+            attempt: { try cgroup.write(unlimited, to: file) }) != nil
         else { continue }
         quota.taken.append((cgroup, file, value))
       }
@@ -21,6 +25,11 @@ package struct CgroupQuota {
 
   /// Gives it back.
   package func restore() {
-    for (cgroup, file, value) in taken { try? cgroup.write(value, to: file) }
+    for (cgroup, file, value) in taken {
+      // Gone with its cgroup, it binds nobody.
+      bestEffort("write \(value) back to \(cgroup.path)/\(file)", tolerating: ENOENT, ENODEV) {
+        try cgroup.write(value, to: file)
+      }
+    }
   }
 }

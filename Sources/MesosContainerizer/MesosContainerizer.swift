@@ -83,7 +83,7 @@ package struct MesosContainerizer: Sendable {
       let sources = try MountSources(config: config, sandbox: sandbox).open(plan.binds)
       return try start(plan, config, files: files, sources: sources, keepOpen: keepOpen)
     } catch {
-      for cgroup in made.reversed() { try? cgroup.remove() }
+      for cgroup in made.reversed() { bestEffort("remove a cgroup") { try cgroup.remove() } }
       throw error
     }
   }
@@ -165,8 +165,10 @@ package struct MesosContainerizer: Sendable {
       return LaunchedContainer(plan: plan, process: running, client: client)
     } catch {
       if let abandoned = child.take() {
-        try? abandoned.signal(SIGKILL)
-        _ = try? abandoned.wait()
+        bestEffort("kill container-init, whose launch has failed") {
+          try abandoned.signal(SIGKILL)
+          _ = try abandoned.wait()
+        }
       }
       switch error {
       case let error as LaunchError: throw error
@@ -215,8 +217,11 @@ package struct MesosContainerizer: Sendable {
   package func boundCPU(_ plan: LaunchPlan, _ isBound: Bool) {
     for setup in plan.cgroups + plan.initCgroups {
       for quota in setup.settings where quota.file == CgroupsCPU.quotaFile {
+        let value = isBound ? quota.value : CgroupsCPU.unlimited
         // Gone with its cgroup, it binds nobody.
-        try? CgroupDirectory(setup.directory).write(isBound ? quota.value : CgroupsCPU.unlimited, to: quota.file)
+        bestEffort("write \(value) to \(setup.directory)/\(quota.file)", tolerating: ENOENT, ENODEV) {
+          try CgroupDirectory(setup.directory).write(value, to: quota.file)
+        }
       }
     }
   }

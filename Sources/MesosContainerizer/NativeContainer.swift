@@ -1,5 +1,6 @@
 import ContainerInit
 import Containers
+import Glibc
 import Isolators
 import LaunchModel
 import LinuxKernel
@@ -26,7 +27,7 @@ final class NativeContainer: Container {
     do throws(Errno) {
       identity = try ProcessIdentity(pid: pid, pidfd: handle.rawValue)
     } catch {
-      _ = launcher.destroy(paths.taskID, initProcess: handle)
+      NativeContainer.takeDown(paths.taskID, handle, launcher)
       throw LaunchError("container-init has ended at once", error)
     }
     self.plan = plan
@@ -35,6 +36,14 @@ final class NativeContainer: Container {
     self.paths = paths
     self.launcher = launcher
     self.keeps = keeps
+  }
+
+  /// Of a launch that has failed: that is what its caller is told.
+  private static func takeDown(_ id: String, _ process: SharedDescriptor, _ launcher: MesosContainerizer) {
+    bestEffort("take down what a launch has left") {
+      let problems = launcher.destroy(id, initProcess: process)
+      if !problems.isEmpty { throw LaunchError(problems.joined(separator: "; ")) }
+    }
   }
 
   init(
@@ -86,7 +95,7 @@ final class NativeContainer: Container {
   func beginEnd() {
     guard !isEnding else { return }
     isEnding = true
-    try? client.send(.shutdown)
+    bestEffort("have container-init shut down", tolerating: EPIPE, ECONNRESET) { try client.send(.shutdown) }
   }
 
   func destroy() -> [String] {

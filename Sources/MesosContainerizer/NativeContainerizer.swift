@@ -266,8 +266,12 @@ package struct NativeContainerizer: Containerizer {
   package func removeRemains(keeping: Bool) -> [String] {
     // An init of which nothing is known but its socket: an executor was killed before it could write down whom it had
     // started. The cgroup ends it as well, where there is one.
-    if let client = try? InitClient(connectingTo: paths.controlSocket) { try? client.send(.shutdown) }
-    try? removeFile(paths.controlSocket)
+    if let client = try? InitClient(connectingTo: paths.controlSocket) {
+      bestEffort("have container-init shut down", tolerating: EPIPE, ECONNRESET) { try client.send(.shutdown) }
+    }
+    bestEffort("remove the control socket \(paths.controlSocket)", tolerating: ENOENT) {
+      try removeFile(paths.controlSocket)
+    }
     return launcher.destroy(paths.taskID, initProcess: nil) + paths.putRootfsAside(keeping: keeping)
   }
 }
