@@ -165,7 +165,9 @@ package enum RunDirectory {
     // What is no task's stays, and the directory with it.
     let rest = try openFile(".", O_RDONLY | O_DIRECTORY, at: lock.rawValue)
     if try entries(of: rest.rawValue).count == 1 {
-      try? removeFile(TaskPaths.runOwnerName, at: lock.rawValue)
+      bestEffort("remove \(paths.runOwner)", tolerating: ENOENT) {
+        try removeFile(TaskPaths.runOwnerName, at: lock.rawValue)
+      }
     }
     try removeDirectory(paths.run)
   }

@@ -41,7 +41,7 @@ package enum TaskDirectory {
       try renameNew(draft.task, to: paths.task)
       return Made(lock: lock, journal: journal, result: result)
     } catch {
-      try? removeTree(draft.task)
+      bestEffort("remove \(draft.task), which is half made") { try removeTree(draft.task) }
       throw error
     }
   }

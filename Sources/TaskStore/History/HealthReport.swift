@@ -9,7 +9,7 @@ package enum HealthReport {
   /// Nothing depends on it, so a disk that is full is no trouble of the task's.
   package static func write(_ subjects: [JSON], to path: String) {
     let json = JSON(object: [("health", JSON(subjects))])
-    try? writeFileAtomically(path, Array(json.compact.utf8), mode: 0o600)
+    bestEffort("write \(path)") { try writeFileAtomically(path, Array(json.compact.utf8), mode: 0o600) }
   }
 
   /// One object a subject; `nil` when nothing was ever checked, or the file is not ours to read.

@@ -43,7 +43,7 @@ final class JournalFile {
     }
     do throws(Errno) { try file.writeAll(line) } catch {
       isTorn = true
-      try? cut()
+      bestEffort("cut a torn record off the journal") { try cut() }
       throw error
     }
     size += Int64(line.count)
@@ -76,7 +76,7 @@ final class JournalFile {
   func finish(_ line: [UInt8], freesRoom: Bool) throws(Errno) {
     waiting = []
     try write(line, keeping: 0)
-    if freesRoom { try? cut() }
+    if freesRoom { bestEffort("give back the room kept for the journal") { try cut() } }
   }
 
   /// Cuts off what is after the whole lines; with it goes the room that was promised.
