@@ -42,7 +42,7 @@ final class InitSilence {
   func end() {
     guard expected != nil else { return }
     expected = nil
-    try? timer.set(nil)
+    bestEffort("stop the timer of container-init's answer") { try timer.set(nil) }
   }
 
   /// Called when the timer has fired.

@@ -13,12 +13,12 @@ enum Residue {
     where (try? status(of: path)) != nil {
       found.append(path)
     }
-    let hierarchies = (try? CgroupHierarchies.discover()) ?? CgroupHierarchies()
-    let cgroups = hierarchies.mounts.map { CgroupDirectory("\($0)/aurora-executor/\(paths.taskID)") }
+    let hierarchies = bestEffort("look for cgroups left behind") { try CgroupHierarchies.discover() }
+    let cgroups = (hierarchies?.mounts ?? []).map { CgroupDirectory("\($0)/aurora-executor/\(paths.taskID)") }
     found += CgroupOwner(tasks: TaskPaths.tasks(paths.workDirectory)).judge(cgroups).own.map(\.path)
     let own = [paths.task, paths.run].map { Array((" " + $0 + "/").utf8) }
-    let mounts = (try? readFile("/proc/self/mountinfo", limit: 64 << 20)) ?? []
-    for line in mounts.split(separator: UInt8(ascii: "\n"))
+    let mounts = bestEffort("look for mounts left behind") { try readFile("/proc/self/mountinfo", limit: 64 << 20) }
+    for line in (mounts ?? []).split(separator: UInt8(ascii: "\n"))
     where own.contains(where: { line.contains(subsequence: $0) }) {
       found.append("mount " + printable(line))
     }

@@ -33,7 +33,7 @@ final class RunDirectoryKeeper: TaskMonitor {
   func takeEvents() -> [TaskEvent] {
     timer.acknowledge()
     keep()
-    try? timer.set(Clock.now + Self.pause)
+    bestEffort("set the timer that looks after \(paths.run)") { try timer.set(Clock.now + Self.pause) }
     return []
   }
 

@@ -31,10 +31,11 @@ extension TaskRun {
     let isTold = !removesRecord || resultFile != nil
     let disk =
       isTold
-      ? (try? DiskTree.measure(
-        paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
-        beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500)
-      )).flatMap { $0 } : nil
+      ? bestEffort("measure what the task has on the disk") {
+        try DiskTree.measure(
+          paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
+          beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500))
+      }.flatMap { $0 } : nil
     // Less than there is would be no figure.
     let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
     var verdict = ended.verdict
@@ -72,7 +73,9 @@ extension TaskRun {
       remarks += Residue.of(paths, hasRunDirectory: prepared.runDirectory.isInPlace).map { "left behind: \($0)" }
     }
     let isUnclean = assertsClean && !(ended.problems + remarks).isEmpty
-    if let about = try? status(of: paths.initLog), about.size == 0 { try? removeFile(paths.initLog) }
+    if let about = try? status(of: paths.initLog), about.size == 0 {
+      bestEffort("remove \(paths.initLog), which is empty") { try removeFile(paths.initLog) }
+    }
     if !remarks.isEmpty {
       verdict.notes += remarks
       isPrepared = false
@@ -97,7 +100,7 @@ extension TaskRun {
         }
         try file.takePlace()
         // Nobody goes on with it any more.
-        try? removeFile(paths.launchRecord)
+        bestEffort("remove \(paths.launchRecord)", tolerating: ENOENT) { try removeFile(paths.launchRecord) }
       }
     }
     if let resultFile { write(resultFile) { () throws(Errno) in try self.write(text(verdict), to: resultFile) } }

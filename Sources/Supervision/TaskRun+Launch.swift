@@ -47,7 +47,7 @@ extension TaskRun {
     let runDirectory: HeldRunDirectory
     do throws(ExecutorFailure) { runDirectory = try RunDirectory.make(paths) } catch {
       // Nothing was begun, and nothing is to be recovered.
-      try? TaskDirectory.remove(paths, made.lock)
+      bestEffort("remove \(paths.task)") { try TaskDirectory.remove(paths, made.lock) }
       throw error
     }
     return Prepared(
@@ -147,14 +147,16 @@ extension TaskRun {
       throw error
     }
     do throws(ExecutorFailure) { try record(container, provisioned) } catch {
-      _ = container.destroy()
+      attempt.problems += container.destroy()
       throw error
     }
     for (reason, leftOut) in Dictionary(grouping: container.plan.leftOut, by: \.reason).sorted(by: { $0.key < $1.key })
     {
       publisher.note("warning: without \(leftOut.map(\.isolator).joined(separator: ", ")): \(reason)")
     }
-    try? writeFileAtomically(paths.plan, Array(launcher.report(container.plan).pretty.utf8), mode: 0o600)
+    bestEffort("write \(paths.plan)") {
+      try writeFileAtomically(paths.plan, Array(launcher.report(container.plan).pretty.utf8), mode: 0o600)
+    }
     return Launched(provisioned: provisioned, container: container)
   }
 

@@ -66,7 +66,9 @@ extension TaskRun {
       paths, prepared.runDirectory, container.client, prepared.control, warn: publisher.warning)
     guard machine.verdict == nil else {
       // Final processes run, or are to.
-      try? quota?.loosen()
+      if let quota {
+        bestEffort("loosen the limit of the disk's project \(quota.project)") { try quota.loosen() }
+      }
       return [keeper]
     }
     let disk = try DiskLimit.monitor(

@@ -32,7 +32,11 @@ extension TaskRun {
     return Prepared(
       task: history.task, journal: journal, createdAt: history.createdAt, times: history.times, lock: takeover.lock,
       runDirectory: runDirectory,
-      result: removesRecord ? nil : try? TaskDirectory.result(paths, processes: history.task.processes.count),
+      result: removesRecord
+        ? nil
+        : bestEffort("keep room for \(paths.result)") {
+          try TaskDirectory.result(paths, processes: history.task.processes.count)
+        },
       control: makeControl(), past: Prepared.Past(history))
   }
 
@@ -46,8 +50,8 @@ extension TaskRun {
   func relaunch(_ identified: Identified, _ containerizer: any Containerizer, _ former: DiskQuota?)
     throws(ExecutorFailure) -> TaskEnd
   {
-    _ = containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
     var attempt = Attempt(reached: .identified(identified))
+    attempt.problems += containerizer.removeRemains(keeping: false) + TaskDirectory.removeAside(paths)
     if let former { attempt.problems += lift(former) }
     try paths.renewSandbox()
     let launched: Launched

@@ -83,9 +83,13 @@ final class ControlServer {
     for (token, connection) in connections where connection.isSubscribed { send(line, connection, token) }
   }
 
+  private func next() throws(Errno) -> SharedDescriptor? {
+    guard let socket = try UnixSocket.accept(listener.descriptor) else { return nil }
+    return SharedDescriptor(socket)
+  }
+
   private func accept() {
-    while let socket = (try? UnixSocket.accept(listener.descriptor)) ?? nil {
-      let shared = SharedDescriptor(socket)
+    while let shared = bestEffort("take a connection to \(path)", attempt: { try next() }) ?? nil {
       // The directory is closed to everybody else; who connects is asked of the kernel all the same.
       guard let peer = try? UnixSocket.peer(of: shared.descriptor),
         [0, CurrentProcess.effectiveUser].contains(peer.uid),

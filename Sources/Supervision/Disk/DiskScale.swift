@@ -71,7 +71,7 @@ final class DiskScale {
 
   func unwatch(_ descriptor: Int32) { try? poller.remove(descriptor) }
 
-  func setTimer(_ instant: UInt64?) { try? timer.set(instant) }
+  func setTimer(_ instant: UInt64?) { bestEffort("set the timer of the disk's measuring") { try timer.set(instant) } }
 
   func takeEvents() -> [Event] {
     var events: [Event] = []
@@ -153,7 +153,9 @@ final class DiskScale {
     if let worker {
       worker.abandon()
       // Removed from the poller by closing it, with the last of what is kept of it.
-      try? poller.add(worker.end, token: Source.abandoned.rawValue)
+      bestEffort("wait for the end of a worker that measured the disk") {
+        try poller.add(worker.end, token: Source.abandoned.rawValue)
+      }
       abandoned.append(worker)
     }
     forgetWorker()

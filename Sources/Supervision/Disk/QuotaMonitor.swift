@@ -63,8 +63,9 @@ final class QuotaMonitor: TaskMonitor {
     self.container = container
     self.warn = warn
     self.scale = scale
-    warnings = try? QuotaWarnings(project: quota.project, refusals: false)
-    refusals = try? QuotaWarnings(project: quota.project, refusals: true)
+    let what = "hear of the warnings of the disk's project \(quota.project)"
+    warnings = bestEffort(what) { try QuotaWarnings(project: quota.project, refusals: false) }
+    refusals = bestEffort(what) { try QuotaWarnings(project: quota.project, refusals: true) }
     let now = Clock.now
     schedule = QuotaSchedule(
       limit: quota.limit, at: now, free: scale.space.free, charged: (try? quota.usage().bytes) ?? 0, isNew: isNew,
@@ -72,7 +73,7 @@ final class QuotaMonitor: TaskMonitor {
     // What another executor has not seen is looked at at once.
     scale.setTimer(isNew ? schedule.firstLook(at: now) : now)
     listen(true)
-    if let refusals { try? scale.watch(refusals.descriptor) }
+    if let refusals { bestEffort(what) { try scale.watch(refusals.descriptor) } }
   }
 
   var descriptor: Int32 { scale.descriptor }
@@ -168,7 +169,10 @@ final class QuotaMonitor: TaskMonitor {
   private func listen(_ on: Bool) {
     guard let warnings, isListening != on else { return }
     isListening = on
-    if on { try? scale.watch(warnings.descriptor) } else { scale.unwatch(warnings.descriptor) }
+    guard on else { return scale.unwatch(warnings.descriptor) }
+    bestEffort("hear of the warnings of the disk's project \(quota.project)") {
+      try scale.watch(warnings.descriptor)
+    }
   }
 
   /// What is charged; `nil` when that cannot be told any more: somebody may have switched the quotas off.

@@ -192,7 +192,9 @@ final class ContainerProbes: TaskMonitor {
     switch outcome {
     case nil:
       let writes = exchange.waitsForWriting
-      try? poller.modify(exchange.socket.rawValue, token: token, read: !writes, write: writes)
+      bestEffort("wait for the answer to a health check") {
+        try poller.modify(exchange.socket.rawValue, token: token, read: !writes, write: writes)
+      }
     case .connected: end(token, .connected)
     case .response(let status, let body): end(token, .response(status: status, body: body))
     case .failed(let why): end(token, .failed(why))
@@ -282,6 +284,6 @@ final class ContainerProbes: TaskMonitor {
     let wanted = next == .max ? nil : next
     guard wanted != armed else { return }
     armed = wanted
-    try? timer.set(wanted)
+    bestEffort("set the timer of the health checks") { try timer.set(wanted) }
   }
 }

@@ -56,6 +56,8 @@ final class ContainerServices {
 
   /// An init that is gone is noticed where its events are read; a question to it times out.
   private func send(_ request: InitRequest, _ descriptors: [SharedDescriptor] = []) {
-    try? client.send(request, descriptors: descriptors)
+    bestEffort("ask container-init for a health check", tolerating: EPIPE, ECONNRESET) {
+      try client.send(request, descriptors: descriptors)
+    }
   }
 }

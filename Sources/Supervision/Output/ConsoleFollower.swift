@@ -42,7 +42,7 @@ final class ConsoleFollower {
   ) {
     guard showsAll || processes.contains(where: \.goesToConsole) else { return nil }
     (self.paths, self.runDirectory, self.output, self.showsAll) = (paths, runDirectory, output, showsAll)
-    watcher = try? FileWatcher()
+    watcher = bestEffort("be told of changes to the logs (inotify)") { try FileWatcher() }
     // For prefixes of one width.
     width = min(24, processes.map { $0.name.unicodeScalars.count }.max() ?? 0)
   }
@@ -165,7 +165,11 @@ final class ConsoleFollower {
     let name = printable(process.name.utf8)
     let padding = String(repeating: " ", count: max(0, width - name.unicodeScalars.count))
     guard let directory = tree(process)?.run(process.name, run) else { return false }
-    let watch = watcher.flatMap { try? $0.watch(open: directory.rawValue) }
+    let watch = watcher.flatMap { watcher in
+      bestEffort("be told of changes to the logs of \(process.name) run \(run)") {
+        try watcher.watch(open: directory.rawValue)
+      }
+    }
     let followed = FollowedRun(
       process, run: run, in: directory, paths: paths, runDirectory, output: output,
       prefix: showsAll ? Array((name + padding + " | ").utf8) : [], resumes: resumes)
@@ -182,7 +186,9 @@ final class ConsoleFollower {
     let isConsole = process.logger?.destination == .console
     if let opened = trees[isConsole], !opened.isRemoved { return opened }
     let errors = output.errors
-    trees[isConsole] = try? LogTree(of: process, paths) { errors.note("warning: \($0)") }
+    trees[isConsole] = bestEffort("open the logs of \(process.name)", tolerating: ENOENT) {
+      try LogTree(of: process, paths) { errors.note("warning: \($0)") }
+    }
     return trees[isConsole]
   }
 

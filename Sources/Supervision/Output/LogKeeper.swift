@@ -94,7 +94,7 @@ final class LogKeeper {
 
   private func setTimer(_ instant: UInt64?) {
     // Also takes an expiry that nobody has read.
-    try? timer.set(instant)
+    bestEffort("set the timer of the logs' ceiling") { try timer.set(instant) }
     isTimed = instant != nil
   }
 
@@ -103,9 +103,11 @@ final class LogKeeper {
     var bytes: UInt64 = 0
     if let directory = tree.run(run.process, run.run) {
       let number = directory.rawValue
-      try? forEachEntry(of: number) { name, _ in
-        bytes += ((try? status(of: name, at: number))?.blocks ?? 0) * 512
-        return true
+      bestEffort("measure the logs of \(run.process) run \(run.run)") {
+        try forEachEntry(of: number) { name, _ in
+          bytes += ((try? status(of: name, at: number))?.blocks ?? 0) * 512
+          return true
+        }
       }
     }
     // A run that lives writes on.

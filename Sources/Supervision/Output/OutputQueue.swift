@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 
 /// What waits to be written to one descriptor of the executor. Nothing here waits for who reads it.
@@ -9,6 +10,8 @@ final class OutputQueue {
   let descriptor: OutputDescriptor
   /// Whether status updates go here, which somebody may wait for.
   var hasUpdates: Bool
+  /// Whoever reads it is done with it before the task has ended.
+  var isForStarter = false
   private var unsent: ArraySlice<UInt8> = []
   private var isAtLineStart = true
   /// Notes that found no room, until that can be said.
@@ -54,7 +57,12 @@ final class OutputQueue {
   func flush() {
     while !unsent.isEmpty {
       // Nobody reads any more, or the device is full: what is left has nowhere to go.
-      guard let taken = try? descriptor.write(unsent) else { return discard() }
+      // Who only looks may stop looking.
+      let mayBeGone = !hasUpdates || isForStarter
+      guard
+        let taken = bestEffort(
+          "write to \(name)", tolerating: mayBeGone ? EPIPE : 0, attempt: { try descriptor.write(unsent) })
+      else { return discard() }
       guard taken > 0 else { return }
       movedAt = Clock.now
       unsent = unsent.dropFirst(taken)

@@ -13,14 +13,16 @@ struct ShownPositions {
   init(_ paths: TaskPaths, _ runDirectory: HeldRunDirectory, _ process: String, _ run: Int) {
     path = paths.shown(process, run)
     self.runDirectory = runDirectory
-    file = try? ShownPositions.open(path, runDirectory, "\(paths.shown)/\(process)")
+    file = bestEffort("open \(path)") { [path] in
+      try ShownPositions.open(path, runDirectory, "\(paths.shown)/\(process)")
+    }
     let bytes = (try? file?.descriptor.read(upTo: 16, at: 0)) ?? []
     if bytes.count == 16 {
       var reader = WireReader(bytes)
       begun = [try? reader.next(UInt64.self), try? reader.next(UInt64.self)]
     } else {
       begun = [nil, nil]
-      try? file?.descriptor.writeAll([UInt8](repeating: 0, count: 16), at: 0)
+      write([UInt8](repeating: 0, count: 16), at: 0)
     }
   }
 
@@ -30,12 +32,17 @@ struct ShownPositions {
   func note(_ position: UInt64, _ stream: Int) {
     var writer = WireWriter()
     writer.put(position)
-    try? file?.descriptor.writeAll(writer.bytes, at: Int64(stream * 8))
+    write(writer.bytes, at: Int64(stream * 8))
+  }
+
+  private func write(_ bytes: [UInt8], at offset: Int64) {
+    guard let file else { return }
+    bestEffort("write down in \(path) what was shown") { try file.descriptor.writeAll(bytes, at: offset) }
   }
 
   func remove() {
     guard runDirectory.isInPlace else { return }
-    try? removeFile(path)
+    bestEffort("remove \(path)", tolerating: ENOENT) { try removeFile(path) }
   }
 
   private static func open(

@@ -35,6 +35,7 @@ package struct StatusPublisher {
         statuses: [statusDescriptor, starter].compactMap { $0?.rawValue }, updatesOnOutput: style == .json,
         streams: streams)
       self.starter = starter == nil ? nil : output.statuses.last
+      self.starter?.isForStarter = true
     } catch {
       throw ExecutorFailure(.internalError, "cannot write to standard output and standard error: \(error)")
     }
