@@ -13,7 +13,7 @@ enum ExitCode: Int32, Sendable {
   /// The task document is invalid.
   case invalidDocument = 65
   case notFound = 66
-  /// The Docker engine or a registry cannot be reached.
+  /// The Docker engine, a registry or a log's daemon cannot be reached.
   case unavailable = 69
   case internalError = 70
   case cannotCreate = 73
@@ -28,8 +28,10 @@ enum ExitCode: Int32, Sendable {
 }
 
 extension ExitCode {
-  init(_ failure: ExecutorFailure) {
-    switch failure.kind {
+  init(_ failure: ExecutorFailure) { self.init(failure.kind) }
+
+  init(_ kind: ExecutorFailure.Kind) {
+    switch kind {
     case .failed: self = .failed
     case .stopped: self = .killed
     case .usage: self = .usage

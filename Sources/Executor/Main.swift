@@ -26,8 +26,11 @@ enum Main {
       code = checked(try run(words))
     } catch {
       Console.error(error)
+      OperatorLog.note(.refused(error.kind))
       code = ExitCode(error)
     }
+    let lost = OperatorLog.lostAtEnd
+    if lost > 0 { Console.warning("the log of --log has not taken \(lost) \(lost == 1 ? "event" : "events")") }
     Child.exit(code.rawValue)
   }
 
@@ -72,6 +75,7 @@ enum Main {
     }
     let parsed = try Arguments(arguments, options: command.options, command: command.name)
     if command.needsProc { try requireProc() }
+    if let log = parsed.last(CommonOptions.log.name) { try OperatorLog.begin(log) }
     return try command.run(
       try parsed.withResolvedDirectories(
         believed: command.believesDirectories ? command.options : []))

@@ -42,8 +42,14 @@ package enum StandardStream {
   }
 
   /// A descriptor of our own for one that the caller opened.
-  package static func duplicate(_ number: Int32) throws(Errno) -> FileDescriptor {
-    FileDescriptor(owning: try retrying("fcntl") { ax_fcntl(number, F_DUPFD_CLOEXEC, 3) })
+  ///
+  /// - Parameter first: no lower number, where the limit of numbers allows that.
+  package static func duplicate(_ number: Int32, from first: Int = 3) throws(Errno) -> FileDescriptor {
+    do throws(Errno) {
+      return FileDescriptor(owning: try retrying("fcntl") { ax_fcntl(number, F_DUPFD_CLOEXEC, first) })
+    } catch  where error.code == EINVAL && first > 3 {
+      return try duplicate(number)
+    }
   }
 
   package static func isTerminal(_ number: Int32) -> Bool { isatty(number) == 1 }

@@ -4,11 +4,12 @@ import CLinux
 /// host's network namespace.
 package enum UnixSocket {
   package enum Kind: Sendable {
-    case stream, sequencedPackets
+    case stream, sequencedPackets, datagrams
     var rawValue: Int32 {
       switch self {
       case .stream: Int32(SOCK_STREAM.rawValue)
       case .sequencedPackets: Int32(SOCK_SEQPACKET.rawValue)
+      case .datagrams: Int32(SOCK_DGRAM.rawValue)
       }
     }
   }

@@ -122,7 +122,7 @@ extension TaskRun {
     for remark in TaskDirectory.removeAside(paths) + (rest.map(TaskDirectory.removeRest) ?? []) {
       publisher.warning(remark)
     }
-    return TaskEnd(state: verdict.state, isUnclean: isUnclean)
+    return TaskEnd(state: verdict.state, reason: verdict.reason, isUnclean: isUnclean)
   }
 
   /// Returns what went wrong.

@@ -39,10 +39,8 @@ enum CommonOptions {
   static let runDirectory = Option("--run-dir", value: "PATH", "where control sockets are (\(Defaults.runDirectory))")
   static let output = Option("--output", value: "auto|plain|json", "how to print: for people or for programs")
   static let directories = [workDirectory, runDirectory]
-}
-
-enum Version {
-  static let number = "0.1.0"
+  static let log = Option(
+    "--log", value: "FILE|syslog|journal", "log begin and end of tasks, and what failed without consequence")
 }
 
 extension Arguments {

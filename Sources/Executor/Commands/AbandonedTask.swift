@@ -54,7 +54,10 @@ struct AbandonedTask {
       launcher: ContainerizerChoice.launcher, resultFile: nil, follows: false,
       signals: signals)
     rest.assertsClean = true
+    OperatorLog.about(paths.taskID)
+    OperatorLog.note(.tookOver(takeover.history.task))
     let outcome = try rest.recover(takeover)
+    OperatorLog.note(.ended(.success(outcome)))
     publisher.output.finish()
     let result = (try? readRegularFile(paths.result, limit: 64 << 20)).flatMap {
       try? JSON(parsing: $0, limits: .init(bytes: 64 << 20))

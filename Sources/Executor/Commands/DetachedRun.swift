@@ -171,9 +171,14 @@ extension DetachedRun {
       "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind", "--all",
       option.name,
     ]
-    let paths: Set<String> = ["--result", "--policy", "--docker-config"]
+    let paths: Set<String> = ["--result", "--policy", "--docker-config", CommonOptions.log.name]
     return arguments.given.filter { !own.contains($0.option) }.flatMap { option, values in
-      values.isEmpty ? [option] : values.flatMap { [option, paths.contains(option) ? DirectoryPath.absolute($0) : $0] }
+      values.isEmpty
+        ? [option]
+        : values.flatMap { value in
+          let isPath = paths.contains(option) && !(option == CommonOptions.log.name && LogSink.daemons.contains(value))
+          return [option, isPath ? DirectoryPath.absolute(value) : value]
+        }
     }
   }
 }

@@ -9,7 +9,7 @@ enum RecoverCommand {
   static let command = Command(
     name: "recover", summary: "go on with tasks whose executor died", synopsis: "TASK… | --all [options]",
     options: CommonOptions.directories + [
-      CommonOptions.output,
+      CommonOptions.output, CommonOptions.log,
       Option("--all", "every task whose executor is gone"),
       Option("--detach", "in an executor of its own; several tasks always are"), DetachedRun.option,
       Option("--result", value: "FILE", "write result.json here as well"),
@@ -69,6 +69,7 @@ enum RecoverCommand {
   static func recover(_ paths: TaskPaths, _ arguments: Arguments, ending: StopRequest? = nil) throws(ExecutorFailure)
     -> ExitCode
   {
+    OperatorLog.about(paths.taskID)
     let style = try arguments.outputStyle()
     let statusDescriptor = try StatusPublisher.descriptor(arguments)
     let starter = try StatusPublisher.descriptor(arguments, DetachedRun.option.name)
@@ -85,7 +86,10 @@ enum RecoverCommand {
     rest.ending = ending
     rest.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(paths.taskID))
-    return ExitCode(publisher.run { [rest] () throws(ExecutorFailure) in try rest.recover(takeover) })
+    OperatorLog.note(.tookOver(takeover.history.task))
+    let end = publisher.run { [rest] () throws(ExecutorFailure) in try rest.recover(takeover) }
+    OperatorLog.note(.ended(end))
+    return ExitCode(end)
   }
 }
 

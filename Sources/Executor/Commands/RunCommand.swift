@@ -10,7 +10,7 @@ enum RunCommand {
     name: "run", summary: "run a task to its end in the foreground", synopsis: "--task FILE [options]",
     options: TaskOptions.all + CommonOptions.directories + [
       PolicyGate.option,
-      CommonOptions.output,
+      CommonOptions.output, CommonOptions.log,
       Option("--result", value: "FILE", "write result.json here as well"),
       Option("--status-fd", value: "N", "write status updates as JSON lines to this descriptor"),
       Option("--follow", "show the processes' output (by default when standard output is a terminal)"),
@@ -64,10 +64,13 @@ enum RunCommand {
     run.judgedIdentity = identity
     run.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(taskID))
-    return ExitCode(
-      publisher.run { [run] () throws(ExecutorFailure) in
-        try isTakeover ? takeOver(run, loader) : run.start(loader.bytes, task)
-      })
+    OperatorLog.about(taskID)
+    if !isTakeover { OperatorLog.note(.started(task)) }
+    let end = publisher.run { [run, task] () throws(ExecutorFailure) in
+      try isTakeover ? takeOver(run, loader) : run.start(loader.bytes, task)
+    }
+    OperatorLog.note(.ended(end))
+    return ExitCode(end)
   }
 
   private static func exists(_ paths: TaskPaths) -> Bool { (try? status(of: paths.task)) != nil }
@@ -97,6 +100,7 @@ enum RunCommand {
       launcher: run.launcher, resultFile: run.resultFile,
       follows: run.follows, assertsClean: run.assertsClean, removesRecord: run.removesRecord,
       isDetached: run.isDetached, signals: run.signals)
+    OperatorLog.note(.tookOver(takeover.history.task))
     return try rest.recover(takeover)
   }
 

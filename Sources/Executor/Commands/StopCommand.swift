@@ -13,7 +13,7 @@ enum StopCommand {
     Command(
       name: name, summary: summary, synopsis: "TASK [options]",
       options: CommonOptions.directories + [
-        CommonOptions.output,
+        CommonOptions.output, CommonOptions.log,
         Option("--recover", "take a task over whose executor is gone, and end it"),
         Option("--wait", value: "SECONDS", "how long to wait for the end (for ever); 0 returns at once"),
       ],
@@ -29,6 +29,8 @@ enum StopCommand {
     let style = try arguments.outputStyle()
     let seconds = try arguments.integer("--wait", in: 0...1_000_000)
     let paths = try TaskSelection.one(arguments).launched
+    OperatorLog.about(paths.taskID)
+    OperatorLog.note(.asked(name, user: CurrentProcess.effectiveUser))
     if let end = end(of: paths) { return show(end, paths, style) }
     guard TaskLock.isHeld(paths) else {
       guard arguments.has("--recover") else {

@@ -18,7 +18,7 @@ enum SweepCommand {
   static let command = Command(
     name: "sweep", summary: "remove what ended tasks have left over", synopsis: "[options]",
     options: CommonOptions.directories + [
-      DockerOptions.socket,
+      DockerOptions.socket, CommonOptions.log,
       Option("--dry-run", "only say what would be removed"),
     ],
     notes: """
@@ -39,12 +39,15 @@ enum SweepCommand {
     let socket = given ?? DockerEngine.Configuration().socketPath
     sweep.abandoned()
     sweep.native()
+    OperatorLog.about(nil)
     // Nobody who uses no engine shall be told that there is none.
     if given != nil || (try? status(of: socket)) != nil {
       sweep.docker(DockerEngine(DockerEngine.Configuration(socketPath: socket)))
     }
     sweep.directories()
     sweep.leftovers()
+    OperatorLog.about(nil)
+    if !sweep.isDryRun { OperatorLog.note(.swept(removed: sweep.removed, left: sweep.problems.count)) }
     for waiting in sweep.waiting { Console.note(waiting) }
     for problem in sweep.problems { Console.warning(problem) }
     Console.note("\(sweep.removed) \(sweep.isDryRun ? "would be removed" : "removed")")
@@ -115,7 +118,8 @@ private struct Sweep {
   /// Cgroups of ended tasks of this work directory, with whatever is in them. Those of other work directories are
   /// somebody else's to judge.
   mutating func native() {
-    guard CurrentProcess.effectiveUser == 0, let host = try? HostFacts.discover(),
+    guard CurrentProcess.effectiveUser == 0,
+      let host = bestEffort("look for this host's cgroups", attempt: { try HostFacts.discover() }),
       let isolators = try? BuiltInIsolators.select(BuiltInIsolators.names, host: host)
     else { return }
     let owner = CgroupOwner(workDirectory: workDirectory)
@@ -123,10 +127,12 @@ private struct Sweep {
     for leftover in containerizer.leftovers() where leftover.isMarked || !isOthers(leftover.id) {
       let id = leftover.id
       guard isOver(id), !paths(id).isMissing else { continue }
+      OperatorLog.about(id)
       remove("cgroups of \(id)") { containerizer.destroy(id, initProcess: nil) }
     }
     for id in (try? TaskPaths.allIDs(workDirectory)) ?? [] where isOver(id) && paths(id).hasRootfs {
       let paths = paths(id)
+      OperatorLog.about(id)
       remove(paths.rootfs) { paths.removeRootfs() }
     }
   }
@@ -179,6 +185,7 @@ private struct Sweep {
     for entry in (try? entries(of: runDirectory)) ?? [] where entry.isDirectory {
       guard let id = String(validating: entry.name, as: UTF8.self), TaskPaths.isValidID(id) else { continue }
       let paths = paths(id)
+      OperatorLog.about(id)
       guard (try? TrustedDirectory.check(paths.run)) != nil, let owner = RunDirectory.owner(paths),
         owner.utf8.elementsEqual(workDirectory.utf8),
         let lock = try? RunDirectory.lock(paths, wait: false)
@@ -189,6 +196,7 @@ private struct Sweep {
       }
       withExtendedLifetime(lock) {}
     }
+    OperatorLog.about(nil)
     guard let current = try? InitProgram.sharedPath(runDirectory) else { return }
     for entry in (try? entries(of: runDirectory + "/.init")) ?? [] where InitProgram.isShared(entry) {
       let path = runDirectory + "/.init/" + String(decoding: entry.name, as: UTF8.self)

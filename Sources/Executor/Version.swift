@@ -1,0 +1,4 @@
+/// This program's version.
+enum Version {
+  static let number = "0.1.0"
+}
