@@ -102,7 +102,7 @@ package enum Handover {
   }
 
   /// How long init waits for the executor, which has to look at the connection first.
-  private static let patience: Int32 = 60_000
+  private static let timeout: Int32 = 60_000
 
   /// Init's end: connects to the executor's.
   static func connect(to path: String) throws(Errno) -> SharedDescriptor {
@@ -114,7 +114,7 @@ package enum Handover {
     let channel = try InitChannel(socket)
     var plan: LaunchPlan?
     var files: [SharedDescriptor] = []
-    let deadline = Clock.now + UInt64(patience) * 1_000_000
+    let deadline = Clock.now + UInt64(timeout) * 1_000_000
     while Clock.now < deadline {
       switch try channel.receive(Piece.self) {
       case .message(let piece, let descriptors):
@@ -127,6 +127,6 @@ package enum Handover {
       case .nothing: _ = try waitUntilReady(socket.rawValue, read: true, write: false, timeoutMilliseconds: 1000)
       }
     }
-    throw WireError("the executor has sent no plan within \(patience / 1000) s")
+    throw WireError("the executor has sent no plan within \(timeout / 1000) s")
   }
 }

@@ -75,7 +75,7 @@ package protocol Container: AnyObject {
   /// Readable when the container has ended.
   var endDescriptor: Int32 { get }
   /// What somebody else knows it by: the engine's id of it.
-  var foreignID: String? { get }
+  var engineContainerID: String? { get }
   /// What the journal needs to find it again.
   var record: [(String, JSON?)] { get }
   /// The directory on the host of what is written in the container outside its sandbox and its volumes; `nil` when there

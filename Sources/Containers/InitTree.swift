@@ -8,13 +8,13 @@ struct InitTree {
   let pid: Int32
   let process: SharedDescriptor
 
-  private static let patience: UInt64 = 2_000_000_000
+  private static let timeout: UInt64 = 2_000_000_000
 
   /// SIGKILL to everything, init last. It is stopped first, for it would reap the others and write their ends down as if they
   /// had come of themselves; stopped, it also keeps its children's numbers from meaning others.
   func kill() {
     _ = ProcessHandle.signal(SIGSTOP, process.rawValue)
-    let deadline = Clock.now + Self.patience
+    let deadline = Clock.now + Self.timeout
     while Clock.now < deadline {
       var alive: [(pid: Int32, handle: SharedDescriptor)] = []
       for pid in descendants() {

@@ -13,7 +13,7 @@ final class DockerCreation {
   private(set) var isUncertain = false
 
   /// How long an answer is waited for after a signal, in nanoseconds.
-  private static let patience: UInt64 = 5_000_000_000
+  private static let timeout: UInt64 = 5_000_000_000
   /// How long a name may be on its way to or from a container of an earlier attempt.
   private static let settling: UInt64 = 15_000_000_000
 
@@ -77,7 +77,7 @@ final class DockerCreation {
           isUncertain = false
           return made
         }
-        if limit == nil, isReadable(signals.rawValue) { limit = Clock.now + DockerCreation.patience }
+        if limit == nil, isReadable(signals.rawValue) { limit = Clock.now + DockerCreation.timeout }
         let due = min(pending.deadline ?? .max, limit ?? .max, Clock.now + 1_000_000_000)
         _ = try? waitUntilReady(
           pending.descriptor, read: pending.interest.contains(.read), write: pending.interest.contains(.write),

@@ -14,7 +14,7 @@ struct DockerRemoval {
   let looksFurther: Bool
 
   /// What an engine is given for all of it, in nanoseconds: the end of a task waits no longer.
-  static let patience: UInt64 = 15_000_000_000
+  static let timeout: UInt64 = 15_000_000_000
   /// Of that, for one that is away to come back.
   private static let absence: UInt64 = 10_000_000_000
   /// What an engine that works needs for a list many times over.
@@ -67,7 +67,7 @@ struct DockerRemoval {
 
   /// What is left of the time, at most `limit`.
   private func left(_ start: UInt64, _ limit: UInt64 = .max) -> Duration {
-    .nanoseconds(Int64(min(limit, start + DockerRemoval.patience - min(Clock.now, start + DockerRemoval.patience))))
+    .nanoseconds(Int64(min(limit, start + DockerRemoval.timeout - min(Clock.now, start + DockerRemoval.timeout))))
   }
 
   /// Removes or ends one container, and says what is kept.

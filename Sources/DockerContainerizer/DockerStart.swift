@@ -30,7 +30,7 @@ final class DockerStart {
   private var end: PendingReply<Int32>?
 
   /// How long a container may take from the request to start it until its init has connected.
-  private static let patience: UInt64 = 120_000_000_000
+  private static let timeout: UInt64 = 120_000_000_000
 
   init(
     _ id: ContainerID, at engine: DockerEngine, _ reception: Handover.Reception, until signals: SharedDescriptor
@@ -38,7 +38,7 @@ final class DockerStart {
     self.engine = engine
     self.id = id
     self.reception = reception
-    deadline = Clock.now + DockerStart.patience
+    deadline = Clock.now + DockerStart.timeout
     do throws(Errno) {
       poller = try Poller()
       try poller.add(reception.descriptor, token: Source.reception.rawValue)
@@ -63,7 +63,7 @@ final class DockerStart {
       while true {
         guard Clock.now < deadline else {
           throw ExecutorFailure(
-            .unavailable, "the container \(id.short) has not come up within \(DockerStart.patience / 1_000_000_000) s",
+            .unavailable, "the container \(id.short) has not come up within \(DockerStart.timeout / 1_000_000_000) s",
             hint: "look at the engine's own log; the host may be overloaded")
         }
         // Deadlines of the engine's replies are looked at between waits.

@@ -70,7 +70,7 @@ final class EngineContainer: Container {
     ]
   }
 
-  var foreignID: String? { id.text }
+  var engineContainerID: String? { id.text }
 
   func usage() -> ContainerUsage {
     // The engine removes the cgroups with the container: what was seen last stays.
@@ -137,14 +137,14 @@ final class EngineContainer: Container {
   }
 
   /// How long the engine is given to learn that a container has ended.
-  private static let patience: UInt64 = 3_000_000_000
+  private static let timeout: UInt64 = 3_000_000_000
 
   /// Named after it, in one way or another: `docker/<id>`, `docker-<id>.scope`.
   func hasMemoryCgroup(_ path: String) -> Bool { path.contains(id.text) }
   var initSharesMemory: Bool { true }
 
   func lastWords() -> LastWords {
-    let deadline = Clock.now + EngineContainer.patience
+    let deadline = Clock.now + EngineContainer.timeout
     while true {
       do throws(DockerEngineError) {
         let state = try engine.inspectContainer(id).state

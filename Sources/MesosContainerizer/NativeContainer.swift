@@ -89,7 +89,7 @@ final class NativeContainer: Container {
     _ = ProcessHandle.waitForEnd(process.rawValue, milliseconds: 1000)
     return LastWords(text: ProcessHandle.end(process.rawValue)?.outcome.text ?? "")
   }
-  var foreignID: String? { nil }
+  var engineContainerID: String? { nil }
 
   /// Orderly, where init still listens: it has flushed every log by then.
   func beginEnd() {

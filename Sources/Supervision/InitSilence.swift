@@ -13,7 +13,7 @@ final class InitSilence {
   }
 
   /// Nanoseconds of silence until what init was to kill is killed over its head, and until it is given up.
-  struct Patience {
+  struct Timeouts {
     var first: UInt64 = 1_000_000_000
     var longest: UInt64 = 10_000_000_000
   }
@@ -22,10 +22,10 @@ final class InitSilence {
   /// How long it will have been silent when the timer fires; nil while nothing is asked.
   private var expected: UInt64?
 
-  private let patience: Patience
+  private let timeouts: Timeouts
 
-  init(_ patience: Patience = Patience()) throws(Errno) {
-    self.patience = patience
+  init(_ timeouts: Timeouts = Timeouts()) throws(Errno) {
+    self.timeouts = timeouts
     timer = try TimerDescriptor()
   }
 
@@ -34,8 +34,8 @@ final class InitSilence {
 
   /// From now on an answer is expected.
   func begin() throws(Errno) {
-    expected = patience.first
-    try timer.set(Clock.now + patience.first)
+    expected = timeouts.first
+    try timer.set(Clock.now + timeouts.first)
   }
 
   /// It has answered.
@@ -49,12 +49,12 @@ final class InitSilence {
   func overdue() throws(Errno) -> Consequence {
     timer.acknowledge()
     guard let expected else { return .none }
-    guard expected == patience.first else {
+    guard expected == timeouts.first else {
       self.expected = nil
       return .giveUp(seconds: expected / 1_000_000_000)
     }
-    self.expected = patience.longest
-    try timer.set(Clock.now + patience.longest - patience.first)
+    self.expected = timeouts.longest
+    try timer.set(Clock.now + timeouts.longest - timeouts.first)
     return .killForIt
   }
 }

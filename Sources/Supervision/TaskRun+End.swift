@@ -49,7 +49,7 @@ extension TaskRun {
     func text(_ verdict: Verdict, _ processes: [ProcessRecord]? = nil) -> [UInt8] {
       let result = TaskResult(
         taskID: paths.taskID, verdict: verdict, containerizer: prepared.task.containerizer,
-        containerID: container?.foreignID ?? prepared.past.containerID, image: ended.reached.image,
+        containerID: container?.engineContainerID ?? prepared.past.containerID, image: ended.reached.image,
         plan: container?.plan, role: ended.reached.identity, roleName: settings.role, createdAt: prepared.createdAt,
         finishedAt: finishedAt, ports: prepared.task.ports, processes: processes ?? ended.machine.processes,
         runTimes: prepared.times, usage: usage,

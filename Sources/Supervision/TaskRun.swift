@@ -32,7 +32,7 @@ package struct TaskRun {
   /// Ends a task that is taken over, as soon as it is.
   package var ending: StopRequest?
   /// How long an init that is to kill everything may be silent.
-  var patience = InitSilence.Patience()
+  var timeouts = InitSilence.Timeouts()
   /// Where SIGTERM and SIGINT arrive.
   package let signals: SharedDescriptor
 

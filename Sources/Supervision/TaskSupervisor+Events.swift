@@ -22,7 +22,7 @@ extension TaskSupervisor {
       case .event(let event, let descriptors):
         if services.take(event, descriptors) { pending += probes?.takePending() ?? [] } else { try take(event) }
       }
-      try settle()
+      try drainPendingEvents()
     }
     return verdict == nil
   }
@@ -32,7 +32,7 @@ extension TaskSupervisor {
   /// Init is gone. The ends that it wrote down are known; of the rest nothing can be.
   func lose(_ why: String) throws {
     initProcess.close(in: poller)
-    try settle()
+    try drainPendingEvents()
     for record in UnreportedEnds.of(paths, machine) { ended(record) }
     releaseEnds()
     let words = container.lastWords()
@@ -49,7 +49,7 @@ extension TaskSupervisor {
       )
     }
     pending.append(.containerLost(why + lastWords(words.text)))
-    try settle()
+    try drainPendingEvents()
   }
 
   func take(_ event: InitEvent) throws {
@@ -59,7 +59,7 @@ extension TaskSupervisor {
       if !isReady {
         isReady = true
         pending.append(.containerReady)
-        try settle()
+        try drainPendingEvents()
       }
       try reconcile(reports)
       if isTakeover {
@@ -136,7 +136,7 @@ extension TaskSupervisor {
       case .running: if run.state != .running { pending.append(.running(process: process, run: number)) }
       case .ended(let record): ended(record)
       }
-      try settle()
+      try drainPendingEvents()
     }
   }
 

@@ -72,7 +72,7 @@ final class TaskSupervisor {
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   ///   - control: where others ask; absent where it could not be had.
-  ///   - patience: how long an init that is to kill everything may be silent.
+  ///   - timeouts: how long an init that is to kill everything may be silent.
   init(
     machine: TaskMachine, isTakeover: Bool, notes: [String], outOfMemoryKills: UInt64, container: any Container,
     journal: Journal,
@@ -80,7 +80,7 @@ final class TaskSupervisor {
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
     monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?,
-    patience: InitSilence.Patience
+    timeouts: InitSilence.Timeouts
   ) throws(Errno) {
     self.machine = machine
     task = machine.task
@@ -116,7 +116,7 @@ final class TaskSupervisor {
     consoles = task.processes.count { $0.logger?.destination == .console }
     poller = try Poller()
     timer = try TimerDescriptor()
-    silence = try InitSilence(patience)
+    silence = try InitSilence(timeouts)
     try poller.add(silence.descriptor, token: Source.answer.rawValue)
     try poller.add(signals.rawValue, token: Source.signals.rawValue)
     statusSignal = try signalDescriptor([SIGUSR1])
@@ -176,7 +176,7 @@ final class TaskSupervisor {
             pending += monitor.takeEvents()
           case nil: break
           }
-          try settle()
+          try drainPendingEvents()
         }
         // Others have spoken to it as well.
         try initProcess.watch(in: poller)
@@ -192,7 +192,7 @@ final class TaskSupervisor {
   }
 
   /// Takes the pending events one by one; an event's effects may add others.
-  func settle() throws {
+  func drainPendingEvents() throws {
     while verdict == nil {
       if pending.isEmpty, machine.phase != .active || !monitors.contains(where: \.isExplaining) { releaseEnds() }
       guard !pending.isEmpty else { return }

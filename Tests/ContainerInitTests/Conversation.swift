@@ -18,7 +18,7 @@ final class Conversation {
   }
 
   func next() throws -> (event: InitEvent, descriptors: [SharedDescriptor]) {
-    let deadline = Clock.now + UInt64(StartedInit.patience) * 1_000_000
+    let deadline = Clock.now + UInt64(StartedInit.timeout) * 1_000_000
     while Clock.now < deadline {
       if client.hasUnsent { try client.flush() }
       switch client.nextEvent() {
@@ -30,7 +30,7 @@ final class Conversation {
         _ = try waitUntilReady(client.descriptor, read: true, write: client.hasUnsent, timeoutMilliseconds: 1000)
       }
     }
-    throw Silence(description: "nothing within \(StartedInit.patience) ms, after \(heard)")
+    throw Silence(description: "nothing within \(StartedInit.timeout) ms, after \(heard)")
   }
 
   /// The next event that is meant; others are passed over.

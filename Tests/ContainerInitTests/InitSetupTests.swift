@@ -36,8 +36,8 @@ import Testing
       arguments: ["aurora-executor", ContainerInit.command, directory + "/sock"],
       descriptors: [null.rawValue, null.rawValue, null.rawValue])
     let child = try request.spawn()
-    let patience = StartedInit.patience
-    #expect(try waitUntilReady(reception.descriptor, read: true, write: false, timeoutMilliseconds: patience))
+    let timeout = StartedInit.timeout
+    #expect(try waitUntilReady(reception.descriptor, read: true, write: false, timeoutMilliseconds: timeout))
     #expect(try reception.accept()?.peer.pid == child.pid)
     #expect(try reception.accept() == nil)
     #expect(try child.wait().status == .exited(70))

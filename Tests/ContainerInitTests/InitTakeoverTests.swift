@@ -88,7 +88,7 @@ import Testing
     _ = try executor.reports()
     let stranger = try UnixSocket.connect(container.directory + "/control.sock", kind: .sequencedPackets)
     #expect(try UnixSocket.send([0, 1, 255, 255], over: stranger))
-    #expect(try waitUntilReady(stranger.rawValue, read: true, write: false, timeoutMilliseconds: StartedInit.patience))
+    #expect(try waitUntilReady(stranger.rawValue, read: true, write: false, timeoutMilliseconds: StartedInit.timeout))
     #expect(try UnixSocket.receive(upTo: 10, over: stranger)?.bytes.isEmpty != false)
     #expect(try executor.run(.shell("true")).waitStatus == 0)
   }

@@ -75,7 +75,7 @@ final class StartedInit {
     pid = child.pid
     process = SharedDescriptor(child.handle())
     guard let reception else { return }
-    #expect(try waitUntilReady(reception.descriptor, read: true, write: false, timeoutMilliseconds: Self.patience))
+    #expect(try waitUntilReady(reception.descriptor, read: true, write: false, timeoutMilliseconds: Self.timeout))
     let (connection, peer) = try #require(try reception.accept())
     #expect(peer.pid == pid)
     try hand(over: connection)
@@ -83,13 +83,13 @@ final class StartedInit {
 
   deinit {
     _ = ProcessHandle.signal(SIGKILL, process.rawValue)
-    _ = ProcessHandle.waitForEnd(process.rawValue, milliseconds: Self.patience)
+    _ = ProcessHandle.waitForEnd(process.rawValue, milliseconds: Self.timeout)
     ProcessHandle.reap(process.rawValue)
     try? removeTree(directory)
   }
 
   /// How long a test waits for what must come. Two processors may have much else to do.
-  static let patience: Int32 = 30_000
+  static let timeout: Int32 = 30_000
 
   static var identity: Identity {
     Identity(name: "role", uid: geteuid(), gid: getegid(), groupName: "role", supplementaryGroups: [])
@@ -116,7 +116,7 @@ final class StartedInit {
 
   /// How it ended, which must happen.
   func end() throws -> LinuxKernel.ExitStatus {
-    #expect(ProcessHandle.waitForEnd(process.rawValue, milliseconds: Self.patience))
+    #expect(ProcessHandle.waitForEnd(process.rawValue, milliseconds: Self.timeout))
     return try #require(ProcessHandle.end(process.rawValue))
   }
 
@@ -134,7 +134,7 @@ extension StartedInit {
 
 /// Waits for what nobody tells.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-  let deadline = Clock.now + UInt64(StartedInit.patience) * 1_000_000
+  let deadline = Clock.now + UInt64(StartedInit.timeout) * 1_000_000
   while Clock.now < deadline {
     if try condition() { return true }
     CurrentProcess.pause(milliseconds: 5)

@@ -40,7 +40,9 @@ struct NativeLaunchTests {
     #expect(try readFile(task.paths.sandbox + "/file") == Array("here\n".utf8))
     #expect(ExitRecord.records(in: try readFile(task.paths.exits)).count == 1)
     // Without mounts of its own it sees its logs where they are.
-    #expect(container.logsDirectory == task.paths.logs && container.writableLayer == nil && container.foreignID == nil)
+    #expect(
+      container.logsDirectory == task.paths.logs && container.writableLayer == nil && container.engineContainerID == nil
+    )
     #expect(container.usage() == ContainerUsage() && container.outOfMemoryKillCount() == nil)
     #expect(container.hasMemoryCgroup("/aurora-executor/t-1/task"))
     #expect(!container.hasMemoryCgroup("/aurora-executor/t-10"))

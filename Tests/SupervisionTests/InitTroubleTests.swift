@@ -21,7 +21,7 @@ import Testing
     var script = InitScript(ends: ["main": [.lives]])
     // It stands still as soon as everything is to be killed.
     (script.kills, script.greetsOnce) = (false, true)
-    host.change = { $0.patience = .init(first: 50_000_000, longest: 200_000_000) }
+    host.change = { $0.timeouts = .init(first: 50_000_000, longest: 200_000_000) }
     let heard = InitScript.Heard()
     script.heard = heard
     let (end, _) = try host.run(TaskHost.task(), script) { paths in

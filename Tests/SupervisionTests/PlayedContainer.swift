@@ -34,7 +34,7 @@ final class PlayedContainer: Container {
   }
 
   var endDescriptor: Int32 { life.rawValue }
-  let foreignID: String? = nil
+  let engineContainerID: String? = nil
   let record: [(String, JSON?)] = [("pid", 1)]
   var logsDirectory: String { plan.sandbox + "/.logs" }
   func usage() -> ContainerUsage { used }

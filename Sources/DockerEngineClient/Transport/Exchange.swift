@@ -36,7 +36,7 @@ final class Exchange {
   var onReusable: ((EngineConnection) -> Void)?
 
   /// How long an engine may keep silent about `Expect: 100-continue` before the body is sent all the same.
-  private static let continuePatience: UInt64 = 1_000_000_000
+  private static let continueTimeout: UInt64 = 1_000_000_000
 
   init(
     _ request: HTTPRequest, on connection: EngineConnection, interrupt: Int32? = nil
@@ -175,7 +175,7 @@ final class Exchange {
         break
       }
       if sent == outgoing.count, upload?.hasStarted == false {
-        sending = .holding(until: Clock.now + Exchange.continuePatience)
+        sending = .holding(until: Clock.now + Exchange.continueTimeout)
       }
     }
     return progressed

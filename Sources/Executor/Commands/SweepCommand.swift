@@ -138,13 +138,13 @@ private struct Sweep {
   }
 
   /// How long an engine is waited for in vain, for all of its containers together.
-  private static let patience: UInt64 = 15_000_000_000
+  private static let timeout: UInt64 = 15_000_000_000
   /// Of that for one: an engine can hang at one container and go on with others.
-  private static let patienceForOne: UInt64 = 5_000_000_000
+  private static let timeoutForOne: UInt64 = 5_000_000_000
 
   /// Containers of ended tasks of this work directory.
   mutating func docker(_ engine: DockerEngine) {
-    var left = Sweep.patience
+    var left = Sweep.timeout
     do throws(DockerEngineError) {
       let listed = try engine.beginList(filters: ["label": [DockerLabels.workDirectory]])
       for container in try listed.finish(within: .nanoseconds(Int64(left))) {
@@ -158,7 +158,7 @@ private struct Sweep {
           guard left > 0 else { return ["the engine did not answer for others, and was not asked"] }
           let start = Clock.now
           do throws(DockerEngineError) {
-            let limit = min(left, Sweep.patienceForOne)
+            let limit = min(left, Sweep.timeoutForOne)
             try engine.beginRemove(container.id, force: true, volumes: true).finish(within: .nanoseconds(Int64(limit)))
             return []
           } catch {

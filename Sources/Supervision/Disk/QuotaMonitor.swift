@@ -46,8 +46,8 @@ final class QuotaMonitor: TaskMonitor {
 
   private static let second: UInt64 = 1_000_000_000
   /// How long a measurement may last, and one that the end of the task waits for.
-  private static let patience = 300 * second
-  private static let patienceOfEnds = 10 * second
+  private static let timeout = 300 * second
+  private static let timeoutOfEnds = 10 * second
   /// A failure so long after something was refused, to whichever process, has another reason.
   private static let refusalMatters = 10 * second
   private static let longestAlarmPause = 14 * second
@@ -105,7 +105,7 @@ final class QuotaMonitor: TaskMonitor {
       // What is set aside is no reason to keep a success waiting.
       guard isFailure || quota.isExact else { return [] }
       excess.wasRefused = excess.wasRefused || wasRefused
-      if !excess.isAwaited { scale.setTimer(Clock.now + QuotaMonitor.patienceOfEnds) }
+      if !excess.isAwaited { scale.setTimer(Clock.now + QuotaMonitor.timeoutOfEnds) }
       excess.isAwaited = true
       work = .naming(excess)
       return []
@@ -196,7 +196,7 @@ final class QuotaMonitor: TaskMonitor {
     work = .measuring
     do {
       if let found = try scale.begin(openFilesBelow: container.initPID) { return judge(found) }
-      scale.setTimer(began + QuotaMonitor.patience)
+      scale.setTimer(began + QuotaMonitor.timeout)
       return []
     } catch {
       return fail("\(error)")
@@ -211,7 +211,7 @@ final class QuotaMonitor: TaskMonitor {
     do {
       if let found = try scale.begin(openFilesBelow: container.initPID) { return decide(excess, found) }
       let isEnd = quota.isExact || excess.isAwaited
-      scale.setTimer(began + (isEnd ? QuotaMonitor.patienceOfEnds : QuotaMonitor.patience))
+      scale.setTimer(began + (isEnd ? QuotaMonitor.timeoutOfEnds : QuotaMonitor.timeout))
       return []
     } catch {
       return decide(excess, nil)

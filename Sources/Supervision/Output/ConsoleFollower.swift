@@ -31,7 +31,7 @@ final class ConsoleFollower {
   private var trees: [Bool: LogTree] = [:]
 
   /// How long the rest of a run is shown to who reads.
-  private static let patience: UInt64 = 1_000_000_000
+  private static let timeout: UInt64 = 1_000_000_000
   /// Who is further behind than this at the end of a run is told where the rest is.
   private static let rest: UInt64 = 1 << 20
 
@@ -134,7 +134,7 @@ final class ConsoleFollower {
       return
     }
     run.streams.forEach { $0.hasNews() }
-    run.deadline = Clock.now + Self.patience
+    run.deadline = Clock.now + Self.timeout
     ending.append(run)
     goOn()
     guard run.keepsFiles, run.streams.contains(where: { $0.isBehind && $0.log.left > Self.rest }) else { return }

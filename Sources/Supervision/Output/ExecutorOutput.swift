@@ -14,7 +14,7 @@ package final class ExecutorOutput {
   private var watched: Set<Int32> = []
 
   /// How long who gets status updates may take nothing at the end, and how long that may last altogether.
-  private static let patience: UInt64 = 5_000_000_000
+  private static let timeout: UInt64 = 5_000_000_000
   private static let longest: UInt64 = 30_000_000_000
   /// The same for output that somebody looks at.
   private static let lookers: UInt64 = 1_000_000_000
@@ -98,6 +98,6 @@ package final class ExecutorOutput {
   private func deadline(_ queue: OutputQueue, _ began: UInt64) -> UInt64 {
     // Who has not looked for a while is not waited for again.
     guard queue.hasUpdates else { return min(queue.movedAt + Self.lookers, began + Self.lookers) }
-    return min(max(queue.movedAt, began) + Self.patience, began + Self.longest)
+    return min(max(queue.movedAt, began) + Self.timeout, began + Self.longest)
   }
 }

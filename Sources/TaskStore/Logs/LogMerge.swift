@@ -7,7 +7,7 @@ package final class LogMerge {
   private var given = 0
 
   /// After so many lines the logs that had none are looked at again: what is shown takes time, and others write on.
-  private static let patience = 1024
+  private static let timeout = 1024
 
   package init() {}
 
@@ -18,7 +18,7 @@ package final class LogMerge {
 
   /// The next line of all that are there now.
   package func next() -> (log: ProcessLog, line: LogLine)? {
-    if given % Self.patience == 0 { refill() }
+    if given % Self.timeout == 0 { refill() }
     if !isEarliest { choose() }
     if current == nil {
       refill()
