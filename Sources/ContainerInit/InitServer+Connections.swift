@@ -69,6 +69,8 @@ extension InitServer {
     connections.remove(at: index)
     // Nobody waits for its commands any more.
     for run in runs.alive where run.command?.channel === channel { Children.signalGroup(run.pid, SIGKILL) }
+    // An executor may have died while it held the task.
+    if connections.isEmpty, work?.isKilling != true { tree.setFrozen(false) }
   }
 
   func tell(_ event: InitEvent) {

@@ -8,6 +8,8 @@ final class TreeWork {
   /// Whether a process group, or its leader to be, is a run's: the others are nobody's.
   private let isRun: (Int32) -> Bool
   private var kill: KillWalk?
+  /// Whether everything is being killed, with the tree frozen.
+  var isKilling: Bool { kill != nil }
   private var signals: [(signal: Int32, walk: StrayWalk)] = []
   private var count: StrayWalk?
   private var isCountedAgain = false

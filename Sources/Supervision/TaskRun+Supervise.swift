@@ -56,12 +56,14 @@ extension TaskRun {
       outOfMemoryKills: prepared.past.outOfMemoryKills, container: container, journal: prepared.journal, paths: paths,
       runDirectory: prepared.runDirectory, identity: identity, environment: environment, publisher: publisher,
       follower: follower, monitors: try monitors(launched, machine, isNew: !isTakeover), logKeeper: logKeeper,
-      signals: signals, control: prepared.control, patience: patience)
+      signals: signals, control: prepared.control, timeouts: timeouts)
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
   private func monitors(_ launched: Launched, _ machine: TaskMachine, isNew: Bool) throws(Errno) -> [any TaskMonitor] {
     let (prepared, container, quota) = (launched.prepared, launched.container, launched.provisioned.quota)
+    // An executor before this one may have ended while it held the task.
+    if !isNew { container.thaw() }
     let keeper = try RunDirectoryKeeper(
       paths, prepared.runDirectory, container.client, prepared.control, warn: publisher.warning)
     guard machine.verdict == nil else {

@@ -13,6 +13,7 @@ import time
 
 from support import ExecutorTestCase, document, need_command, process
 from support.executor import Host, children_of, has_ended, wait_until
+from support.needs import need_version2
 
 # Each run leaves one line, so that a second start would be seen.
 MARK = "echo $AURORA_PROCESS $AURORA_RUN >> ran; "
@@ -158,6 +159,19 @@ class Recovery(ExecutorTestCase):
         self.assertEqual(outcome.code, 1, outcome)
         self.assertEqual([run["exit_code"] for run in outcome.runs()], [3])
         self.assert_ran_once(outcome, "main 0")
+
+    def test_a_task_that_was_held_when_its_executor_died_goes_on(self):
+        task = self.start_task(document("echo up; while ! test -e go; do sleep 0.05; done; echo went"))
+        task.wait_log("up")
+        path = os.path.join(need_version2(), "aurora-executor", task.id, "task", "cgroup.freeze")
+        # As for a measurement of its files.
+        with open(path, "w", encoding="ascii") as file:
+            file.write("1")
+        task.kill()
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+        wait_until(lambda: "went" in task.out(), "it goes on")
+        self.assert_finished(self.host.recover(task.id))
 
     def test_run_with_the_same_id_and_document_adopts(self):
         task = self.start_task(document(MARK + "sleep 1"))

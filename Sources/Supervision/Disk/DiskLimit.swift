@@ -24,8 +24,6 @@ enum DiskLimit {
   ) throws(Errno) -> (any TaskMonitor)? {
     guard let limit = bytes(task, settings) else { return nil }
     guard let quota else {
-      // An executor before this one may have ended while it held the task.
-      container.thaw()
       return try DiskMonitor(limit: limit, try DiskScale(paths, container), container, isNew: isNew, warn: warn)
     }
     let scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
