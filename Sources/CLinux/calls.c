@@ -238,3 +238,7 @@ ssize_t ax_receive_descriptors(
   *truncated = (message.msg_flags & MSG_TRUNC) != 0;
   return received;
 }
+
+int ax_share_descriptors(pid_t one, pid_t other) {
+  return syscall(SYS_kcmp, one, other, 2 /* KCMP_FILES */, 0, 0) == 0;
+}

@@ -31,6 +31,10 @@ package struct DiskMeasurement: WireRecord, Equatable {
   package var obstacle: String?
   /// Whether directories changed while they were walked, or just before: then something may have been missed.
   package var isChanging: Bool
+  /// Whether the time was up before all open files were looked at.
+  package var isCut = false
+  /// How long the directories took, in nanoseconds, without the search for what is open.
+  package var walked: UInt64 = 0
 
   package init(bytes: UInt64, files: UInt64 = 0, largest: [Item], obstacle: String? = nil, isChanging: Bool = false) {
     self.bytes = bytes
@@ -47,6 +51,8 @@ package struct DiskMeasurement: WireRecord, Equatable {
     try pass.field(&largest)
     try pass.field(&obstacle)
     try pass.field(&isChanging)
+    try pass.field(&isCut)
+    try pass.field(&walked)
   }
 
   /// What to say when it is over `limit`; `nil` when it is not. What cannot be measured is over it: else it would be the way

@@ -49,35 +49,45 @@ package enum DiskTree {
 
   /// `nil` when there are more entries than `bounds` allows.
   ///
-  /// - Parameter process: the init of the task's processes, to count what they use without a name, too.
+  /// - Parameters:
+  ///   - process: the init of the task's processes, to count what they use without a name, too.
+  ///   - limit: what names alone may take for that to be looked for.
+  ///   - end: the instant (`Clock.now`) until which it is looked for.
   package static func measure(
-    _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil
+    _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil,
+    limit: UInt64? = nil, until end: UInt64 = .max
   ) throws(Errno) -> DiskMeasurement? {
+    let began = Clock.now
     var walk = DiskWalk(bounds, counted)
     var largest = LargestPaths()
-    var (bytes, files): (UInt64, UInt64) = (0, 0)
-    var isChanging = false
+    var bytes: UInt64 = 0
     for root in roots {
       guard let found = try walk.measure(root) else { return nil }
       bytes += found.bytes
       for item in found.largest.items { largest.offer(item.path, item.bytes) }
     }
-    if let process {
+    var measured = DiskMeasurement(
+      bytes: bytes, files: walk.files, largest: [], obstacle: walk.obstacle, isChanging: walk.isChanging)
+    measured.walked = Clock.now - began
+    // What is too much already needs no search.
+    if let process, limit.map({ bytes <= $0 }) ?? true {
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
-      guard
-        let open = OpenFiles.bytes(
-          counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
-          entries: walk.entriesLeft)
-      else { return nil }
-      bytes += open.bytes
-      files += open.files
-      isChanging = open.isChanging
-      largest.offer(Array("deleted files that are in use".utf8), open.bytes)
+      let open = OpenFiles.bytes(
+        counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
+        entries: min(walk.entriesLeft, OpenFiles.most), until: end)
+      if let open {
+        measured.bytes += open.bytes
+        measured.files += open.files
+        measured.isChanging = measured.isChanging || open.isChanging
+        measured.isCut = open.isCut
+        largest.offer(Array("deleted files that are in use".utf8), open.bytes)
+      } else {
+        guard walk.entriesLeft > OpenFiles.most else { return nil }
+        measured.obstacle = "its processes have more than \(OpenFiles.most) files open or mapped"
+      }
     }
-    return DiskMeasurement(
-      bytes: bytes, files: files + walk.files,
-      largest: largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) },
-      obstacle: walk.obstacle, isChanging: isChanging || walk.isChanging)
+    measured.largest = largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) }
+    return measured
   }
 
   /// The same for directories by path; those that are not there take nothing.

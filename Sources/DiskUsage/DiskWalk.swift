@@ -17,7 +17,7 @@ struct DiskWalk {
   /// What changed later than this may have changed behind our back.
   private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
   /// Directories, and inodes with several names, of the tree at hand.
-  private var seen: Set<UInt64> = []
+  private var seen: Set<Key> = []
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
   private static let seenLimit = 1 << 20
 
@@ -26,6 +26,13 @@ struct DiskWalk {
     self.counted = counted
     entriesLeft = bounds.entries
     heldLeft = bounds.held
+  }
+
+  /// An inode: subvolumes of btrfs have numbers of their own each, and a device each.
+  private struct Key: Hashable {
+    let device: UInt64
+    let inode: UInt64
+    init(_ about: FileStatus) { (device, inode) = (about.device, about.inode) }
   }
 
   /// A directory that is being walked.
@@ -194,7 +201,7 @@ struct DiskWalk {
       files += 1
       return bytes
     }
-    guard seen.count < DiskWalk.seenLimit || seen.contains(about.inode) else {
+    guard seen.count < DiskWalk.seenLimit || seen.contains(Key(about)) else {
       files += 1
       return bytes / UInt64(about.links) + 1
     }
@@ -205,7 +212,7 @@ struct DiskWalk {
 
   /// Whether it was not met before, as far as is remembered.
   private mutating func isNew(_ about: FileStatus) -> Bool {
-    seen.count < DiskWalk.seenLimit ? seen.insert(about.inode).inserted : !seen.contains(about.inode)
+    seen.count < DiskWalk.seenLimit ? seen.insert(Key(about)).inserted : !seen.contains(Key(about))
   }
 
   private func hasChanged(_ directory: SharedDescriptor) throws(Errno) -> Bool {

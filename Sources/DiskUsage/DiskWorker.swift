@@ -2,12 +2,13 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 
-/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID COUNTED LABEL …`, beside a supervisor that
-/// must go on answering.
+/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID COUNTED LIMIT MILLISECONDS LABEL …`,
+/// beside a supervisor that must go on answering.
 ///
 ///     0, 2   /dev/null        1   a pipe for the result        3 …   the directories, one for each label
 ///
-/// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts.
+/// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts. Where names
+/// take more than LIMIT, and after so many MILLISECONDS, open files are not looked for; 0 for neither.
 ///
 /// All that it can do is read: it keeps no capability but those to look into any directory and to see what a process has
 /// open and mapped, and it ends with its parent.
@@ -23,13 +24,17 @@ package final class DiskWorker {
   /// - Parameter program: this one, which has the mode.
   package init(
     _ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?,
+    limit: UInt64? = nil, until end: UInt64 = .max,
     program: String = CurrentProcess.program
   ) throws {
     let pipe = try makePipe()
     let null = try openFile("/dev/null", O_RDWR)
     var spawn = SpawnRequest(
       executable: .path(program),
-      arguments: ["aurora-executor", DiskWorker.mode, String(process ?? 0), counted.rawValue] + roots.map(\.label),
+      arguments: [
+        "aurora-executor", DiskWorker.mode, String(process ?? 0), counted.rawValue, String(limit ?? 0),
+        String(end == .max ? 0 : max(1, (end - min(end, Clock.now)) / 1_000_000)),
+      ] + roots.map(\.label),
       descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
     spawn.newSession = true
     spawn.owners = [pipe.first, pipe.second] + roots.map(\.directory)
@@ -94,12 +99,16 @@ package final class DiskWorker {
       let depth = raiseDepth()
       try restrict()
       let process = arguments.first.flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
+      let numbers = arguments.dropFirst(2).prefix(2).map { UInt64($0).flatMap { $0 > 0 ? $0 : nil } }
+      let end = numbers.last?.map { Clock.now + $0 * 1_000_000 } ?? .max
       let counted = arguments.dropFirst().first.flatMap { DiskTree.Counted(rawValue: $0) } ?? .blocks
-      let roots = arguments.dropFirst(2).enumerated().map { index, label in
+      let roots = arguments.dropFirst(4).enumerated().map { index, label in
         DiskTree.Root(label: label, directory: SharedDescriptor(FileDescriptor(owning: Int32(3 + index))))
       }
       let bounds = DiskTree.Bounds(entries: .max, depth: depth - depth / 8, held: depth / 8)
-      let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process)
+      let found = try DiskTree.measure(
+        roots, bounds, counting: counted, openFilesBelow: process,
+        limit: numbers.first ?? nil, until: end)
       guard let found else { leave(1) }
       try FileDescriptor(owning: 1).writeAll(found.encoded)
     } catch {

@@ -10,6 +10,8 @@ package struct OpenFiles {
   /// The container's root, as it was mounted: on an overlay each layer's files may have a device number of their own.
   private let rootMount: UInt64?
   private var entriesLeft: Int
+  private let end: UInt64
+  private var isCut = false
   private var seen: Set<Key> = []
   /// Mapped files that were looked at, as the lists of mappings name them.
   private var mapped: Set<[UInt8]> = []
@@ -24,7 +26,12 @@ package struct OpenFiles {
     package var files: UInt64
     /// Whether processes came or went meanwhile, so that something may have been missed.
     package var isChanging: Bool
+    /// Whether the time was up before all was looked at.
+    package var isCut: Bool
   }
+
+  /// More than this is not looked at: a task makes descriptors for next to nothing, and each costs who looks.
+  package static let most = 2_000_000
 
   private struct Key: Hashable {
     let device: UInt64
@@ -35,17 +42,21 @@ package struct OpenFiles {
   ///
   /// What a process hands to another meanwhile may be missed.
   ///
-  /// - Parameter countsRoot: whether the root of the container counts as well. It is that of its init: every other process may
-  ///   have gone into another.
+  /// - Parameters:
+  ///   - countsRoot: whether the root of the container counts as well. It is that of its init: every other process may
+  ///     have gone into another.
+  ///   - end: the instant (`Clock.now`) from which on nothing more is looked at.
   package static func bytes(
-    _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int
+    _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int,
+    until end: UInt64 = .max
   ) -> Found? {
     let root = countsRoot ? try? status(of: "/proc/\(pid)/root", followLinks: true) : nil
     var files = OpenFiles(
-      counted, devices: devices.union(root.map { [$0.device] } ?? []), rootMount: root?.mountID, entriesLeft: entries)
+      counted, devices: devices.union(root.map { [$0.device] } ?? []), rootMount: root?.mountID, entriesLeft: entries,
+      end: end)
     var known: Set<Int32> = [pid]
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0.path) }
-    while let process = pending.popLast() {
+    while !files.isCut, let process = pending.popLast() {
       guard known.insert(process).inserted else { continue }
       // Without the right to look at init (CAP_SYS_PTRACE) theirs is what can be known.
       if countsRoot, root == nil, let own = try? status(of: "/proc/\(process)/root", followLinks: true) {
@@ -53,16 +64,25 @@ package struct OpenFiles {
       }
       // Every thread may have a table of its own, and the first may have ended before the others; all have one memory.
       var hasMappings = false
+      var tables: [Int32] = []
       for thread in files.threads(of: process) {
+        guard Clock.now < end else {
+          files.isCut = true
+          break
+        }
         pending += children(thread.path)
-        files.look(thread.path + "/fd")
+        if !tables.contains(where: { OpenDescriptors.areShared($0, thread.id) }) {
+          // Who has one of his own is seldom one of many.
+          if tables.count < 8 { tables.append(thread.id) }
+          files.look(thread.path + "/fd")
+        }
         files.lookAtPlaces(of: thread.path)
         if !hasMappings { hasMappings = files.lookAtMappings(of: thread.number) }
         guard files.entriesLeft >= 0 else { return nil }
       }
     }
-    let isCalm = !files.hasMissed && files.all(below: pid) == known.subtracting([pid])
-    return Found(bytes: files.bytes, files: files.files, isChanging: !isCalm)
+    let isCalm = !files.isCut && !files.hasMissed && files.all(below: pid) == known.subtracting([pid])
+    return Found(bytes: files.bytes, files: files.files, isChanging: !isCalm, isCut: files.isCut)
   }
 
   /// The processes below one, as they are now.
@@ -77,21 +97,22 @@ package struct OpenFiles {
     return known
   }
 
-  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int) {
+  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int, end: UInt64) {
     self.counted = counted
     self.devices = devices
     // Before Linux 5.8 the kernel does not say.
     self.rootMount = rootMount == 0 ? nil : rootMount
     self.entriesLeft = entriesLeft
+    self.end = end
   }
 
-  private mutating func threads(of pid: Int32) -> [(number: String, path: String)] {
+  private mutating func threads(of pid: Int32) -> [(id: Int32, number: String, path: String)] {
     let found = (try? entries(of: "/proc/\(pid)/task")) ?? []
     if found.isEmpty { hasMissed = true }
     entriesLeft -= found.count
     return found.map {
       let number = String(decoding: $0.name, as: UTF8.self)
-      return (number, "/proc/\(pid)/task/" + number)
+      return (Int32(number) ?? 0, number, "/proc/\(pid)/task/" + number)
     }
   }
 

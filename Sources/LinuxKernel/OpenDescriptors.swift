@@ -28,6 +28,9 @@ package enum OpenDescriptors {
     }
   }
 
+  /// Whether two threads have one table of descriptors (kcmp(2)); false as well where that cannot be told.
+  package static func areShared(_ one: Int32, _ other: Int32) -> Bool { ax_share_descriptors(one, other) != 0 }
+
   /// Whether a link's own mode says that the file was opened for writing.
   package static func isWritable(_ name: some KernelPath, at directory: Int32) -> Bool {
     (try? status(of: name, at: directory)).map { $0.permissions & 0o200 != 0 } ?? false

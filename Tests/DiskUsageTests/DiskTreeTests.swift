@@ -143,11 +143,15 @@ import Testing
   }
 
   @Test func aMeasurementSurvivesItsWayThroughThePipe() throws {
-    let found = DiskMeasurement(
+    var found = DiskMeasurement(
       bytes: 5, files: 4, largest: [.init(path: "\u{e4}", bytes: 3)], obstacle: "b", isChanging: true)
+    (found.isCut, found.walked) = (true, 7)
     let item: [UInt8] = [2, 0, 0, 0, 0xc3, 0xa4] + [3, 0, 0, 0, 0, 0, 0, 0]
     let numbers: [UInt8] = [5, 0, 0, 0, 0, 0, 0, 0] + [4, 0, 0, 0, 0, 0, 0, 0]
-    #expect(found.encoded == numbers + [1, 0, 0, 0, 14, 0, 0, 0] + item + [1, 1, 0, 0, 0, 98, 1])
+    #expect(
+      found.encoded == numbers + [1, 0, 0, 0, 14, 0, 0, 0] + item + [1, 1, 0, 0, 0, 98, 1] + [
+        1, 7, 0, 0, 0, 0, 0, 0, 0,
+      ])
     #expect(try DiskMeasurement(decoding: found.encoded) == found)
   }
 

@@ -184,6 +184,24 @@ import Testing
     #expect(cares(isDoubtful: true, lossAtFirst: 99 << 20) == [])
   }
 
+  @Test func aSearchThatIsDearDelaysNoWalkAndForgetsNothing() {
+    let disk: UInt64 = 1 << 40
+    var schedule = DiskSchedule(limit: 100 << 20, at: 0, free: disk, isNew: true)
+    var (now, cares): (UInt64, [DiskSchedule.Care]) = (Self.second, [])
+    while now < 100 * Self.second {
+      switch schedule.look(at: now, free: disk - (200 << 20)) {
+      case .wait(let until): now = until
+      case .measure:
+        cares.append(schedule.begin(at: now, free: disk - (200 << 20)))
+        let search = cares.last == .plain ? 0 : 10 * Self.second
+        now += search
+        now = schedule.measured(0, isDoubtful: true, at: now, took: 0, search: search)
+      }
+    }
+    // Nothing was explained: the search comes back when it is its turn.
+    #expect(cares.first == .thorough && cares.filter { $0 == .thorough }.count == 1 && cares.count > 40)
+  }
+
   @Test func measurementsThatFailWhileTheTaskMayBeOverEndIt() {
     func failures(loss: UInt64) -> Int? {
       let disk: UInt64 = 1 << 40

@@ -136,6 +136,9 @@ ssize_t ax_send_descriptors(int socket, const void *bytes, size_t length, const 
 ssize_t ax_receive_descriptors(
     int socket, void *bytes, size_t length, int *descriptors, int capacity, int *count, int *truncated, int flags);
 
+/// Whether two threads have one table of descriptors (kcmp(2)); false as well where that cannot be told.
+int ax_share_descriptors(pid_t one, pid_t other);
+
 /// Generic netlink, without blocking. What is received from anyone but the kernel is 0 bytes long.
 int ax_open_generic_netlink(void);
 int ax_join_netlink_group(int socket, unsigned group);

@@ -19,17 +19,24 @@ final class DiskMonitor: TaskMonitor {
   private var stopsUntil: UInt64?
   /// Whether all of it had stopped when the measurement at hand began.
   private var hasStopped = false
-  /// Whether it can be told to stop, as far as is known.
-  private var canStop = true
+  /// Until when it is known that it cannot be told to stop.
+  private var cannotStopUntil: UInt64 = 0
+  /// Measurements of the stopped task in a row whose time was up before all open files were looked at.
+  private var cuts = 0
+  private var hasEnded = false
   private var isRepeated = false
   private var hasWarned = false
 
   /// How long a measurement may last: one that hangs is a measurement that failed.
-  private static let patience: UInt64 = 300_000_000_000
+  private static let timeout: UInt64 = 300_000_000_000
   /// How long the task may be stopped for one, and how much of that it may take to stop.
   private static let longestStill: UInt64 = 2_000_000_000
   private static let longestStop: UInt64 = 1_000_000_000
   private static let betweenLooks: UInt64 = 5_000_000
+  /// A worker has this time to say what it has found.
+  private static let lastMoment: UInt64 = 300_000_000
+  private static let cutsBeforeEnd = 5
+  private static let betweenAttempts: UInt64 = 60_000_000_000
 
   /// - Parameter scale: measures the task's files.
   init(
@@ -49,7 +56,8 @@ final class DiskMonitor: TaskMonitor {
 
   func takeEvents() -> [TaskEvent] {
     scale.takeEvents().flatMap { (event) -> [TaskEvent] in
-      switch event {
+      guard !hasEnded else { return [] }
+      return switch event {
       case .timer: look()
       case .watched: []
       case .ended(.success(let found)): judge(found)
@@ -59,6 +67,15 @@ final class DiskMonitor: TaskMonitor {
   }
 
   deinit { if care == .still { container.thaw() } }
+
+  /// What final processes write ends no task.
+  func follow(_ phase: TaskMachine.Phase) {
+    guard phase == .finalizing || phase == .terminal else { return }
+    if scale.isBusy { scale.abandon() }
+    _ = goOn()
+    hasEnded = true
+    scale.setTimer(nil)
+  }
 
   private func look() -> [TaskEvent] {
     if scale.isBusy { return giveUp() }
@@ -74,11 +91,16 @@ final class DiskMonitor: TaskMonitor {
   /// - Parameter isStill: with the task stopped, whatever the schedule says.
   private func measure(isStill: Bool = false) -> [TaskEvent] {
     began = Clock.now
-    let due = schedule.begin(at: began, scale.space)
-    care = isStill ? .still : due
+    // What was lost since the last look is part of what this one is to explain.
+    if isStill { _ = schedule.look(at: began, scale.space) }
+    care = schedule.begin(at: began, scale.space)
+    if isStill {
+      care = .still
+      schedule.insistsOnStill()
+    }
     guard care == .still else { return begin() }
     guard container.freeze() else {
-      canStop = false
+      cannotStopUntil = began + DiskMonitor.betweenAttempts
       schedule.heldOff(at: began)
       care = .thorough
       return begin()
@@ -102,8 +124,10 @@ final class DiskMonitor: TaskMonitor {
 
   private func begin() -> [TaskEvent] {
     do {
-      if let found = try scale.begin(openFilesBelow: care == .plain ? nil : container.initPID) { return judge(found) }
-      scale.setTimer(began + (care == .still ? DiskMonitor.longestStill : DiskMonitor.patience))
+      let end = care == .still ? began + DiskMonitor.longestStill - DiskMonitor.lastMoment : .max
+      let process = care == .plain ? nil : container.initPID
+      if let found = try scale.begin(openFilesBelow: process, limit: limit, until: end) { return judge(found) }
+      scale.setTimer(began + (care == .still ? DiskMonitor.longestStill : DiskMonitor.timeout))
       return []
     } catch {
       return fail("\(error)")
@@ -138,14 +162,19 @@ final class DiskMonitor: TaskMonitor {
       return measure(isStill: true)
     }
     isRepeated = false
+    if wasStill { cuts = found.isCut ? cuts + 1 : 0 }
+    guard cuts < DiskMonitor.cutsBeforeEnd else {
+      let why = "its processes have too many files open to look for those without a name"
+      return [.limitation(reason: Reason.disk, message: DiskMeasurement.unknown(why, limit: limit))]
+    }
     let now = Clock.now
     let next: UInt64
-    if wasStill, hasStopped || !found.isChanging {
+    if wasStill, !found.isCut, hasStopped || !found.isChanging {
       next = schedule.measuredStill(found, at: now, took: now - began)
     } else {
       if wasStill { schedule.heldOff(at: now) }
-      next = schedule.measured(
-        found, isDoubtful: found.isChanging || (canStop && !isPlain), at: now, took: now - began)
+      let mayHideSome = now >= cannotStopUntil && !isPlain
+      next = schedule.measured(found, isDoubtful: found.isChanging || mayHideSome, at: now, took: now - began)
     }
     scale.setTimer(next)
     return []

@@ -116,19 +116,24 @@ final class DiskScale {
 
   /// Begins to measure. What it returns is the result; `nil` when a worker has it, of which `takeEvents` will tell.
   ///
-  /// - Parameter process: the init of the task's processes, to count what they hold open without a name, too.
-  func begin(openFilesBelow process: Int32?) throws -> DiskMeasurement? {
+  /// - Parameters:
+  ///   - process: the init of the task's processes, to count what they hold open without a name, too.
+  ///   - limit: what names alone may take for that to be looked for.
+  ///   - end: until when it is looked for.
+  func begin(openFilesBelow process: Int32?, limit: UInt64? = nil, until end: UInt64 = .max) throws -> DiskMeasurement?
+  {
     let bounds = DiskScale.small
     if !roots.contains(where: { $0.label == "console" }), let root = try? DiskTree.Root(label: "console", path: console)
     {
       roots.append(root)
     }
-    if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process),
+    if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process, limit: limit),
       found.obstacle == nil
     {
       return found
     }
-    let worker = try DiskWorker(roots, counting: counted, openFilesBelow: process, program: program)
+    let worker = try DiskWorker(
+      roots, counting: counted, openFilesBelow: process, limit: limit, until: end, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
     self.worker = worker
     return nil

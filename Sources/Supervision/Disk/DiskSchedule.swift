@@ -26,7 +26,7 @@ struct DiskSchedule {
 
   /// How carefully to measure.
   enum Care {
-    /// There is no sign that it is over its limit.
+    /// What has a name alone: there is no sign that it is over its limit, or it is not time yet for more.
     case plain
     /// The file system has lost more than the task had left: what is open and has no name is counted, too.
     case thorough
@@ -58,6 +58,10 @@ struct DiskSchedule {
   private var doubts = 0
   private var failures = 0
   private var stillNotBefore: UInt64 = 0
+  /// The search for what has no name can take much longer than the walk: that goes on in between.
+  private var searchNotBefore: UInt64 = 0
+  /// How careful the measurement at hand is.
+  private var care = Care.plain
 
   private static let doubtsBeforeStill = 3
   private static let failuresBeforeEnd = 5
@@ -100,6 +104,7 @@ struct DiskSchedule {
   /// A measurement begins: what is lost from here on, it may not have seen.
   mutating func begin(at now: UInt64, free: UInt64?) -> Care {
     hasBegun = true
+    care = .plain
     lostBefore = lost
     lost = 0
     self.free = free
@@ -107,19 +112,32 @@ struct DiskSchedule {
     guard wasSuspected || lostBefore == nil else { return .plain }
     // What does not explain it is soon followed by another.
     interval = DiskSchedule.second
-    return doubts >= DiskSchedule.doubtsBeforeStill && now >= stillNotBefore ? .still : .thorough
+    if doubts >= DiskSchedule.doubtsBeforeStill, now >= stillNotBefore {
+      care = .still
+    } else if now >= searchNotBefore {
+      care = .thorough
+    }
+    return care
   }
 
   /// It has ended. Returns when to look next.
   ///
-  /// - Parameter isDoubtful: whether it may have missed something.
-  mutating func measured(_ used: UInt64, isDoubtful: Bool = false, at now: UInt64, took cost: UInt64) -> UInt64 {
+  /// - Parameters:
+  ///   - isDoubtful: whether it may have missed something.
+  ///   - cost: what the walk over what has a name took.
+  ///   - search: how much longer it took to look for what has none.
+  mutating func measured(
+    _ used: UInt64, isDoubtful: Bool = false, at now: UInt64, took cost: UInt64, search: UInt64 = 0
+  ) -> UInt64 {
     failures = 0
+    let isCareful = care != .plain
+    if isCareful { searchNotBefore = now + 9 * search }
     let (explained, gone) = (used > self.used ? used - self.used : 0, self.used > used ? self.used - used : 0)
-    doubts = isDoubtful && wasSuspected ? doubts + 1 : 0
-    if isDoubtful || !wasSuspected {
-      // A careful one that has missed nothing says all there is to say.
-      let returned = isDoubtful && wasSuspected ? 0 : gained
+    if isCareful || !wasSuspected { doubts = isDoubtful && wasSuspected ? doubts + 1 : 0 }
+    // A careful one that has missed nothing says all there is to say.
+    let isOpen = wasSuspected && (isDoubtful || !isCareful)
+    if isOpen || !wasSuspected {
+      let returned = isOpen ? 0 : gained
       lost = lostBefore.flatMap { before in
         lost.map { $0 + (before + gone > explained + returned ? before + gone - explained - returned : 0) }
       }
@@ -132,13 +150,16 @@ struct DiskSchedule {
   }
 
   /// It has ended with the task stopped: nothing was missed.
-  mutating func measuredStill(_ used: UInt64, at now: UInt64, took cost: UInt64) -> UInt64 {
-    stillNotBefore = now + max(DiskSchedule.betweenStills, 9 * cost)
-    return measured(used, at: now, took: cost)
+  mutating func measuredStill(_ used: UInt64, at now: UInt64, took cost: UInt64, search: UInt64 = 0) -> UInt64 {
+    stillNotBefore = now + max(DiskSchedule.betweenStills, 9 * (cost + search))
+    return measured(used, at: now, took: cost, search: search)
   }
 
   /// The task could not be stopped, or not for so long. What is missing is looked for again later.
   mutating func heldOff(at now: UInt64) { stillNotBefore = now + 6 * DiskSchedule.betweenStills }
+
+  /// The one at hand is made with the task stopped, whatever was said.
+  mutating func insistsOnStill() { care = .still }
 
   /// It was given up, to be done again at once.
   mutating func abandoned() { lost = lost.map { $0 + (lostBefore ?? 0) } }

@@ -24,15 +24,29 @@ struct DiskSchedules {
     return one == .thorough || other == .thorough ? .thorough : .plain
   }
 
-  mutating func measured(_ found: DiskMeasurement, isDoubtful: Bool, at now: UInt64, took cost: UInt64) -> UInt64 {
-    min(
-      bytes.measured(found.bytes, isDoubtful: isDoubtful, at: now, took: cost),
-      files.measured(found.files, isDoubtful: isDoubtful, at: now, took: cost))
+  /// - Parameter total: how long it took in all.
+  mutating func measured(_ found: DiskMeasurement, isDoubtful: Bool, at now: UInt64, took total: UInt64) -> UInt64 {
+    let (cost, search) = DiskSchedules.parts(found, total)
+    return min(
+      bytes.measured(found.bytes, isDoubtful: isDoubtful, at: now, took: cost, search: search),
+      files.measured(found.files, isDoubtful: isDoubtful, at: now, took: cost, search: search))
   }
 
-  mutating func measuredStill(_ found: DiskMeasurement, at now: UInt64, took cost: UInt64) -> UInt64 {
-    min(
-      bytes.measuredStill(found.bytes, at: now, took: cost), files.measuredStill(found.files, at: now, took: cost))
+  mutating func measuredStill(_ found: DiskMeasurement, at now: UInt64, took total: UInt64) -> UInt64 {
+    let (cost, search) = DiskSchedules.parts(found, total)
+    return min(
+      bytes.measuredStill(found.bytes, at: now, took: cost, search: search),
+      files.measuredStill(found.files, at: now, took: cost, search: search))
+  }
+
+  private static func parts(_ found: DiskMeasurement, _ total: UInt64) -> (cost: UInt64, search: UInt64) {
+    let cost = min(found.walked, total)
+    return (cost, total - cost)
+  }
+
+  mutating func insistsOnStill() {
+    bytes.insistsOnStill()
+    files.insistsOnStill()
   }
 
   mutating func heldOff(at now: UInt64) {
