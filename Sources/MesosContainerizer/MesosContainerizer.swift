@@ -125,6 +125,7 @@ package struct MesosContainerizer: Sendable {
     do {
       let cgroup = cgroup(config.id)
       let executable = try SealedExecutable.open(program, beside: files.directory)
+      let null = try MesosContainerizer.openNull()
       var handed = Handover.Files(
         log: SharedDescriptor(try openFile(files.initLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)),
         exits: SharedDescriptor(try openFile(files.exits, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)),
@@ -148,7 +149,7 @@ package struct MesosContainerizer: Sendable {
       let log = handed.log.rawValue
       var request = SpawnRequest(
         executable: .descriptor(executable.rawValue), arguments: ["aurora-executor", ContainerInit.command],
-        descriptors: [log, log, log, connection.second.rawValue])
+        descriptors: [null.rawValue, log, log, connection.second.rawValue])
       request.namespaces = Namespaces(rawValue: plan.namespaces)
       request.cgroup = initCgroup?.rawValue
       // The root of the namespace is what the task's processes have; init leaves for its own when that is settled.
@@ -178,6 +179,14 @@ package struct MesosContainerizer: Sendable {
       case let error as Errno: throw LaunchError("cannot start container-init", error)
       default: throw LaunchError("cannot start container-init: \(error)")
       }
+    }
+  }
+
+  private static func openNull() throws(LaunchError) -> FileDescriptor {
+    do throws(Errno) { return try openFile("/dev/null", O_RDWR) } catch {
+      throw LaunchError(
+        "cannot open /dev/null", error,
+        hint: error.code == ENOENT ? "for a chroot, `mount --rbind /dev DIR/dev` before it is entered" : nil)
     }
   }
 
