@@ -74,7 +74,7 @@ package enum DiskTree {
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       let open = OpenFiles.bytes(
         counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
-        entries: min(walk.entriesLeft, OpenFiles.most), until: end)
+        entries: min(walk.entriesLeft, OpenFiles.most), until: min(end, Clock.now + OpenFiles.longest))
       if let open {
         measured.bytes += open.bytes
         measured.files += open.files

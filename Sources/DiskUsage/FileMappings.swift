@@ -11,6 +11,8 @@ struct FileMappings {
   private let directory: String
   private var head: [UInt8] = []
   private var tail: [UInt8] = []
+  /// Whether the time was up before all were looked at.
+  private(set) var isCut = false
 
   /// Range, rights, offset, device and inode fit.
   private static let headLimit = 128
@@ -27,19 +29,24 @@ struct FileMappings {
 
   /// Calls `body` for each mapping, with the file where it has no name any more, until it returns false.
   ///
+  /// - Parameter end: the instant (`Clock.now`) from which on no more is read: a line can have megabytes.
   /// - Returns: whether there was any: a thread that has ended has none, though others of its process live.
-  mutating func forEach(_ body: (Deleted?) -> Bool) -> Bool {
+  mutating func forEach(until end: UInt64, _ body: (Deleted?) -> Bool) -> Bool {
     guard let file = try? openFile(directory + "/maps", O_RDONLY) else { return false }
     var found = false
     let newline = UInt8(ascii: "\n")
     while let piece = (try? file.read(upTo: 65536)) ?? nil, !piece.isEmpty {
       found = true
+      guard Clock.now < end else {
+        isCut = true
+        return true
+      }
       var rest = piece[...]
-      while let end = rest.firstIndex(of: newline) {
-        take(rest[..<end])
+      while let last = rest.firstIndex(of: newline) {
+        take(rest[..<last])
         guard body(deleted()) else { return true }
         (head, tail) = ([], [])
-        rest = rest[(end + 1)...]
+        rest = rest[(last + 1)...]
       }
       take(rest)
     }

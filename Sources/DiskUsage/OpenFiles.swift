@@ -32,6 +32,8 @@ package struct OpenFiles {
 
   /// More than this is not looked at: a task makes descriptors for next to nothing, and each costs who looks.
   package static let most = 2_000_000
+  /// Longer than this is not looked for them: what has a name waits meanwhile.
+  package static let longest: UInt64 = 3_000_000_000
 
   private struct Key: Hashable {
     let device: UInt64
@@ -66,10 +68,7 @@ package struct OpenFiles {
       var hasMappings = false
       var tables: [Int32] = []
       for thread in files.threads(of: process) {
-        guard Clock.now < end else {
-          files.isCut = true
-          break
-        }
+        guard !files.isLate else { break }
         pending += children(thread.path)
         if !tables.contains(where: { OpenDescriptors.areShared($0, thread.id) }) {
           // Who has one of his own is seldom one of many.
@@ -106,6 +105,14 @@ package struct OpenFiles {
     self.end = end
   }
 
+  /// Whether the time is up, which is then known.
+  private var isLate: Bool {
+    mutating get {
+      if Clock.now >= end { isCut = true }
+      return isCut
+    }
+  }
+
   private mutating func threads(of pid: Int32) -> [(id: Int32, number: String, path: String)] {
     let found = (try? entries(of: "/proc/\(pid)/task")) ?? []
     if found.isEmpty { hasMissed = true }
@@ -130,7 +137,7 @@ package struct OpenFiles {
     let number = directory.rawValue
     try? forEachEntry(of: number) { name, _ in
       entriesLeft -= 1
-      guard entriesLeft >= 0 else { return false }
+      guard entriesLeft >= 0, !isLate else { return false }
       if OpenFiles.isDeleted(name, at: number) { count(name, at: number) }
       return true
     }
@@ -146,12 +153,13 @@ package struct OpenFiles {
   /// - Returns: whether the thread has a memory.
   private mutating func lookAtMappings(of thread: String) -> Bool {
     var mappings = FileMappings(ofThread: thread)
-    let isAlive = mappings.forEach { deleted in
+    let isAlive = mappings.forEach(until: end) { deleted in
       entriesLeft -= 1
       guard entriesLeft >= 0 else { return false }
       if let deleted, mapped.insert(deleted.identity).inserted { count(deleted.link) }
       return true
     }
+    if mappings.isCut { isCut = true }
     let executable = "/proc/\(thread)/exe"
     if isAlive, OpenFiles.isDeleted(executable) { count(executable) }
     return isAlive

@@ -126,6 +126,28 @@ import Testing
     #expect(try DiskTree.measure(paths: ["/usr/share"], all)?.isChanging == false)
   }
 
+  @Test func theSearchForWhatIsOpenIsBoundedAndComesLast() throws {
+    defer { try? removeTree(top) }
+    try directory("a")
+    try file("a/x", kibibytes: 40)
+    let roots = [try DiskTree.Root(label: "sandbox", path: top)]
+    // Its children are processes that other tests have made, or none.
+    func found(limit: UInt64?, until end: UInt64) throws -> DiskMeasurement? {
+      try DiskTree.measure(roots, all, openFilesBelow: getpid(), limit: limit, until: end)
+    }
+    let child = try SpawnRequest(executable: .path("/bin/sleep"), arguments: ["sleep", "60"], descriptors: [0, 1, 2])
+      .spawn()
+    defer {
+      try? child.signal(SIGKILL)
+      _ = try? child.wait()
+    }
+    #expect(try found(limit: nil, until: 0)?.isCut == true)
+    #expect(try found(limit: nil, until: .max)?.isCut == false)
+    // What is too much already needs no search.
+    #expect(try found(limit: 1 << 10, until: 0)?.isCut == false)
+    #expect(try found(limit: 1 << 10, until: 0)?.walked ?? 0 > 0)
+  }
+
   @Test func pathsThatExplainNothingAreLeftOut() {
     let found = DiskMeasurement(
       bytes: 71 << 20, largest: [.init(path: "sandbox/a", bytes: 70 << 20), .init(path: "sandbox/b", bytes: 4096)])

@@ -162,11 +162,9 @@ final class DiskMonitor: TaskMonitor {
       return measure(isStill: true)
     }
     isRepeated = false
-    if wasStill { cuts = found.isCut ? cuts + 1 : 0 }
-    guard cuts < DiskMonitor.cutsBeforeEnd else {
-      let why = "its processes have too many files open to look for those without a name"
-      return [.limitation(reason: Reason.disk, message: DiskMeasurement.unknown(why, limit: limit))]
-    }
+    // Who has so many files that the walk takes most of the time is not to blame for that.
+    if wasStill { cuts = found.isCut && found.walked < DiskMonitor.longestStill / 2 ? cuts + 1 : 0 }
+    guard cuts < DiskMonitor.cutsBeforeEnd else { return endBySearch() }
     let now = Clock.now
     let next: UInt64
     if wasStill, !found.isCut, hasStopped || !found.isChanging {
@@ -178,6 +176,11 @@ final class DiskMonitor: TaskMonitor {
     }
     scale.setTimer(next)
     return []
+  }
+
+  private func endBySearch() -> [TaskEvent] {
+    let why = "its processes have too many files open to look for those without a name"
+    return [.limitation(reason: Reason.disk, message: DiskMeasurement.unknown(why, limit: limit))]
   }
 
   private func fail(_ why: String) -> [TaskEvent] {

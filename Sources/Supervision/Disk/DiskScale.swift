@@ -33,6 +33,8 @@ final class DiskScale {
 
   /// What takes a few milliseconds is not worth a process.
   private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
+  /// What of that the search for open files may take: few of them can have names of megabytes.
+  private static let moment: UInt64 = 10_000_000
 
   /// - Parameter program: what measures large trees.
   init(
@@ -127,11 +129,9 @@ final class DiskScale {
     {
       roots.append(root)
     }
-    if let found = try DiskTree.measure(roots, bounds, counting: counted, openFilesBelow: process, limit: limit),
-      found.obstacle == nil
-    {
-      return found
-    }
+    let found = try DiskTree.measure(
+      roots, bounds, counting: counted, openFilesBelow: process, limit: limit, until: Clock.now + DiskScale.moment)
+    if let found, found.obstacle == nil, !found.isCut { return found }
     let worker = try DiskWorker(
       roots, counting: counted, openFilesBelow: process, limit: limit, until: end, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
