@@ -20,7 +20,7 @@ let package = Package(
   name: "aurora-executor",
   products: [
     .executable(name: "aurora-executor", targets: ["Executor"]),
-    .library(name: "DockerEngineClient", targets: ["DockerEngineClient"]),
+    .library(name: "DockerEngineClient", targets: ["DockerEngineClient", "RegistryCredentials"]),
   ],
   targets: [
     // C that Swift cannot call: variadic system calls, clone3, macros.
@@ -69,14 +69,16 @@ let package = Package(
       ],
       swiftSettings: swift),
     .target(name: "HTTP1", swiftSettings: swift),
+    // What `docker login` left, for whoever asks a registry or has an engine ask it.
+    .target(name: "RegistryCredentials", dependencies: ["HTTP1", "LinuxKernel", "StrictJSON"], swiftSettings: swift),
     .target(
-      name: "DockerEngineClient", dependencies: ["HTTP1", "LinuxKernel", "StrictJSON"],
+      name: "DockerEngineClient", dependencies: ["HTTP1", "LinuxKernel", "RegistryCredentials", "StrictJSON"],
       exclude: ["README.md"], swiftSettings: swift),
     .target(
       name: "DockerContainerizer",
       dependencies: [
         "Containers", "DockerEngineClient", "OperatorPolicy", "TaskStore", "DiskUsage", "Isolators", "Images",
-        "ContainerInit", "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON",
+        "ContainerInit", "TaskModel", "LaunchModel", "LinuxKernel", "RegistryCredentials", "StrictJSON",
       ],
       swiftSettings: swift),
     .target(
@@ -128,7 +130,11 @@ let package = Package(
       name: "IsolatorsTests", dependencies: ["Isolators", "LaunchModel", "LinuxKernel", "Seccomp"],
       swiftSettings: swift),
     .testTarget(
-      name: "DockerEngineClientTests", dependencies: ["DockerEngineClient", "HTTP1", "LinuxKernel", "StrictJSON"],
+      name: "RegistryCredentialsTests", dependencies: ["RegistryCredentials", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "DockerEngineClientTests",
+      dependencies: ["DockerEngineClient", "HTTP1", "LinuxKernel", "RegistryCredentials", "StrictJSON"],
       swiftSettings: swift),
     .testTarget(
       name: "SupervisionTests",

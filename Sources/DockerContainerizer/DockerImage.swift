@@ -1,6 +1,7 @@
 import DockerEngineClient
 import Images
 import LinuxKernel
+import RegistryCredentials
 import TaskStore
 
 /// The image of a Docker task: there, or pulled by the engine; and what exactly it is.
@@ -113,7 +114,11 @@ package struct DockerImage {
       }
     } catch let failure as ExecutorFailure {
       throw failure
-    } catch let error as DockerEngineError where error.kind == .interrupted {
+    } catch let error as CredentialError where error.kind != .interrupted {
+      throw ExecutorFailure(
+        .failed, "cannot pull the image \(name): \(error)",
+        hint: "check the name, the registry, and for a private one `docker login` or --docker-config")
+    } catch  where (error as? DockerEngineError)?.kind == .interrupted || error is CredentialError {
       throw ExecutorFailure(.stopped, "stopped while the image \(name) was being pulled")
     } catch let error as DockerEngineError {
       // The engine is there, and its registry or the image is not: that is the task's to answer for.
@@ -126,7 +131,7 @@ package struct DockerImage {
     }
   }
 
-  private func authorization() throws(DockerEngineError) -> RegistryAuthorization? {
+  private func authorization() throws(CredentialError) -> RegistryAuthorization? {
     var environment: [String: String] = [:]
     for name in ["DOCKER_CONFIG", "HOME", "PATH"] { environment[name] = HostEnvironment.variable(name) }
     let path = configFile ?? DockerConfigFile.defaultPath(environment: environment)

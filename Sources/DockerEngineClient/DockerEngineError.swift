@@ -29,8 +29,6 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
     case idle = "waiting for more of the response"
     /// `Deadlines.whole`.
     case whole = "waiting for the whole response"
-    /// A credential helper's own limit.
-    case helper = "waiting for the credential helper"
   }
 
   /// The classes of failure.
@@ -61,8 +59,6 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
     case interrupted
     /// The caller's own input cannot be sent.
     case invalidRequest
-    /// The credentials of a registry cannot be had.
-    case credentials
   }
 
   /// The class of this failure.
@@ -95,7 +91,7 @@ public struct DockerEngineError: Error, Sendable, CustomStringConvertible {
     switch kind {
     case .socketAbsent, .permissionDenied, .foreignPeer, .versionMismatch, .noEngine: true
     case .transport(let phase): phase != .upload
-    case .timeout(let deadline, _): deadline != .helper
+    case .timeout: true
     default: false
     }
   }

@@ -1,4 +1,5 @@
 import LinuxKernel
+import RegistryCredentials
 import Testing
 
 @testable import DockerEngineClient
@@ -310,5 +311,18 @@ import Testing
       try client(engine) { $0.apiVersion = APIVersion(1, 41) }.info()
     }
     #expect(error?.kind == .decoding && error?.detail == "a response of more than 16777216 bytes")
+  }
+
+  @Test func aPullsSecretIsSentAndNotTold() throws {
+    let authorization = RegistryAuthorization(server: "r", secret: .password(user: "u", password: "hunter2"))
+    let engine = try ScriptedEngine { connection in
+      _ = connection.request()
+      connection.reply("500 Internal Server Error", #"{"message":"no"}"#)
+    }
+    let error = failure { () throws(DockerEngineError) in
+      try client(engine) { $0.apiVersion = APIVersion(1, 41) }.pullImage("x", authorization: authorization).next()
+    }
+    #expect(engine.requests[0].contains("X-Registry-Auth: \(authorization.headerValue)\r\n"))
+    #expect(error?.description.contains(authorization.headerValue) == false)
   }
 }

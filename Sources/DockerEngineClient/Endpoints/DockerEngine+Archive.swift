@@ -1,3 +1,4 @@
+import RegistryCredentials
 import StrictJSON
 
 // Files of a container as tar archives.

@@ -1,3 +1,4 @@
+import RegistryCredentials
 import StrictJSON
 
 extension DockerEngine {

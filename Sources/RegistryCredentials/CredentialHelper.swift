@@ -14,14 +14,16 @@ struct CredentialHelper {
 
   private var program: String { "docker-credential-\(name)" }
 
-  private func failure(_ detail: String, _ code: Int32? = nil) -> DockerEngineError {
-    DockerEngineError(
-      .credentials, operation: "ask for registry credentials", place: printable(program.utf8), detail: detail,
+  private func failure(_ detail: String, _ code: Int32? = nil, kind: CredentialError.Kind = .helper)
+    -> CredentialError
+  {
+    CredentialError(
+      kind, operation: "ask for registry credentials", place: printable(program.utf8), detail: detail,
       errorNumber: code)
   }
 
   /// The credentials for `server`, `nil` when the helper has none. Given up when something can be read from `interrupt`.
-  func get(_ server: String, limit: Duration, interrupt: Int32?) throws(DockerEngineError) -> RegistryAuthorization? {
+  func get(_ server: String, limit: Duration, interrupt: Int32?) throws(CredentialError) -> RegistryAuthorization? {
     if name.isEmpty { return nil }
     guard name.utf8.allSatisfy({ ASCII.isAlphanumeric($0) || "_.-".utf8.contains($0) }) else {
       throw failure("this is no name for a credential helper")
@@ -34,7 +36,7 @@ struct CredentialHelper {
       throw failure("\(error)", error.code)
     } catch let error as SpawnError {
       throw failure("cannot be started: \(error)", error.errno.code)
-    } catch let error as DockerEngineError {
+    } catch let error as CredentialError {
       throw error
     } catch {
       throw failure("cannot be run")
@@ -52,7 +54,7 @@ struct CredentialHelper {
     return try read(answer, server)
   }
 
-  private func read(_ answer: [UInt8], _ server: String) throws(DockerEngineError) -> RegistryAuthorization? {
+  private func read(_ answer: [UInt8], _ server: String) throws(CredentialError) -> RegistryAuthorization? {
     let json: JSON
     do throws(JSONError) {
       json = try JSON(parsing: answer)
@@ -71,7 +73,7 @@ struct CredentialHelper {
   }
 
   /// The first program of this name in the absolute directories of PATH.
-  private func find() throws(DockerEngineError) -> String {
+  private func find() throws(CredentialError) -> String {
     let search = environment["PATH"] ?? ""
     for directory in Array(search.utf8).split(separator: UInt8(ascii: ":")) where directory.first == UInt8(ascii: "/") {
       let path = "\(String(decoding: directory, as: UTF8.self))/\(program)"
@@ -116,7 +118,10 @@ struct CredentialHelper {
     try poller.add(output.rawValue, token: 0)
     try poller.add(ended.rawValue, token: 1)
     if let interrupt { try poller.add(interrupt, token: 2) }
-    let deadline = Clock.now + limit.nanoseconds
+    let (seconds, attoseconds) = limit.components
+    let deadline =
+      Clock.now + UInt64(clamping: min(seconds, 1_000_000_000)) * 1_000_000_000
+      + UInt64(clamping: attoseconds / 1_000_000_000)
     var answer: [UInt8] = []
     var hasEnded = false
     while true {
@@ -130,14 +135,14 @@ struct CredentialHelper {
       if hasEnded { return answer }
       let now = Clock.now
       guard now < deadline else {
-        throw DockerEngineError.timeout(.helper, limit).during("ask for registry credentials", at: program)
+        let fraction = Double(attoseconds) / 1e18
+        throw failure("gave up waiting for it after \(limit)", kind: .timeout(seconds: Double(seconds) + fraction))
       }
       let milliseconds = Int32(min((deadline - now + 999_999) / 1_000_000, 1_000_000))
       for event in try poller.wait(timeoutMilliseconds: milliseconds) {
         if event.token == 1 { hasEnded = true }
         if event.token == 2 {
-          throw DockerEngineError(
-            .interrupted, operation: "ask for registry credentials", place: program, detail: "given up")
+          throw failure("given up", kind: .interrupted)
         }
         // A closed pipe stays ready; from here on only the end of the program is news.
         if event.token == 0, event.hangup { try poller.remove(output.rawValue) }

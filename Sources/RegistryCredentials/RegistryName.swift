@@ -13,7 +13,7 @@ public enum RegistryName {
   }
 
   /// Only the host of a server that may be filed as a URL: `https://index.docker.io/v1/` is `index.docker.io`.
-  static func host(_ server: String) -> [UInt8] {
+  package static func host(_ server: String) -> [UInt8] {
     var rest = Array(server.utf8)[...]
     for scheme in ["https://", "http://"] where rest.starts(with: scheme.utf8) {
       rest = rest.dropFirst(scheme.utf8.count)

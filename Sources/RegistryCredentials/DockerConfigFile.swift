@@ -22,7 +22,7 @@ public struct DockerConfigFile: Sendable {
   }
 
   /// Reads the file; one that is not there is the same as an empty one, unless it has to be there.
-  public init(path: String, mustExist: Bool = false) throws(DockerEngineError) {
+  public init(path: String, mustExist: Bool = false) throws(CredentialError) {
     self.path = path
     let bytes: [UInt8]
     do throws(Errno) {
@@ -39,9 +39,9 @@ public struct DockerConfigFile: Sendable {
   }
 
   // Nothing that the file holds may be quoted: any of it could be a secret.
-  private static func failure(_ path: String, _ detail: String, _ code: Int32? = nil) -> DockerEngineError {
-    DockerEngineError(
-      .credentials, operation: "read registry credentials", place: printable(path.utf8), detail: detail,
+  private static func failure(_ path: String, _ detail: String, _ code: Int32? = nil) -> CredentialError {
+    CredentialError(
+      .file, operation: "read registry credentials", place: printable(path.utf8), detail: detail,
       errorNumber: code)
   }
 
@@ -105,7 +105,7 @@ public struct DockerConfigFile: Sendable {
   ///   - interrupt: a descriptor; once something can be read from it, a helper is not waited for.
   public func authorization(
     for registry: String, environment: [String: String], limit: Duration = .seconds(30), interrupt: Int32? = nil
-  ) throws(DockerEngineError) -> RegistryAuthorization? {
+  ) throws(CredentialError) -> RegistryAuthorization? {
     let server = RegistryName.server(registry)
     if let helper = helper(for: server) {
       return try CredentialHelper(name: helper, environment: environment).get(

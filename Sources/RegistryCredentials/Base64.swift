@@ -1,9 +1,9 @@
 /// Base64 (RFC 4648), in the standard and in the URL-safe alphabet.
-enum Base64 {
+package enum Base64 {
   private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
   /// With padding, in the URL-safe alphabet.
-  static func encodeURLSafe(_ bytes: [UInt8]) -> String {
+  package static func encodeURLSafe(_ bytes: [UInt8]) -> String {
     var out: [UInt8] = []
     out.reserveCapacity((bytes.count + 2) / 3 * 4)
     var index = 0
@@ -26,7 +26,7 @@ enum Base64 {
   }
 
   /// Decodes the standard alphabet with padding; `nil` when the text is anything else.
-  static func decode(_ text: String) -> [UInt8]? {
+  package static func decode(_ text: String) -> [UInt8]? {
     var letters = Array(text.utf8)[...]
     guard letters.count % 4 == 0 else { return nil }
     var padding = 0

@@ -33,7 +33,7 @@ public struct RegistryAuthorization: Sendable, Equatable, CustomStringConvertibl
   }
 
   /// The value of `X-Registry-Auth`: URL-safe Base64 of a JSON object.
-  var headerValue: String {
+  public var headerValue: String {
     let json: JSON =
       switch secret {
       case .password(let user, let password):
