@@ -23,9 +23,50 @@ package struct Platform: Sendable, Hashable, CustomStringConvertible {
     #endif
   }
 
-  /// How well an image for `other` runs here: 0 not at all, larger is better. Names that an image leaves empty do not
-  /// speak against it.
-  func suits(_ other: Platform) -> Int {
+  /// What `os/architecture[/variant]` or an architecture alone means; `nil` for anything else.
+  package init?(_ text: String) {
+    let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    guard (1...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.utf8.count <= 64 }) else { return nil }
+    let isPlain = { (byte: UInt8) in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+    }
+    guard parts.allSatisfy({ $0.utf8.allSatisfy(isPlain) }) else { return nil }
+    if parts.count == 1 {
+      self = Platform(os: "linux", architecture: parts[0]).normalized
+    } else {
+      self = Platform(os: parts[0], architecture: parts[1], variant: parts.count > 2 ? parts[2] : "").normalized
+    }
+  }
+
+  /// The same under Go's names: other tools write the kernel's, or a variant that says nothing more.
+  package var normalized: Platform {
+    var result = self
+    let names: [(String, String, String)] = [
+      ("x86_64", "amd64", ""), ("x86-64", "amd64", ""), ("i386", "386", ""), ("i686", "386", ""),
+      ("aarch64", "arm64", ""), ("armhf", "arm", "v7"), ("armel", "arm", "v6"), ("armv7l", "arm", "v7"),
+      ("armv6l", "arm", "v6"), ("ppc64el", "ppc64le", ""), ("mips64el", "mips64le", ""),
+    ]
+    if let known = names.first(where: { $0.0.utf8.elementsEqual(architecture.utf8) }) {
+      result.architecture = known.1
+      if result.variant.isEmpty { result.variant = known.2 }
+    }
+    switch (result.architecture, result.variant) {
+    case ("arm64", "8"), ("arm64", "v8"): result.variant = ""
+    case ("amd64", "v1"): result.variant = ""
+    case ("arm", "7"), ("arm", "6"), ("arm", "5"), ("arm", "8"): result.variant = "v" + result.variant
+    default: break
+    }
+    return result
+  }
+
+  /// How well an image for `other` runs here: 0 not at all, larger is better. Names are compared by what they mean, and
+  /// those that an image leaves empty do not speak against it.
+  package func suits(_ other: Platform) -> Int { normalized.suits(normalized: other.normalized) }
+
+  private func suits(normalized other: Platform) -> Int {
     func same(_ one: String, _ two: String) -> Bool { one.utf8.elementsEqual(two.utf8) }
     guard other.os.isEmpty || same(os, other.os) else { return 0 }
     if other.architecture.isEmpty { return 1 }

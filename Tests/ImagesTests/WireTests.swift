@@ -137,5 +137,8 @@ import Testing
     #expect(amd64.suits(Platform(os: "windows", architecture: "amd64")) == 0)
     #expect(amd64.suits(Platform(os: "", architecture: "")) > 0, "old images do not say")
     #expect(arm64.suits(Platform(os: "linux", architecture: "arm64")) > 0)
+    #expect(amd64.suits(Platform(os: "linux", architecture: "x86_64")) == amd64.suits(amd64))
+    #expect(Platform(os: "linux", architecture: "aarch64").suits(arm64) == arm64.suits(arm64))
+    #expect(Platform("armv7l")?.suits(Platform(os: "linux", architecture: "arm", variant: "v7")) == 4)
   }
 }
