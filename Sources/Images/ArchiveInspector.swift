@@ -5,13 +5,17 @@ struct ArchiveInspector {
   let files: ArchiveFiles
   let platform: Platform
   let budgets: Budgets
+  /// Of a layout: see `UnpackWorker.Request`.
+  var mayLackLayers = false
 
   /// Tries the forms from the most to the least telling: an OCI layout carries digests of everything, `manifest.json`
   /// only those that its names are made of, an old archive none.
   func contents() throws(ImageError) -> ArchiveContents {
     let docker = DockerArchive(files: files, platform: platform, budgets: budgets)
     if try files.find("oci-layout") != nil, try files.find("index.json") != nil {
-      var images = try OCILayout(files: files, platform: platform, budgets: budgets).images()
+      var images = try OCILayout(
+        files: files, platform: platform, budgets: budgets, mayLackLayers: mayLackLayers
+      ).images()
       if images.contains(where: { $0.names.isEmpty }) {
         let known = try docker.namesByConfiguration()
         for index in images.indices where images[index].names.isEmpty {

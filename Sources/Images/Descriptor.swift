@@ -1,15 +1,15 @@
 import StrictJSON
 
 /// How a manifest or an index points to a blob (OCI image spec, `descriptor.md`). `urls` are never followed.
-struct Descriptor {
-  let mediaType: String
-  let digest: Digest
-  let size: UInt64
-  let platform: Platform?
+package struct Descriptor: Sendable {
+  package let mediaType: String
+  package let digest: Digest
+  package let size: UInt64
+  package let platform: Platform?
   /// Names and values; what is not a string is left out.
-  let annotations: [(name: String, value: String)]
+  package let annotations: [(name: String, value: String)]
 
-  init(_ json: JSON) throws(ImageError) {
+  package init(_ json: JSON) throws(ImageError) {
     guard json.members != nil else { throw .invalid("a descriptor is \(json.kind), not an object") }
     guard let text = json["digest"]?.string, let digest = Digest(text) else {
       throw .invalid("a digest that is not sha256: and 64 lower-case hexadecimal digits")
@@ -32,7 +32,7 @@ struct Descriptor {
     }
   }
 
-  func annotation(_ name: String) -> String? {
+  package func annotation(_ name: String) -> String? {
     annotations.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
   }
 
@@ -40,17 +40,17 @@ struct Descriptor {
 }
 
 /// The media types we know. Anything else is refused: a layer that is passed over makes another image.
-enum MediaType {
-  static let indexes = [
+package enum MediaType {
+  package static let indexes = [
     "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
   ]
-  static let manifests = [
+  package static let manifests = [
     "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
   ]
-  static let configurations = [
+  package static let configurations = [
     "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json",
   ]
-  static let layers = [
+  package static let layers = [
     "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
     "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.oci.image.layer.nondistributable.v1.tar",
     "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
@@ -59,5 +59,7 @@ enum MediaType {
     "application/vnd.docker.image.rootfs.foreign.diff.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
   ]
 
-  static func isOne(of list: [String], _ type: String) -> Bool { list.contains { $0.utf8.elementsEqual(type.utf8) } }
+  package static func isOne(of list: [String], _ type: String) -> Bool {
+    list.contains { $0.utf8.elementsEqual(type.utf8) }
+  }
 }

@@ -7,14 +7,14 @@ package struct Digest: Sendable, Hashable, CustomStringConvertible {
   /// The digest that `text` writes in full, or `nil` when it writes none.
   package init?(_ text: String) { self.init(text.utf8) }
 
-  init?(_ text: some Collection<UInt8>) {
+  package init?(_ text: some Collection<UInt8>) {
     let prefix = "sha256:".utf8
     guard text.count == prefix.count + 64, text.starts(with: prefix) else { return nil }
     self.init(hex: text.dropFirst(prefix.count))
   }
 
   /// The digest whose 64 digits `hex` is.
-  init?(hex: some Collection<UInt8>) {
+  package init?(hex: some Collection<UInt8>) {
     guard hex.count == 64 else { return nil }
     var words = SIMD4<UInt64>()
     for (index, byte) in hex.enumerated() {

@@ -40,7 +40,7 @@ package struct ImageConfig: Sendable, Equatable {
   package init() {}
 
   /// Reads a configuration document.
-  init(document: JSON) throws(ImageError) {
+  package init(document: JSON) throws(ImageError) {
     guard document.members != nil else { throw .invalid("the image configuration is \(document.kind), not an object") }
     architecture = try ImageConfig.text(document["architecture"], "architecture")
     os = try ImageConfig.text(document["os"], "os")

@@ -19,7 +19,7 @@ extension ImageStore {
         source = try decompress(source, in: staging, empty: empty, interruption)
       }
       progress(ImportProgress(phase: .inspecting))
-      let contents = try inspect(source, empty: empty, interruption)
+      let contents = try inspect(source, empty: empty, mayLackLayers: false, interruption)
       var stored: [StoredImage] = []
       for (image, references) in try ImageSelection.choose(contents.images, as: reference) {
         let job = ImageImport(
@@ -55,11 +55,12 @@ extension ImageStore {
   }
 
   /// Has a worker read the documents.
-  private func inspect(_ source: ImageSource, empty: String, _ interruption: Int32?) throws(ImageError)
+  func inspect(_ source: ImageSource, empty: String, mayLackLayers: Bool, _ interruption: Int32?) throws(ImageError)
     -> ArchiveContents
   {
     var request = UnpackWorker.Request(.inspect)
     request.platform = platform
+    request.mayLackLayers = mayLackLayers
     let root: FileDescriptor
     switch source.form {
     case .archive(let size):

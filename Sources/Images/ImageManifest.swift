@@ -2,13 +2,13 @@ import LinuxKernel
 import StrictJSON
 
 /// An image manifest: OCI's, or Docker's schema 2, which has the same shape.
-struct ImageManifest {
-  let config: Descriptor
+package struct ImageManifest: Sendable {
+  package let config: Descriptor
   /// Bottom to top.
-  let layers: [Descriptor]
+  package let layers: [Descriptor]
 
   /// Reads the document that was announced as a `mediaType`.
-  init(_ json: JSON, mediaType: String, budgets: Budgets) throws(ImageError) {
+  package init(_ json: JSON, mediaType: String, budgets: Budgets) throws(ImageError) {
     // One document must not be two things (CVE-2021-41190): the same digest would name different images.
     if json["manifests"] != nil { throw .invalid("a document that is an index and a manifest at once") }
     if let type = json["mediaType"], !type.isNull {
@@ -39,7 +39,7 @@ struct ImageManifest {
   }
 
   /// Checks that the configuration belongs to this manifest and runs on `platform`.
-  func check(_ config: ImageConfig, platform: Platform) throws(ImageError) {
+  package func check(_ config: ImageConfig, platform: Platform) throws(ImageError) {
     guard config.diffIDs.count == layers.count else {
       throw .invalid("\(layers.count) layers, but the configuration lists \(config.diffIDs.count) diff ids")
     }

@@ -9,7 +9,7 @@ import StrictJSON
 package struct ImageStore: Sendable {
   let paths: StorePaths
   let worker: WorkerBinary
-  let platform: Platform
+  package let platform: Platform
 
   /// Opens the store at `root`, making it (0700) where it is missing, and removes what dead imports left there.
   ///
@@ -23,11 +23,12 @@ package struct ImageStore: Sendable {
       guard root.utf8.count <= StorePaths.maximumRootLength else {
         throw .invalid("the path is longer than \(StorePaths.maximumRootLength) bytes, so layers could not be mounted")
       }
-      for path in [root, paths.images, paths.layers, paths.importing, paths.staging] {
+      for path in [root, paths.images, paths.layers, paths.importing, paths.staging, paths.pulls] {
         try kernel("make \(path)") { () throws(Errno) in try makeDirectories(path, mode: 0o700) }
       }
       try ImageStore.check(root)
       try Staging.sweep(paths)
+      try PullDirectory.sweep(paths)
     } catch {
       throw error.during("open the image store \(root)")
     }

@@ -6,6 +6,7 @@ struct OCILayout {
   let files: ArchiveFiles
   let platform: Platform
   let budgets: Budgets
+  var mayLackLayers = false
 
   /// Deeper nesting of indexes than anybody uses.
   private static let maximumDepth = 4
@@ -137,6 +138,11 @@ struct OCILayout {
     }
   }
 
+  /// Where a layer would be that was left out, because the store has it.
+  private func lacking(_ layer: Descriptor) -> BlobLocation? {
+    mayLackLayers ? .file(digest: layer.digest, size: layer.size) : nil
+  }
+
   private func readManifest(_ descriptor: Descriptor) throws(ImageError) -> ArchiveImage {
     guard MediaType.isOne(of: MediaType.manifests, descriptor.mediaType) else {
       throw .invalid("the media type \"\(printable(descriptor.mediaType.utf8))\" is not that of an image manifest")
@@ -154,7 +160,7 @@ struct OCILayout {
 
     var layers: [ArchiveLayer] = []
     for (layer, diffID) in zip(parsed.layers, config.diffIDs) {
-      guard let location = try files.find(layer.blobName) else {
+      guard let location = try files.find(layer.blobName) ?? lacking(layer) else {
         throw .invalid("the layer \(layer.digest) is missing")
       }
       guard location.size == layer.size else {

@@ -13,6 +13,8 @@
 ///   layers/<diff id>/            one unpacked layer; appears by a rename, and never changes
 ///     fs/                        its tree, as overlayfs stacks it
 ///     layer.json                 sizes and counts
+///   pulls/<key>/                 flock: held by the pull that fetches into it; what one that died had fetched is there for
+///                                the next pull of that name, and is swept after a day
 ///   staging/<name>/              flock: held by the import that works in it; swept when nobody does
 /// ```
 ///
@@ -27,6 +29,7 @@ struct StorePaths: Sendable {
   var images: String { root + "/images" }
   var layers: String { root + "/layers" }
   var staging: String { root + "/staging" }
+  var pulls: String { root + "/pulls" }
 
   func importLock(_ digest: Digest) -> String {
     importing + "/" + String(decoding: digest.hex.utf8.prefix(2), as: UTF8.self)

@@ -5,6 +5,8 @@ extension UnpackWorker {
     var offset: UInt64?
     var size: UInt64?
     var platform = Platform.host
+    /// A layout may lack layers: those that the store has were not fetched.
+    var mayLackLayers = false
 
     var range: ByteRange { ByteRange(offset: offset, size: size) }
 
@@ -18,6 +20,7 @@ extension UnpackWorker {
       ["aurora-executor", UnpackWorker.mode, job.rawValue]
         + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
         + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
+        + (mayLackLayers ? ["lacking=layers"] : [])
     }
 
     init(_ arguments: [String]) throws(ImageError) {
@@ -36,6 +39,7 @@ extension UnpackWorker {
         case "os": platform.os = value
         case "architecture": platform.architecture = value
         case "variant": platform.variant = value
+        case "lacking": mayLackLayers = true
         default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
         }
       }

@@ -78,7 +78,9 @@ package enum UnpackWorker {
       } else {
         files = ArchiveFiles(directory: root.rawValue, budgets: budgets)
       }
-      return try ArchiveInspector(files: files, platform: request.platform, budgets: budgets).contents().wire
+      return try ArchiveInspector(
+        files: files, platform: request.platform, budgets: budgets, mayLackLayers: request.mayLackLayers
+      ).contents().wire
     case .inflate:
       let stream = try ByteStream(
         Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)

@@ -1,0 +1,83 @@
+import Glibc
+import LinuxKernel
+
+/// The directory of the store that one pull fetches into: an OCI layout that grows. Two pulls of one name have the same, so that
+/// the second waits; what a pull that died leaves is what the next one starts from, for every file is named by its digest and is
+/// checked against it.
+package final class PullDirectory {
+  package let path: String
+  private let parent: String
+  private let name: String
+  private let lock: SharedDescriptor
+
+  /// How long what a dead pull has fetched is kept: a day.
+  private static let keptSeconds: Int64 = 86_400
+
+  /// Takes the directory, making it where it is missing; `nil` while another pull has it.
+  init?(_ name: String, in parent: String) throws(ImageError) {
+    self.name = name
+    self.parent = parent
+    path = parent + "/" + name
+    var attempts = 0
+    while true {
+      attempts += 1
+      do throws(Errno) {
+        try makeDirectories(path, mode: 0o700)
+        let opened = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        guard try FileLock.take(.exclusive, on: opened.rawValue, wait: false) else { return nil }
+        // Whoever had it may have removed it before the lock was ours.
+        if try status(of: path).inode == status(of: opened.rawValue).inode {
+          lock = SharedDescriptor(opened)
+          break
+        }
+      } catch  where error.code == ENOENT && attempts < 100 {
+      } catch {
+        throw ImageError(error, doing: "make \(path)")
+      }
+    }
+    for name in [blobs, partial] {
+      try kernel("make \(name)") { () throws(Errno) in try makeDirectories(name, mode: 0o700) }
+    }
+  }
+
+  /// Where complete blobs are, each checked against the digest that is its name.
+  private var blobs: String { path + "/blobs/sha256" }
+  /// Where those are that grow.
+  private var partial: String { path + "/partial" }
+
+  package func blob(_ digest: Digest) -> String { blobs + "/" + digest.hex }
+  package func partial(_ digest: Digest) -> String { partial + "/" + digest.hex }
+
+  /// Writes the documents that make a layout with one image of it.
+  package func finish(index: [UInt8]) throws(ImageError) {
+    for (name, bytes) in [("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)), ("index.json", index)] {
+      try kernel("write \(path)/\(name)") { () throws(Errno) in
+        try writeFileAtomically(path + "/" + name, bytes, mode: 0o600)
+      }
+    }
+  }
+
+  /// Removes it with all that was fetched. What cannot be removed now is swept later.
+  package func remove() { try? removeTree(Array(name.utf8), atPath: parent) }
+
+  /// Removes what pulls left that no longer live and that nobody came back for.
+  static func sweep(_ paths: StorePaths) throws(ImageError) {
+    let found = try kernel("list \(paths.pulls)") { () throws(Errno) in try entries(of: paths.pulls) }
+    let oldest = Int64(Clock.wall / 1_000_000_000) - keptSeconds
+    for entry in found {
+      let path = paths.pulls + "/" + String(decoding: entry.name, as: UTF8.self)
+      do throws(Errno) {
+        let opened = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        // A blob that is begun or complete is news to one of the two.
+        let times = [try status(of: path + "/partial").modified, try status(of: path + "/blobs/sha256").modified]
+        guard times.allSatisfy({ $0 < oldest }) else { continue }
+        guard try FileLock.take(.exclusive, on: opened.rawValue, wait: false) else { continue }
+        try removeTree(entry.name, atPath: paths.pulls)
+      } catch  where error.code == ENOENT {
+        // Another executor was faster, or is just making it.
+      } catch {
+        throw ImageError(error, doing: "sweep \(path)")
+      }
+    }
+  }
+}

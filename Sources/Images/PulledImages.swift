@@ -1,0 +1,63 @@
+import LinuxKernel
+
+/// What a pull needs of the store: what is there already, and a place for what is not.
+extension ImageStore {
+  /// Whether the layer with this diff id is here, unpacked.
+  package func hasLayer(_ diffID: Digest) throws(ImageError) -> Bool { try layerRecord(diffID) != nil }
+
+  /// The image whose manifest has this digest, `nil` when it is not here or lacks a layer.
+  package func find(manifest digest: Digest) throws(ImageError) -> StoredImage? {
+    let table = try ReferenceTable(paths.references)
+    for record in try records() where record.manifestDigest == digest {
+      if let image = try stored(record, table) { return image }
+    }
+    return nil
+  }
+
+  /// Makes a name lead to an image that is here; `nil` when the image has gone in the meantime.
+  package func name(_ id: Digest, _ reference: ImageReference) throws(ImageError) -> StoredImage? {
+    let lock = try lockStore()
+    defer { withExtendedLifetime(lock) {} }
+    guard let record = try record(id) else { return nil }
+    var table = try ReferenceTable(paths.references)
+    if table.id(of: reference) != id {
+      table.set(reference, to: id)
+      try table.write(paths.references)
+    }
+    return try stored(record, table)
+  }
+
+  /// Puts the one image of a layout that a pull has made into the store, under `reference`. Layers that the store has may be
+  /// missing from the layout; one that has gone from the store since makes the import fail, and the pull can be tried again.
+  ///
+  /// `progress` and `interruption` are those of `importArchive`.
+  package func importPulled(
+    _ layout: String, as reference: ImageReference, interruption: Int32?, progress: (ImportProgress) -> Void
+  ) throws(ImageError) -> StoredImage {
+    let staging = try Staging(in: paths)
+    let empty = try staging.directory("empty")
+    let source = try ImageSource(layout)
+    let contents = try inspect(source, empty: empty, mayLackLayers: true, interruption)
+    guard contents.images.count == 1, let image = contents.images.first else {
+      throw .invalid("the layout of a pull holds \(contents.images.count) images")
+    }
+    let job = ImageImport(
+      store: self, source: source, staging: staging, empty: empty, image: image, references: [reference],
+      interruption: interruption)
+    return try job.run(progress)
+  }
+
+  /// The place for a pull of `reference`, once no other pull has it. `wait` is called while one has, every now and then.
+  package func pullDirectory(
+    for reference: ImageReference, platform: Platform, interruption: Int32?, wait: () -> Void
+  ) throws(ImageError) -> PullDirectory {
+    let key = SHA256.digest(of: Array("\(reference.canonical) \(platform)".utf8))
+    let name = String(decoding: key.hex.utf8.prefix(32), as: UTF8.self)
+    while true {
+      if let directory = try PullDirectory(name, in: paths.pulls) { return directory }
+      wait()
+      // Nothing tells when a lock is free, and this must stay interruptible.
+      try WorkerWait.wait([], interruption, milliseconds: 100)
+    }
+  }
+}
