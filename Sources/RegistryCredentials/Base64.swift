@@ -1,9 +1,15 @@
 /// Base64 (RFC 4648), in the standard and in the URL-safe alphabet.
 package enum Base64 {
   private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+  private static let urlSafe = Array(standard.dropLast(2)) + Array("-_".utf8)
+
+  /// With padding, in the standard alphabet.
+  package static func encode(_ bytes: [UInt8]) -> String { encode(bytes, standard) }
 
   /// With padding, in the URL-safe alphabet.
-  package static func encodeURLSafe(_ bytes: [UInt8]) -> String {
+  package static func encodeURLSafe(_ bytes: [UInt8]) -> String { encode(bytes, urlSafe) }
+
+  private static func encode(_ bytes: [UInt8], _ letters: [UInt8]) -> String {
     var out: [UInt8] = []
     out.reserveCapacity((bytes.count + 2) / 3 * 4)
     var index = 0
@@ -13,12 +19,7 @@ package enum Base64 {
       for offset in 0..<3 { bits = bits << 8 | (offset < group.count ? UInt32(group[index + offset]) : 0) }
       for position in 0..<4 {
         guard position <= group.count else { out.append(UInt8(ascii: "=")); continue }
-        let letter = standard[Int(bits >> (18 - 6 * UInt32(position)) & 63)]
-        switch letter {
-        case UInt8(ascii: "+"): out.append(UInt8(ascii: "-"))
-        case UInt8(ascii: "/"): out.append(UInt8(ascii: "_"))
-        default: out.append(letter)
-        }
+        out.append(letters[Int(bits >> (18 - 6 * UInt32(position)) & 63)])
       }
       index += 3
     }

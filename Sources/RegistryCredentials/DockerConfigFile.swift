@@ -116,6 +116,13 @@ public struct DockerConfigFile: Sendable {
     return entries.first { RegistryName.host($0.server) == host }?.authorization
   }
 
+  /// Whether the file has an entry for a server, with or without a secret: its user knows it.
+  public func names(_ server: String) -> Bool {
+    let host = RegistryName.host(server)
+    return entries.contains { RegistryName.host($0.server) == host }
+      || helpers.contains { RegistryName.host($0.server) == host }
+  }
+
   private func helper(for server: String) -> String? {
     if let exact = helpers.first(where: { $0.server.utf8.elementsEqual(server.utf8) }) { return exact.helper }
     let host = RegistryName.host(server)
