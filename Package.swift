@@ -46,6 +46,10 @@ let package = Package(
       name: "Images",
       dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CCrypto"],
       swiftSettings: swift),
+    // Images of registries, into the store; HTTP itself is curl's.
+    .target(
+      name: "Registry", dependencies: ["HTTP1", "Images", "LinuxKernel", "RegistryCredentials", "StrictJSON"],
+      swiftSettings: swift),
     // What a policy file means, and what it makes of a task's demands.
     .target(
       name: "OperatorPolicy",
@@ -131,6 +135,10 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "RegistryCredentialsTests", dependencies: ["RegistryCredentials", "LinuxKernel", "StrictJSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "RegistryTests",
+      dependencies: ["Registry", "HTTP1", "Images", "LinuxKernel", "RegistryCredentials", "StrictJSON"],
       swiftSettings: swift),
     .testTarget(
       name: "DockerEngineClientTests",
