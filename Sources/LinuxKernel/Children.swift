@@ -55,6 +55,11 @@ package enum Child {
     try tasksFile.writeAll([UInt8(ascii: "0")])
   }
 
+  /// Has the kernel send a signal when the parent ends (prctl(2)). One that has ended already is not noticed.
+  package static func dieWithParent(_ signal: Int32) throws(Errno) {
+    try check("prctl(PR_SET_PDEATHSIG)") { ax_set_parent_death_signal(signal) }
+  }
+
   package static func startSession() throws(Errno) { try check("setsid") { setsid() == -1 ? -1 : 0 } }
 
   /// Makes `source` descriptor number `target`, which stays open across exec.
