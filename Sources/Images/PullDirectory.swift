@@ -57,6 +57,11 @@ package final class PullDirectory {
     }
   }
 
+  /// Whether there is anything that the next pull could start from.
+  package var isOfUse: Bool {
+    [blobs, partial].contains { directory in ((try? entries(of: directory)) ?? []).contains { !$0.name.isEmpty } }
+  }
+
   /// Removes it with all that was fetched. What cannot be removed now is swept later.
   package func remove() { try? removeTree(Array(name.utf8), atPath: parent) }
 

@@ -59,9 +59,10 @@ final class BlobDownload {
 
   func start() throws(RegistryError) {
     let rest = descriptor.size - received
-    // Room for a refusal in words, even where the blob is smaller.
+    // Room for a refusal in words where the blob is smaller, and for all of it where the server knows no ranges.
     var request = client.request(
-      "\(client.repository)/blobs/\(descriptor.digest)", maximumBytes: max(rest, UInt64(BlobDownload.refusalBytes)),
+      "\(client.repository)/blobs/\(descriptor.digest)",
+      maximumBytes: max(descriptor.size, UInt64(BlobDownload.refusalBytes)),
       authorization: try client.authorization())
     // All of it is there already when only the rename was missing.
     request.offset = rest > 0 ? received : 0

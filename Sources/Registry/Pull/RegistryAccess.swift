@@ -22,6 +22,17 @@ package struct RegistryAccess: Sendable {
 
   package init() {}
 
+  /// Takes what this process' environment says, and this program to start curl by where there is root to give up.
+  package mutating func takeEnvironment() {
+    for variable in HostEnvironment.all {
+      let bytes = Array(variable.utf8)
+      guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")) else { continue }
+      let name = String(decoding: bytes[..<equals], as: UTF8.self)
+      if environment[name] == nil { environment[name] = String(decoding: bytes[(equals + 1)...], as: UTF8.self) }
+    }
+    launcher = CurrentProcess.effectiveUser == 0 ? CurrentProcess.program : nil
+  }
+
   /// Where credentials are: what is named, else what `REGISTRY_AUTH_FILE` names, else where `docker login` leaves them.
   func credentialFile() throws(RegistryError) -> DockerConfigFile? {
     let named = configuration ?? environment["REGISTRY_AUTH_FILE"].flatMap { $0.isEmpty ? nil : $0 }

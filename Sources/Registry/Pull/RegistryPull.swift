@@ -45,7 +45,8 @@ package struct RegistryPull {
         return image
       } catch {
         // What was fetched is of use to who tries again, unless it is what was wrong.
-        if error.kind != .unavailable, error.kind != .interrupted { directory.remove() }
+        let isKept = (error.kind == .unavailable || error.kind == .interrupted) && directory.isOfUse
+        if !isKept { directory.remove() }
         throw error
       }
     } catch {
