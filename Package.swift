@@ -68,8 +68,8 @@ let package = Package(
     .target(
       name: "MesosContainerizer",
       dependencies: [
-        "Containers", "TaskStore", "DiskUsage", "Cgroups", "Isolators", "Images", "ContainerInit", "TaskModel",
-        "LaunchModel", "LinuxKernel", "StrictJSON",
+        "Containers", "TaskStore", "DiskUsage", "Cgroups", "Isolators", "Images", "Registry", "ContainerInit",
+        "TaskModel", "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
     .target(name: "HTTP1", swiftSettings: swift),
@@ -104,7 +104,7 @@ let package = Package(
       dependencies: [
         "Supervision", "Explanation", "MesosContainerizer", "DockerContainerizer", "Containers", "OperatorPolicy",
         "TaskStore", "DiskUsage", "Cgroups", "TaskModel", "DockerEngineClient", "ContainerInit", "Isolators", "Images",
-        "LaunchModel", "LinuxKernel", "StrictJSON",
+        "Registry", "LaunchModel", "LinuxKernel", "StrictJSON",
       ],
       swiftSettings: swift),
 

@@ -2,6 +2,7 @@ import ContainerInit
 import DiskUsage
 import Images
 import LinuxKernel
+import Registry
 import TaskModel
 import TaskStore
 
@@ -15,6 +16,7 @@ enum Main {
     case ContainerInit.command: ContainerInit.main(reception: words.dropFirst().first)
     case DiskWorker.mode: DiskWorker.main(Array(words.dropFirst()))
     case UnpackWorker.mode: UnpackWorker.main(CurrentProcess.arguments)
+    case FetchWorker.mode: FetchWorker.main(Array(words.dropFirst()))
     default: break
     }
     CurrentProcess.ignoreBrokenPipes()

@@ -1,27 +1,34 @@
 import Images
 import LinuxKernel
+import MesosContainerizer
+import Registry
 import StrictJSON
+import Supervision
 import TaskModel
 import TaskStore
 
 /// `image`: the store of unpacked images.
 enum ImageCommand {
   static let command = Command(
-    name: "image", summary: "import, list, inspect and remove images",
-    synopsis: "import ARCHIVE [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
+    name: "image", summary: "pull, import, list, inspect and remove images",
+    synopsis: "pull IMAGE | import ARCHIVE [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
     options: [
       CommonOptions.workDirectory, CommonOptions.output, Option("--force", "rm: remove the image under all its names"),
-      Option("--quiet", short: "-q", "ls: only ids; import: no progress"),
-    ],
+      Option("--quiet", short: "-q", "ls: only ids; import, pull: no progress"), RegistryOptions.platform,
+      RegistryOptions.configuration,
+    ] + RegistryOptions.all,
     notes: """
       ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed.
-      IMAGE is a reference, an id or as much of its beginning as names one image.
+      pull asks the registry that the name of IMAGE says, by curl: NAME[:TAG][@DIGEST], with the registry in front of it
+      unless it is Docker Hub. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image.
       """,
     needsProc: true, believesDirectories: true, run: run)
 
+  private static let actions = ["pull", "import", "ls", "inspect", "rm"]
+
   private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     guard let action = arguments.operands.first else {
-      throw ExecutorFailure(.usage, "image: what?", hint: "import, ls, inspect or rm")
+      throw ExecutorFailure(.usage, "image: what?", hint: "pull, import, ls, inspect or rm")
     }
     let rest = Array(arguments.operands.dropFirst())
     func operands(_ range: ClosedRange<Int>, _ what: String) throws(ExecutorFailure) {
@@ -34,6 +41,9 @@ enum ImageCommand {
     }
     do {
       switch action {
+      case "pull":
+        try operands(1...1, "the image")
+        return try pull(rest[0], arguments)
       case "import":
         try operands(1...2, "the archive")
         return try importArchive(rest[0], as: rest.count > 1 ? rest[1] : nil, arguments)
@@ -47,14 +57,17 @@ enum ImageCommand {
         try operands(1...1, "the image")
         return try remove(rest[0], arguments)
       default:
-        let near = NearestKey.find(action, among: ["import", "ls", "inspect", "rm"])
+        let near = NearestKey.find(action, among: actions)
         throw ExecutorFailure(
-          .usage, "image has no action \(action)", hint: near.map { "did you mean \($0)?" } ?? "import, ls, inspect, rm"
+          .usage, "image has no action \(action)",
+          hint: near.map { "did you mean \($0)?" } ?? actions.joined(separator: ", ")
         )
       }
     } catch let failure as ExecutorFailure {
       throw failure
     } catch let error as ImageError {
+      throw ExecutorFailure(error)
+    } catch let error as RegistryError {
       throw ExecutorFailure(error)
     } catch {
       throw ExecutorFailure(.usage, "\(error)")
@@ -62,7 +75,9 @@ enum ImageCommand {
   }
 
   /// - Parameter isRead: nothing is made for who only looks.
-  private static func store(_ arguments: Arguments, isRead: Bool = false) throws -> ImageStore {
+  private static func store(_ arguments: Arguments, isRead: Bool = false, platform: Platform = .host) throws
+    -> ImageStore
+  {
     try RunCommand.checkPaths(arguments, usesRunDirectory: false)
     guard CurrentProcess.effectiveUser == 0 else {
       throw ExecutorFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
@@ -70,7 +85,7 @@ enum ImageCommand {
     let root = TaskPaths.images(arguments.workDirectory)
     if isRead { return try ImageStore(reading: root) }
     try TrustedDirectory.make(arguments.workDirectory, mode: 0o711, option: "--work-dir")
-    return try ImageStore(root: root)
+    return try ImageStore(root: root, platform: platform)
   }
 
   private static func importArchive(_ path: String, as name: String?, _ arguments: Arguments) throws -> ExitCode {
@@ -85,17 +100,34 @@ enum ImageCommand {
       shown = text
       Console.note(text)
     }
-    for image in images {
-      if style == .json {
-        Console.output(json(image).compact)
-      } else {
-        let names = image.references.map(\.description).joined(separator: ", ")
-        Console.output(
-          "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
-            + Quantity.bytes(image.bytes))
-      }
-    }
+    for image in images { show(image, style) }
     return .finished
+  }
+
+  private static func pull(_ name: String, _ arguments: Arguments) throws -> ExitCode {
+    let style = try arguments.outputStyle()
+    let reference = try ImageReference(name)
+    let quiet = arguments.has("--quiet") || style == .json
+    var view = PullView(reference)
+    defer { view.finish() }
+    let store = try store(arguments, platform: try RegistryOptions.platform(arguments))
+    let image = try RegistryPull(into: store, access: RegistryOptions.access(arguments)) { progress in
+      if !quiet { view.take(progress) }
+    }.run(reference)
+    view.finish()
+    show(image, style)
+    return .finished
+  }
+
+  private static func show(_ image: StoredImage, _ style: StatusPublisher.Style) {
+    if style == .json {
+      Console.output(json(image).compact)
+    } else {
+      let names = image.references.map(\.description).joined(separator: ", ")
+      Console.output(
+        "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
+          + Quantity.bytes(image.bytes))
+    }
   }
 
   private static func list(_ arguments: Arguments) throws -> ExitCode {
@@ -166,7 +198,7 @@ enum ImageCommand {
 
 extension ImportProgress {
   /// For people: `debian:bookworm: unpacking layer 2 of 5`.
-  fileprivate var text: String {
+  var text: String {
     let name = image.isEmpty ? "" : image + ": "
     switch phase {
     case .decompressing: return name + "decompressing the archive"

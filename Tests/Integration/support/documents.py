@@ -22,7 +22,8 @@ def document(*processes, image=None, container=None, name="task", ram=128 << 20,
     mesos = dict(container or {})
     if image:
         repository, tag = image.rsplit(":", 1)
-        mesos["image"] = {"docker": {"name": repository, "tag": tag}}
+        # A digest stays with the name.
+        mesos["image"] = {"docker": {"name": image} if "@" in image else {"name": repository, "tag": tag}}
     if mesos:
         task["container"] = {"mesos": mesos}
     return task

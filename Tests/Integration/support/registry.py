@@ -1,4 +1,4 @@
-"""A registry of the tests' own: Debian's docker-registry on loopback, in plain HTTP, with users."""
+"""A registry of the tests' own: Debian's docker-registry on loopback, in plain HTTP or with TLS, with users or without."""
 
 import os
 import shutil
@@ -14,20 +14,27 @@ USER, PASSWORD = "tester", "s3cret"
 
 
 class Registry:
-    """A docker-registry, from start to stop, that lets in nobody but one user."""
+    """A docker-registry, from start to stop, that lets in nobody but one user, or everybody.
 
-    def __init__(self):
+    `tls` is a certificate and its key.
+    """
+
+    def __init__(self, users=True, tls=None):
         for command in ("docker-registry", "htpasswd", "skopeo"):
             need_command(command)
         self.directory = tempfile.mkdtemp(prefix="aurora-registry-", dir=_PARENT)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        users = subprocess.run(["htpasswd", "-Bbn", USER, PASSWORD], check=True, stdout=subprocess.PIPE).stdout
+        accounts = subprocess.run(["htpasswd", "-Bbn", USER, PASSWORD], check=True, stdout=subprocess.PIPE).stdout
         with open(self.directory + "/users", "wb") as file:
-            file.write(users)
+            file.write(accounts)
         with open(self.directory + "/config.yml", "w", encoding="ascii") as file:
             file.write(f"version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {self.directory}/data\n"
-                       f"http:\n  addr: {self.address}\nauth:\n  htpasswd:\n    realm: test\n    path: {self.directory}/users\n")
+                       f"http:\n  addr: {self.address}\n")
+            if tls:
+                file.write(f"  tls:\n    certificate: {tls[0]}\n    key: {tls[1]}\n")
+            if users:
+                file.write(f"auth:\n  htpasswd:\n    realm: test\n    path: {self.directory}/users\n")
         log = open(self.directory + "/log", "ab")
         self.process = subprocess.Popen(
             ["docker-registry", "serve", self.directory + "/config.yml"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
