@@ -80,7 +80,7 @@ package struct NativeContainerizer: Containerizer {
         .needsPrivileges, "a task with an image needs root, for its file system is put together by mounts",
         hint: "run with sudo, or leave the image out")
     }
-    try locate()
+    try obtain(until: signals)
     do {
       if let found { imageLock = try NativeContainerizer.unwalkable(try found.store.lockForUse(found.image)) }
       if !paths.hasRootfs { try paths.createRootfs() }
@@ -99,26 +99,33 @@ package struct NativeContainerizer: Containerizer {
   }
 
   package mutating func locate() throws(ExecutorFailure) {
-    guard let source = container.image, let text = imageName else { return }
+    guard let reference = try reference() else { return }
+    let images = NativeImage(settings, workDirectory: paths.workDirectory)
+    use(try images.stored(reference), reference)
+  }
+
+  /// The image from the store, or pulled, as the settings have it.
+  private mutating func obtain(until signals: SharedDescriptor) throws(ExecutorFailure) {
+    guard let reference = try reference() else { return }
+    let images = NativeImage(settings, workDirectory: paths.workDirectory)
+    use(try images.provide(reference, until: signals), reference)
+  }
+
+  private mutating func use(_ image: (ImageStore, StoredImage), _ reference: ImageReference) {
+    found = image
+    self.image = ProvisionedImage(
+      reference: imageName ?? reference.description, digest: (image.1.manifestDigest ?? image.1.id).description,
+      id: image.1.id.description)
+  }
+
+  /// What the task calls its image; `nil` for a task without one.
+  private func reference() throws(ExecutorFailure) -> ImageReference? {
+    guard let source = container.image, let text = imageName else { return nil }
     guard case .docker = source else {
       throw ExecutorFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
     }
-    do {
-      let store = try ImageStore(reading: TaskPaths.images(paths.workDirectory))
-      guard let image = try store.find(try ImageReference(text)) else {
-        throw ExecutorFailure(
-          .failed, "the image \(text) is not in the image store of \(paths.workDirectory)",
-          hint: "`aurora-executor image import ARCHIVE` puts it there; `aurora-executor image ls` shows what is")
-      }
-      found = (store, image)
-      self.image = ProvisionedImage(
-        reference: text, digest: (image.manifestDigest ?? image.id).description, id: image.id.description)
-    } catch let failure as ExecutorFailure {
-      throw failure
-    } catch let error as ImageError {
-      throw ExecutorFailure(error)
-    } catch {
-      throw ExecutorFailure(.failed, "\(error)")
+    do throws(ReferenceError) { return try ImageReference(text) } catch {
+      throw ExecutorFailure(.failed, error.description)
     }
   }
 

@@ -21,8 +21,11 @@ public struct DockerConfigFile: Sendable {
     return nil
   }
 
-  /// Reads the file; one that is not there is the same as an empty one, unless it has to be there.
+  /// Reads the file, or `config.json` of a directory; one that is not there is the same as an empty one, unless it has to be
+  /// there.
   public init(path: String, mustExist: Bool = false) throws(CredentialError) {
+    let isDirectory = (try? status(of: path, followLinks: true))?.isDirectory ?? false
+    let path = isDirectory ? path + "/config.json" : path
     self.path = path
     let bytes: [UInt8]
     do throws(Errno) {

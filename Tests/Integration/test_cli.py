@@ -156,7 +156,7 @@ class Output(ExecutorTestCase):
 
     def test_a_hint_is_a_member_of_its_own_and_a_line_of_its_own(self):
         read, write = os.pipe()
-        outcome = self.run_task(document("true", image="nowhere:1"), "--status-fd", write, pass_fds=(write,))
+        outcome = self.run_task(document("true", image="nowhere:1"), "--pull", "never", "--status-fd", write, pass_fds=(write,))
         os.close(write)
         with os.fdopen(read) as lines:
             update = [json.loads(line) for line in lines][-1]

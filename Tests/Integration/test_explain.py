@@ -42,8 +42,8 @@ class Explain(ExecutorTestCase):
             self.assertIn(word, done.out)
         return said
 
-    def of(self, kind, *words, processes, **fields):
-        return self.explain(self.run_task(document(*processes, **fields)), kind, *words)
+    def of(self, kind, *words, processes, options=(), **fields):
+        return self.explain(self.run_task(document(*processes, **fields), *options), kind, *words)
 
     def test_an_exit_status_with_the_last_words_and_a_command_that_works(self):
         said = self.of(
@@ -129,7 +129,7 @@ class Explain(ExecutorTestCase):
 
     def test_an_image_that_is_not_there(self):
         self.of("launch_failed", "nowhere:1 is not in the image store", "No process of it was started", "image import",
-                processes=["true"], image="nowhere:1")
+                processes=["true"], image="nowhere:1", options=("--pull", "never"))
 
     def test_a_task_that_runs_one_that_was_stopped_and_one_that_finished(self):
         task = self.start_task(document(
@@ -155,7 +155,7 @@ class Explain(ExecutorTestCase):
         stopped.wait_running()
         os.kill(stopped.launched()["pid"], signal.SIGTERM)
         ends = [
-            ("launch_failed", self.run_task(document("true", image="nowhere:1"))),
+            ("launch_failed", self.run_task(document("true", image="nowhere:1"), "--pull", "never")),
             ("command_not_found", own_command("/bin/nosuch")),
             ("not_executable", own_command("/bin/plain", b"#!/bin/sh\n", 0o644)),
             ("missing_interpreter", own_command("/bin/script", b"#!/opt/nosuch\n")),

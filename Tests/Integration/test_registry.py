@@ -4,6 +4,7 @@ import atexit
 import base64
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -554,3 +555,62 @@ class Together(PullTestCase):
             self.assertEqual(int(status[name], 16), 0, name)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertTrue({"0", "1", "2"} <= set(descriptors))
+
+
+class OnDemand(PullTestCase):
+    """`run` fetches the image of a native task."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = FaultyRegistry(busybox_image(config={"Env": ["PATH=/bin", "VERSION=1"]}))
+        self.addCleanup(self.server.stop)
+        self.document = document("echo $VERSION", image=self.server.reference)
+
+    def test_what_is_missing_is_fetched_and_what_is_there_is_not(self):
+        outcome = self.assert_finished(self.run_task(self.document))
+        self.assertEqual(outcome.out(), "1\n")
+        self.assertEqual(outcome.result["image"]["digest"], self.server.digest)
+        self.assertIn("layer ", outcome.said)
+        self.server.requests.clear()
+        self.assertEqual(self.assert_finished(self.run_task(self.document)).out(), "1\n")
+        self.assertEqual(self.server.requests, [])
+
+    def test_always_takes_what_the_name_means_now(self):
+        self.assert_finished(self.run_task(self.document))
+        self.server.add(busybox_image(config={"Env": ["PATH=/bin", "VERSION=2"]}))
+        self.assertEqual(self.assert_finished(self.run_task(self.document)).out(), "1\n")
+        self.assertEqual(self.assert_finished(self.run_task(self.document, "--pull", "always")).out(), "2\n")
+
+    def test_never_takes_what_is_there(self):
+        self.assert_failed(self.run_task(self.document, "--pull", "never"), "not in the image store", "image pull")
+        self.assertEqual(self.server.requests, [])
+        self.assertEqual(self.run_task(self.document, "--pull", "sometimes").code, 64)
+
+    def test_a_registry_that_does_not_have_it_or_is_not_there(self):
+        name = self.server.address + "/team/none:1"
+        self.assert_failed(self.run_task(document("true", image=name)), "team/none: manifest 1", "no such thing")
+        outcome = self.run_task(document("true", image="127.0.0.1:1/x:1"))
+        self.assertEqual((outcome.code, outcome.result["state"]), (69, "TASK_FAILED"), outcome)
+        self.assertIn("no connection", outcome.result["message"])
+
+    def test_a_stop_ends_a_pull_that_hangs(self):
+        self.server.answer = lambda handler: self.server.hang(handler) or True
+        task = self.start_task(self.document)
+        wait_until(lambda: self.server.requests, "the registry is asked")
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual((outcome.code, outcome.result["state"]), (3, "TASK_KILLED"), outcome)
+        self.assertIn("stopped while the image", outcome.said)
+
+    def test_options_reach_a_detached_executor_and_one_that_takes_over(self):
+        authority, own, key = certificate(self.host.directory)
+        server = FaultyRegistry(busybox_image(), name="library/busybox", tls=(own, key))
+        self.addCleanup(server.stop)
+        task = self.task_with_mirror(server, os.path.basename(authority))
+        self.assertEqual(task.code, 0, task)
+        wait_until(lambda: "TASK_FINISHED" in self.aurora("ps").out, "the end of the task")
+
+    def task_with_mirror(self, server, authority):
+        made = self.host.write("mirror.json", document("true", image="busybox:1"))
+        return self.aurora(
+            "run", "--task", made, "--role", "www-data", "--detach", "--ca-file", authority, "--docker-registry",
+            f"https://{server.address}", cwd=self.host.directory)

@@ -171,7 +171,7 @@ extension DetachedRun {
       "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind", "--all",
       option.name,
     ]
-    let paths: Set<String> = ["--result", "--policy", "--docker-config", CommonOptions.log.name]
+    let paths: Set<String> = ["--result", "--policy", "--docker-config", "--ca-file", CommonOptions.log.name]
     return arguments.given.filter { !own.contains($0.option) }.flatMap { option, values in
       values.isEmpty
         ? [option]

@@ -195,18 +195,3 @@ enum ImageCommand {
     ])
   }
 }
-
-extension ImportProgress {
-  /// For people: `debian:bookworm: unpacking layer 2 of 5`.
-  var text: String {
-    let name = image.isEmpty ? "" : image + ": "
-    switch phase {
-    case .decompressing: return name + "decompressing the archive"
-    case .inspecting: return name + "reading the archive"
-    case .unpacking:
-      if layersDone == layers { return name + "\(layers) of \(layers) layers unpacked" }
-      return name + "unpacking layer \(layersDone + 1) of \(layers), " + Quantity.bytes(bytesTotal)
-    case .storing: return name + "storing"
-    }
-  }
-}

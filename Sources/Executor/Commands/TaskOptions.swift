@@ -1,32 +1,36 @@
 import DockerContainerizer
 import LinuxKernel
 import MesosContainerizer
+import Registry
 import TaskModel
 import TaskStore
 
 /// The options that say how a document becomes a task: the same for every command that reads one.
 enum TaskOptions {
-  static let all: [Option] = [
-    Option("--task", value: "FILE|-", "the task document (JSON); - is standard input"),
-    Option("--task-id", value: "ID", "the id of this run (<name>-<date>-<time>-<random>)"),
-    Option("--role", value: "USER", "the user the processes run as (the document's, else who invokes)"),
-    Option("--instance", value: "N", "{{mesos.instance}} (0)"),
-    Option("--hostname", value: "NAME", "{{mesos.hostname}} (this host's name)"),
-    Option(
-      "--port", short: "-P", value: "NAME:PORT|auto", isRepeatable: true,
-      "the number of a port the document names; auto: one that is free"),
-    Option(
-      "--bind", value: "KEY=VALUE|KEY=@FILE", isRepeatable: true,
-      "binds {{KEY}} in the document; @FILE: to what the file has (@/dev/fd/N: a descriptor), which nobody sees in ps(1)"
-    ),
-    Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
-    Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
-    Option("--no-create-user", "do not add the role user to the image's account files"),
-    DockerOptions.socket,
-    Option("--docker-config", value: "FILE", "registry credentials (config.json of DOCKER_CONFIG, else of ~/.docker)"),
-    Option("--allow-docker-parameters", value: "LIST|all|none", "which Docker parameters a task may have (all)"),
-    Option("--max-runs", value: "N", "runs a process may have at most (100)"),
-  ]
+  static let all: [Option] =
+    [
+      Option("--task", value: "FILE|-", "the task document (JSON); - is standard input"),
+      Option("--task-id", value: "ID", "the id of this run (<name>-<date>-<time>-<random>)"),
+      Option("--role", value: "USER", "the user the processes run as (the document's, else who invokes)"),
+      Option("--instance", value: "N", "{{mesos.instance}} (0)"),
+      Option("--hostname", value: "NAME", "{{mesos.hostname}} (this host's name)"),
+      Option(
+        "--port", short: "-P", value: "NAME:PORT|auto", isRepeatable: true,
+        "the number of a port the document names; auto: one that is free"),
+      Option(
+        "--bind", value: "KEY=VALUE|KEY=@FILE", isRepeatable: true,
+        "binds {{KEY}} in the document; @FILE: to what the file has (@/dev/fd/N: a descriptor), which nobody sees in ps(1)"
+      ),
+      Option("--isolation", value: "LIST", "isolators, separated by commas (all that are built in)"),
+      Option("--sandbox-mount-point", value: "PATH", "where a container with an image sees its sandbox"),
+      Option("--no-create-user", "do not add the role user to the image's account files"),
+      DockerOptions.socket,
+      RegistryOptions.configuration,
+      Option(
+        "--pull", value: "missing|always|never", "when a native task's image is fetched from its registry (missing)"),
+      Option("--allow-docker-parameters", value: "LIST|all|none", "which Docker parameters a task may have (all)"),
+      Option("--max-runs", value: "N", "runs a process may have at most (100)"),
+    ] + RegistryOptions.all
 
   /// The task, its id and its settings, from the document and the command line. Faults of the document are printed.
   static func read(_ arguments: Arguments, strict: Bool) throws(ExecutorFailure) -> (
@@ -81,6 +85,17 @@ enum TaskOptions {
     settings.createsUser = !arguments.has("--no-create-user")
     settings.dockerSocket = try DockerOptions.socket(arguments)
     settings.dockerConfig = arguments.last("--docker-config")
+    if let text = arguments.last("--pull") {
+      guard let policy = PullPolicy(rawValue: text) else {
+        throw ExecutorFailure(
+          .usage, "--pull \(printable(text.utf8)): it is \(PullPolicy.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
+      }
+      settings.pull = policy.rawValue
+    }
+    settings.dockerRegistry = arguments.last("--docker-registry")
+    settings.plainHTTP = arguments.all("--plain-http")
+    settings.certificates = arguments.last("--ca-file")
     settings.allowedDockerParameters = try DockerParameters.Allowed(
       arguments.last("--allow-docker-parameters") ?? "all"
     ).text

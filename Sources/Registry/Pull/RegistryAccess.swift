@@ -36,8 +36,7 @@ package struct RegistryAccess: Sendable {
   /// Where credentials are: what is named, else what `REGISTRY_AUTH_FILE` names, else where `docker login` leaves them.
   func credentialFile() throws(RegistryError) -> DockerConfigFile? {
     let named = configuration ?? environment["REGISTRY_AUTH_FILE"].flatMap { $0.isEmpty ? nil : $0 }
-    guard var path = named ?? DockerConfigFile.defaultPath(environment: environment) else { return nil }
-    if let status = try? status(of: path, followLinks: true), status.isDirectory { path += "/config.json" }
+    guard let path = named ?? DockerConfigFile.defaultPath(environment: environment) else { return nil }
     return try credentials { () throws(CredentialError) in
       try DockerConfigFile(path: path, mustExist: configuration != nil)
     }

@@ -8,6 +8,8 @@ extension RunSettings {
     Row("bindings", \.bindings), Row("isolation", \.isolation), Row("sandbox_mount_point", \.sandboxMountPoint),
     Row("create_user", \.createsUser), Row("max_runs", \.maxRuns), Row("log_bytes", \.logBytes),
     Row("keep", \.keepsContainer), Row("docker_socket", \.dockerSocket), Row("docker_config", \.dockerConfig),
+    Row("pull", \.pull), Row("docker_registry", \.dockerRegistry), Row("plain_http", \.plainHTTP),
+    Row("certificates", \.certificates),
     Row("allow_docker_parameters", \.allowedDockerParameters),
     // What was judged is what goes on, or nothing does.
     Row("policy", \.policy),

@@ -22,6 +22,14 @@ package struct RunSettings: Equatable {
   package var dockerSocket: String?
   /// Where registry credentials are, when not in the usual place.
   package var dockerConfig: String?
+  /// When a native task's image is fetched from its registry: `missing`, `always`, `never`.
+  package var pull = "missing"
+  /// The registry that is asked in place of Docker Hub.
+  package var dockerRegistry: String?
+  /// Registries with which plain HTTP may be spoken.
+  package var plainHTTP: [String] = []
+  /// The certificate authorities that registries are believed by, when not the host's.
+  package var certificates: String?
   /// `all`, `none` or names: which Docker parameters a task may have.
   package var allowedDockerParameters = "all"
   /// The policy that gave leave, and what it made of the task; `nil` without one.

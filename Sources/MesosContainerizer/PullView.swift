@@ -4,7 +4,7 @@ import Registry
 import TaskModel
 
 /// Shows how a pull gets on: a line for whatever is new, and on a terminal one that is written over while bytes come.
-struct PullView {
+package struct PullView {
   private let name: String
   private let isTerminal: Bool
   private let write: ([UInt8]) -> Void
@@ -17,7 +17,7 @@ struct PullView {
   /// Return, and erase to the end of the line (ECMA-48).
   private static let lineStart = Array("\r\u{1b}[K".utf8)
 
-  init(
+  package init(
     _ reference: ImageReference, isTerminal: Bool = StandardStream.isTerminal(2),
     write: @escaping ([UInt8]) -> Void = { StandardStream.write($0, to: 2) }
   ) {
@@ -26,7 +26,7 @@ struct PullView {
     self.write = write
   }
 
-  mutating func take(_ progress: PullProgress, at now: UInt64 = Clock.now) {
+  package mutating func take(_ progress: PullProgress, at now: UInt64 = Clock.now) {
     switch progress {
     case .waiting: line("another pull of it is under way: waiting for that")
     case .resolved(let digest): line("\(digest)")
@@ -68,9 +68,24 @@ struct PullView {
   }
 
   /// Takes the line away: what comes next stands on its own.
-  mutating func finish() {
+  package mutating func finish() {
     guard isLineOpen else { return }
     isLineOpen = false
     write(PullView.lineStart)
+  }
+}
+
+extension ImportProgress {
+  /// For people: `debian:bookworm: unpacking layer 2 of 5`.
+  package var text: String {
+    let name = image.isEmpty ? "" : image + ": "
+    switch phase {
+    case .decompressing: return name + "decompressing the archive"
+    case .inspecting: return name + "reading the archive"
+    case .unpacking:
+      if layersDone == layers { return name + "\(layers) of \(layers) layers unpacked" }
+      return name + "unpacking layer \(layersDone + 1) of \(layers), " + Quantity.bytes(bytesTotal)
+    case .storing: return name + "storing"
+    }
   }
 }
