@@ -174,7 +174,7 @@ class Store(ExecutorTestCase):
         self.assertEqual(done.code, 0, done)
         self.assertEqual(self.aurora("image", "ls", "--quiet").out, "")
         self.assertEqual(self.busyboxes(), [])
-        self.assert_failed(self.run_task(document("true", image="busybox:test")), "busybox:test")
+        self.assert_failed(self.run_task(document("true", image="busybox:test"), "--pull", "never"), "busybox:test")
 
     def test_rm_keeps_a_layer_that_another_image_has(self):
         base = Layer(busybox_tar())
@@ -211,7 +211,7 @@ class Store(ExecutorTestCase):
             done = self.aurora("image", action, "busybos:test")
             self.assertEqual(done.code, 66, done)
             self.assertIn("busybos:test", done.err)
-        outcome = self.assert_failed(self.run_task(document("true", image="absent:1")), "absent:1")
+        outcome = self.assert_failed(self.run_task(document("true", image="absent:1"), "--pull", "never"), "absent:1")
         self.assertFalse(outcome.has_record("launched"))
 
     def test_an_archive_that_is_not_there_is_exit_status_66(self):

@@ -614,3 +614,52 @@ class OnDemand(PullTestCase):
         return self.aurora(
             "run", "--task", made, "--role", "www-data", "--detach", "--ca-file", authority, "--docker-registry",
             f"https://{server.address}", cwd=self.host.directory)
+
+
+class Resolve(ExecutorTestCase):
+    def setUp(self):
+        super().setUp()
+        self.server = FaultyRegistry(busybox_image(), name="library/python")
+        self.addCleanup(self.server.stop)
+
+    def assert_resolved(self, done, name):
+        self.assertEqual((done.code, done.out), (0, f"{name}@{self.server.digest}\n"), done)
+
+    def test_a_tag_is_resolved_to_what_it_means_now(self):
+        self.assert_resolved(
+            self.aurora("resolve", "library/python:1", "--docker-registry", f"http://{self.server.address}"), "library/python")
+        self.assert_resolved(self.aurora("resolve", "python:1", "--docker-registry", f"http://{self.server.address}"), "python")
+        name = f"{self.server.address}/library/python"
+        self.assert_resolved(self.aurora("resolve", name + ":1"), name)
+        told = json.loads(self.aurora("resolve", name + ":1", "--output", "json").out)
+        self.assertEqual(told, {"image": name + ":1", "digest": self.server.digest, "resolved": f"{name}@{self.server.digest}"})
+        self.server.add(busybox_image(config={"Env": ["A=2"]}))
+        self.assertNotIn(self.server.digest, self.aurora("resolve", name + ":1").out)
+
+    def test_the_registry_of_a_cluster(self):
+        url = f"http://{self.server.address}"
+        for clusters in ([{"name": "devcluster", "docker_registry": url}, {"no": "name"}],
+                         {"x": {"name": "devcluster", "docker_registry": url + "/"}}):
+            path = self.host.write("clusters.json", clusters)
+            self.assert_resolved(
+                self.aurora("resolve", "--clusters", path, "--cluster", "devcluster", "library/python:1"),
+                f"{self.server.address}/library/python")
+        done = self.aurora("resolve", "--clusters", path, "--cluster", "other", "library/python:1")
+        self.assertEqual(done.code, 66, done)
+        self.assertIn("no cluster other", done.err)
+        self.assertIn("it has devcluster", done.err)
+        for text, code in (("{", 78), ("3", 78), ('[{"name":"devcluster","docker_registry":"ftp://x"}]', 78)):
+            path = self.host.write("clusters.json", text)
+            self.assertEqual(self.aurora("resolve", "--clusters", path, "--cluster", "devcluster", "x").code, code, text)
+        self.assertEqual(self.aurora("resolve", "x", "--cluster", "devcluster").code, 64)
+        self.assertEqual(self.aurora("resolve", "x", "--clusters", path).code, 64)
+
+    def test_what_cannot_be_resolved_says_why(self):
+        name = f"{self.server.address}/library/none:1"
+        done = self.aurora("resolve", name)
+        self.assertEqual(done.code, 66, done)
+        self.assertIn(f"resolve {name}: {self.server.address}/library/none: manifest 1", done.err)
+        self.assertEqual(self.aurora("resolve", "127.0.0.1:1/x").code, 69)
+        self.assertEqual(self.aurora("resolve", "NOT A NAME").code, 64)
+        self.server.answer = lambda handler: handler.reply(401, b"", [("WWW-Authenticate", "Basic realm=x")]) or True
+        self.assertIn("wants to know who asks", self.aurora("resolve", f"{self.server.address}/library/python:1").err)

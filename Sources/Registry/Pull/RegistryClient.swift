@@ -34,6 +34,13 @@ package final class RegistryClient {
   /// Registry and repository, as messages name them.
   package var place: String { "\(endpoint.authority)\(endpoint.prefix)/\(repository)" }
 
+  /// The digest that a reference has now, which is that of what the registry gives for it, and so what it may be pinned by.
+  package func resolve(_ reference: ImageReference) throws(RegistryError) -> Digest {
+    do throws(RegistryError) { return try manifest(reference).digest } catch {
+      throw error.at(place).during("resolve \(reference)")
+    }
+  }
+
   /// The document that the registry has for the reference: of a tag whatever it means now, of a digest that and no other.
   func manifest(_ reference: ImageReference) throws(RegistryError) -> RemoteManifest {
     let name = reference.digest?.description ?? reference.tag ?? "latest"
