@@ -73,8 +73,8 @@ package final class PullDirectory {
       let path = paths.pulls + "/" + String(decoding: entry.name, as: UTF8.self)
       do throws(Errno) {
         let opened = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        // A blob that is begun or complete is news to one of the two.
-        let times = [try status(of: path + "/partial").modified, try status(of: path + "/blobs/sha256").modified]
+        // A blob that is begun or complete is news to one of the two below; a pull that died at once has not made them.
+        let times = [path, path + "/partial", path + "/blobs/sha256"].compactMap { try? status(of: $0).modified }
         guard times.allSatisfy({ $0 < oldest }) else { continue }
         guard try FileLock.take(.exclusive, on: opened.rawValue, wait: false) else { continue }
         try removeTree(entry.name, atPath: paths.pulls)

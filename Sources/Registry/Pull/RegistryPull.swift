@@ -154,6 +154,7 @@ package struct RegistryPull {
     // Complete ones were checked before they got that name.
     wanted.removeAll { (try? status(of: directory.blob($0.digest)))?.size == $0.size }
     let total = wanted.reduce(0) { $0 + $1.size }
+    try checkRoom(for: total, directory)
     tell(.layers(missing: manifest.layers.count - present, of: manifest.layers.count, bytes: total))
     var downloads = try wanted.map { (layer) throws(RegistryError) in
       try BlobDownload(layer, client, into: directory)
@@ -179,6 +180,22 @@ package struct RegistryPull {
         tell(.fetched(download.descriptor.digest, bytes: download.descriptor.size))
       }
       tell(.fetching(bytes: downloads.reduce(done) { $0 + $1.received }, of: total))
+    }
+  }
+
+  /// Refuses at once what would fill the file system: a pull leaves as much free as unpacking does.
+  private func checkRoom(for bytes: UInt64, _ directory: PullDirectory) throws(RegistryError) {
+    let room = try kernel("look for free space") { () throws(Errno) in
+      let opened = try openFile(directory.path, O_RDONLY | O_DIRECTORY)
+      return try space(of: opened.rawValue)
+    }
+    let needed = bytes.addingReportingOverflow(min(Budgets().reservedBytes, room.total / 20)).partialValue
+    guard room.available >= needed else {
+      throw RegistryError(
+        ImageError(
+          .exhausted,
+          why: "the layers need \(bytes >> 20) MiB, and \(room.available >> 20) MiB are free where images are stored",
+          hint: "make room, or name another --work-dir"))
     }
   }
 
