@@ -34,6 +34,7 @@ import Testing
     ("https://mirror.example.com:443/", "https://mirror.example.com/v2/x", "mirror.example.com"),
     ("http://mirror:5000/a/b/", "http://mirror:5000/a/b/v2/x", "mirror:5000"),
     ("mirror:5000", "https://mirror:5000/v2/x", "mirror:5000"),
+    ("mirror:5000/a/", "https://mirror:5000/a/v2/x", "mirror:5000"),
     ("https://registry-1.docker.io", "https://registry-1.docker.io/v2/x", "docker.io"),
   ])
   func aMirrorIsAskedInPlaceOfDockersOwn(mirror: String, url: String, credentials: String) throws {

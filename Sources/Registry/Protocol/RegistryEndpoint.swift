@@ -56,7 +56,8 @@ package struct RegistryEndpoint: Sendable, Equatable {
     }
     // A host alone is HTTPS; a URL says itself what it is.
     let bytes = Array(mirror.utf8)
-    let hasScheme = bytes.contains(UInt8(ascii: "/")) && bytes.contains(UInt8(ascii: ":"))
+    let name = bytes.prefix { $0 != UInt8(ascii: "/") }
+    let hasScheme = name.last == UInt8(ascii: ":") && bytes.dropFirst(name.count).starts(with: "//".utf8)
     guard let address = WebAddress(hasScheme ? bytes : Array("https://".utf8) + bytes),
       !address.path.utf8.contains(UInt8(ascii: "?"))
     else {
