@@ -197,8 +197,8 @@ if ProcessInfo.processInfo.environment["AURORA_FUZZ"] == "1" {
     .executableTarget(
       name: "Fuzz",
       dependencies: [
-        "CFuzzer", "TaskModel", "DockerEngineClient", "HTTP1", "Images", "LaunchModel", "LinuxKernel", "Seccomp",
-        "StrictJSON",
+        "CFuzzer", "TaskModel", "DockerEngineClient", "HTTP1", "Images", "LaunchModel", "LinuxKernel", "Registry",
+        "Seccomp", "StrictJSON",
       ],
       path: "Tests/Fuzz/Sources", swiftSettings: swift),
   ]
