@@ -135,19 +135,24 @@ package final class RegistryClient {
 
   /// What shows who we are; fresh, as far as that is known.
   func authorization() throws(RegistryError) -> String? {
-    try authenticator.header(interruption) { (request) throws(RegistryError) in try self.token(request) }
+    // On a copy: what asks for a token is this object again.
+    var current = authenticator
+    defer { authenticator = current }
+    return try current.header(interruption) { (request) throws(RegistryError) in try self.token(request) }
   }
 
   /// Answers a 401; false when there is nothing better to show.
   func answer(_ head: ReplyHead, isFirst: Bool) throws(RegistryError) -> Bool {
-    try authenticator.answer(head, isFirst: isFirst, interruption) { (request) throws(RegistryError) in
+    var current = authenticator
+    defer { authenticator = current }
+    return try current.answer(head, isFirst: isFirst, interruption) { (request) throws(RegistryError) in
       try self.token(request)
     }
   }
 
   private func token(_ token: TokenRequest) throws(RegistryError) -> [UInt8] {
     do throws(RegistryError) {
-      return try again { () throws(RegistryError) in
+      return try again(isRegistry: false) { () throws(RegistryError) in
         var request = CurlRequest(
           url: token.form == nil ? token.url : token.formURL, mayBePlain: !token.server.isSecure,
           maximumBytes: 1 << 20)
@@ -209,15 +214,16 @@ package final class RegistryClient {
     }
   }
 
-  private func again<T>(_ body: () throws(RegistryError) -> T) throws(RegistryError) -> T {
+  /// - Parameter isRegistry: whether it is the registry that is asked, so that how it answers says something of it.
+  private func again<T>(isRegistry: Bool = true, _ body: () throws(RegistryError) -> T) throws(RegistryError) -> T {
     var failures = 0
     while true {
       do throws(RegistryError) {
         let result = try body()
-        _ = learn(nil)
+        if isRegistry { _ = learn(nil) }
         return result
       } catch {
-        if learn(error) { continue }
+        if isRegistry, learn(error) { continue }
         failures += 1
         guard let pause = pause(after: failures, error, place) else { throw error }
         try TransferWait.pause(milliseconds: pause, interruption)
