@@ -33,7 +33,7 @@ class NothingStays(ExecutorTestCase):
         self.assertEqual(task.wait().code, 3)
 
     def test_nothing_stays_of_an_image_that_cannot_be_found(self):
-        self.assertEqual(self.run_task(document("true", image="absent:1")).code, 1)
+        self.assertEqual(self.run_task(document("true", image="absent:1"), "--pull", "never").code, 1)
 
     def test_nothing_stays_after_a_killed_executor_and_its_recovery(self):
         task = self.start_task(document(self.FORKING + "sleep 1", image=self.with_busybox()))
