@@ -48,7 +48,9 @@ package struct DiskQuota {
     var rest = Array(path.utf8)[...]
     while true {
       let current = rest.isEmpty ? "/" : String(decoding: rest, as: UTF8.self)
-      if let directory = try? openFile(current, O_RDONLY | O_DIRECTORY) { return directory }
+      do throws(Errno) { return try openFile(current, O_PATH | O_DIRECTORY) } catch {
+        guard error.code == ENOENT else { return nil }
+      }
       guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
       rest = rest[..<slash]
     }

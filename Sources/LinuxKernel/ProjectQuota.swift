@@ -61,9 +61,13 @@ package enum ProjectQuota {
     try attributes(of: descriptor).fsx_projid
   }
 
-  /// Whether what is made in an open directory gets the directory's project id, enforced or not.
+  /// Whether what is made in a directory gets the directory's project id, enforced or not.
+  ///
+  /// - Parameter directory: may be open as a place alone (`O_PATH`).
   package static func isHandedOn(by directory: Int32) -> Bool {
-    guard let raw = try? attributes(of: directory) else { return false }
+    guard let opened = try? openFile(".", O_RDONLY | O_DIRECTORY, at: directory),
+      let raw = try? attributes(of: opened.rawValue)
+    else { return false }
     return raw.fsx_xflags & inherits != 0 && raw.fsx_projid != 0
   }
 
