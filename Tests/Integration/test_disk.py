@@ -32,6 +32,12 @@ class Disk(ExecutorTestCase):
     def fails(self, outcome, *words):
         return self.assert_failed(outcome, "disk limit exceeded", *words, reason=REASON)
 
+    def mount(self, directory, mode=755):
+        """A file system of its own there."""
+        os.makedirs(directory, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode={mode}", "own", directory], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", directory], check=True)
+
     def runs_on(self, made, *options, seconds=3.0):
         """The task is still running after several looks at its disk."""
         task = self.start_task(made, *options).wait_log("done")
@@ -97,9 +103,10 @@ class Disk(ExecutorTestCase):
         task = self.host.start("recover", task.id, task_id=task.id)
         self.fails(task.wait(), "sandbox/big 12 MiB")
 
-
     def test_directories_that_change_their_names_all_the_time_hide_nothing(self):
         need_command("perl")
+        # Where what somebody else frees meanwhile does not hide what this one takes, until that is looked for.
+        self.mount(self.host.work)
         # With a pause there is time to open one between two names; without one the task has to be stopped for it.
         for pause in ("select(undef, undef, undef, 0.0001);", ""):
             with self.subTest(pause=pause):
@@ -107,7 +114,8 @@ class Disk(ExecutorTestCase):
                 command = ("i=0; while [ $i -lt 20000 ]; do : >f$i; i=$((i+1)); done; mkdir d0; exec 3>d0/big; "
                            f"perl -e '{loop}' & echo done; "
                            "i=0; while [ $i -lt 50 ]; do head -c 2M /dev/zero >&3; sleep 0.1; i=$((i+1)); done; exec 3>&-; wait")
-                self.fails(self.run_task(document(command, disk=16 * MIB, finalization_wait=1)), "/big")
+                self.fails(self.run_task(document(command, ram=512 * MIB, disk=16 * MIB, finalization_wait=1),
+                                         timeout=90), "/big")
 
     def test_a_file_that_is_open_and_has_no_name_counts(self):
         for image in (None, self.with_busybox()):
@@ -140,9 +148,10 @@ class Disk(ExecutorTestCase):
 
     def test_what_flees_from_who_looks_at_it_counts(self):
         slip, flee = program("slip"), program("flee")
+        self.mount(self.host.work)
         for command in (f"{flee} 14 8 10", f"{slip} 14 8 10", f"{slip} 14 8 10 4"):
             with self.subTest(command):
-                self.fails(self.run_task(document(f"exec {command}", disk=16 * MIB, finalization_wait=2), timeout=150))
+                self.fails(self.run_task(document(f"exec {command}", ram=512 * MIB, disk=16 * MIB, finalization_wait=2), timeout=150))
 
     def test_no_file_is_held_by_a_rule_of_landlock(self):
         pin = program("pin_files")
@@ -160,10 +169,7 @@ class Disk(ExecutorTestCase):
 
     def test_a_store_on_another_file_system_hides_no_file_without_a_name(self):
         # There a file of the overlay has another device number than its directories.
-        images = os.path.join(self.host.work, "images")
-        os.makedirs(images)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "own", images], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", images], check=True)
+        self.mount(os.path.join(self.host.work, "images"), mode=700)
         image = self.with_busybox(extra=with_leave_root)
         self.fails(self.run_task(document("exec /bin/leave_root 3 10", image=image, disk=8 * MIB)),
                    " MiB used: deleted files that are in use 30 MiB")
