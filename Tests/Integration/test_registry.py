@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from support import ExecutorTestCase, Image, Layer, TarWriter, busybox_image, document, need_command
+from support import ExecutorTestCase, Image, Layer, TarWriter, busybox_image, document, job, need_command
 from support.executor import wait_until
 from support.faulty_registry import INDEX, OCI, FaultyRegistry, digest_of
 from support.images import busybox_tar
@@ -651,7 +651,7 @@ class Resolve(ExecutorTestCase):
         for text, code in (("{", 78), ("3", 78), ('[{"name":"devcluster","docker_registry":"ftp://x"}]', 78)):
             path = self.host.write("clusters.json", text)
             self.assertEqual(self.aurora("resolve", "--clusters", path, "--cluster", "devcluster", "x").code, code, text)
-        self.assertEqual(self.aurora("resolve", "x", "--cluster", "devcluster").code, 64)
+        self.assertEqual(self.aurora("resolve", "x", "--cluster", "devcluster").code, 66)
         self.assertEqual(self.aurora("resolve", "x", "--clusters", path).code, 64)
 
     def test_what_cannot_be_resolved_says_why(self):
@@ -663,3 +663,99 @@ class Resolve(ExecutorTestCase):
         self.assertEqual(self.aurora("resolve", "NOT A NAME").code, 64)
         self.server.answer = lambda handler: handler.reply(401, b"", [("WWW-Authenticate", "Basic realm=x")]) or True
         self.assertIn("wants to know who asks", self.aurora("resolve", f"{self.server.address}/library/python:1").err)
+
+
+class Bound(PullTestCase):
+    """`{{docker.image[NAME][TAG]}}` is what the tag means when the task begins, and stays that."""
+
+    KEY = "{{docker.image[library/python][1]}}"
+
+    def setUp(self):
+        super().setUp()
+        self.server = FaultyRegistry(busybox_image(config={"Env": ["PATH=/bin", "VERSION=1"]}), name="library/python")
+        self.addCleanup(self.server.stop)
+        self.clusters = self.host.write(
+            "clusters.json", [{"name": "devcluster", "docker_registry": f"http://{self.server.address}"}, {"name": "bare"}])
+        self.value = f"{self.server.address}/library/python@{self.server.digest}"
+
+    def job(self, command, cluster="devcluster", image=None):
+        made = job(command)
+        made["cluster"] = cluster
+        if image:
+            made["container"] = {"mesos": {"image": {"docker": {"name": image}}}}
+        return made
+
+    def run_job(self, *words, **rest):
+        return self.run_task(self.job(*words, **rest), "--clusters", self.clusters)
+
+    def test_a_job_runs_in_the_image_that_its_clusters_registry_has(self):
+        outcome = self.assert_finished(self.run_job("echo $VERSION {{docker.image[library/python][1]}}", image=self.KEY))
+        self.assertEqual(outcome.out(), f"1 {self.value}\n")
+        self.assertIn(f"{self.KEY} is {self.value}", outcome.said)
+        # By its digest it is in the store, and nobody is asked for it but for what the tag means.
+        self.server.requests.clear()
+        self.assert_finished(self.run_job("true", image=self.KEY))
+        self.assertEqual({path for path, _ in self.server.requests} - {"/v2/", "/v2/library/python/manifests/1"}, set())
+
+    def test_who_goes_on_with_a_task_does_not_ask_again(self):
+        task = self.start_task(
+            self.job("sleep 1; echo {{docker.image[library/python][1]}}"), "--clusters", self.clusters).wait_running().kill()
+        self.server.add(busybox_image(config={"Env": ["A=2"]}))
+        self.server.requests.clear()
+        outcome = self.assert_finished(self.host.recover(task.id))
+        self.assertEqual((outcome.out(), self.server.requests), (self.value + "\n", []))
+
+    def test_in_the_background_as_well(self):
+        made = self.host.write("job.json", self.job("echo {{docker.image[library/python][1]}}", image=self.KEY))
+        done = self.aurora(
+            "run", "--task", made, "--detach", "--task-id", self.host.task_id(), "--clusters", os.path.basename(self.clusters),
+            cwd=self.host.directory)
+        self.assertEqual(done.code, 0, done)
+        task = done.out.strip()
+        wait_until(lambda: "TASK_FINISHED" in self.aurora("ps").out, "the end of the task")
+        self.assertEqual(self.aurora("logs", task).out, self.value + "\n")
+
+    def test_a_binding_of_ones_own_asks_nobody(self):
+        outcome = self.run_task(
+            self.job("echo {{docker.image[library/python][1]}}"), "--bind", "docker.image[library/python][1]=mine",
+            "--clusters", self.clusters)
+        self.assertEqual((self.assert_finished(outcome).out(), self.server.requests), ("mine\n", []))
+
+    def test_files_of_the_client_are_found(self):
+        os.makedirs(self.host.path(".aurora"))
+        os.rename(self.clusters, self.host.path(".aurora/clusters.json"))
+        for variable, value in (("HOME", self.host.directory), ("AURORA_CONFIG_ROOT", self.host.path(".aurora"))):
+            done = self.aurora("render", self.host.write("job.json", self.job("echo " + self.KEY)), env={variable: value})
+            self.assertEqual(done.code, 0, done)
+            self.assertIn(self.value, done.out)
+
+    def test_who_launches_nothing_asks_nobody(self):
+        made = self.host.write("job.json", self.job("echo " + self.KEY))
+        self.assertEqual(self.aurora("validate", made, "--clusters", self.clusters).code, 0)
+        self.assertEqual(self.aurora("simulate", "--task", made, "--clusters", self.clusters).code, 0)
+        self.assertEqual(self.server.requests, [])
+
+    def test_what_cannot_be_bound_says_why(self):
+        other = self.run_job("echo " + self.KEY, cluster="other")
+        self.assertEqual(other.code, 66, other)
+        self.assertIn("has no cluster other", other.said)
+        self.assertIn("it has devcluster, bare", other.said)
+        none = self.run_job("echo {{docker.image[library/none][1]}}")
+        self.assertEqual(none.code, 66, none)
+        self.assertIn(f"{{{{docker.image[library/none][1]}}}}: resolve {self.server.address}/library/none:1", none.said)
+        bad = self.run_job("echo {{docker.image[NO][1]}}")
+        self.assertEqual(bad.code, 65, bad)
+        gone = self.host.write("gone.json", [{"name": "devcluster", "docker_registry": "http://127.0.0.1:1"}])
+        away = self.run_task(self.job("echo " + self.KEY), "--clusters", gone)
+        self.assertEqual(away.code, 69, away)
+        self.assertIn("no connection", away.said)
+        # Nothing was begun.
+        self.assertFalse(os.path.exists(self.host.work + "/tasks") and os.listdir(self.host.work + "/tasks"))
+
+    def test_a_stop_ends_the_question(self):
+        self.server.answer = lambda handler: self.server.hang(handler) or True
+        task = self.start_task(self.job("echo " + self.KEY), "--clusters", self.clusters)
+        wait_until(lambda: self.server.requests, "the registry is asked")
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.code, 3, outcome)
+        self.assertIn("stopped while it was being resolved", outcome.said)

@@ -161,6 +161,8 @@ extension DetachedRun {
     for (name, port) in settings.ports.sorted(by: { $0.key < $1.key }) {
       detached.words += ["--port", "\(name):\(port)"]
     }
+    // As the registries that images were asked for may have added to them.
+    for registry in settings.plainHTTP { detached.words += ["--plain-http", registry] }
     if let ports = PortList.text(settings.ports) { Console.note("ports \(ports)") }
     return try detached.start()
   }
@@ -169,6 +171,7 @@ extension DetachedRun {
   static func passedOn(_ arguments: Arguments) -> [String] {
     let own: Set<String> = [
       "--task", "--task-id", "--detach", "--status-fd", "--output", "--follow", "--port", "--bind", "--all",
+      "--plain-http", ClusterRegistries.option.name,
       option.name,
     ]
     let paths: Set<String> = ["--result", "--policy", "--docker-config", "--ca-file", CommonOptions.log.name]

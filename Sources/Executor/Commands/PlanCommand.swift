@@ -16,10 +16,11 @@ enum PlanCommand {
 
   private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let (loader, document, asked, given, taskID) = try TaskOptions.read(arguments, strict: false)
+    let request = try TaskOptions.read(arguments, strict: false)
     try RunCommand.checkPaths(arguments)
-    let gate = try PolicyGate(arguments, document, asked, given)
-    try gate.enforce(loader)
+    let (asked, taskID) = (try request.resolved(arguments), request.taskID)
+    let gate = try PolicyGate(arguments, asked.document, try asked.task(), asked.settings)
+    try gate.enforce(asked.loader)
     let (task, settings) = (gate.task, gate.settings)
     let paths = TaskPaths(
       workDirectory: arguments.workDirectory, runDirectory: arguments.runDirectory, taskID: taskID)

@@ -10,7 +10,7 @@ enum ResolveCommand {
   static let command = Command(
     name: "resolve", summary: "print the digest that an image's tag has now", synopsis: "IMAGE [options]",
     options: [
-      Option("--clusters", value: "FILE", "clusters.json of an Aurora client"),
+      ClusterRegistries.option,
       Option("--cluster", value: "NAME", "ask the docker_registry of this cluster (Docker Hub where it names none)"),
       RegistryOptions.configuration, CommonOptions.output,
     ] + RegistryOptions.all,
@@ -26,12 +26,12 @@ enum ResolveCommand {
     var access = RegistryOptions.access(arguments)
     var name = text
     if let cluster = arguments.last("--cluster") {
-      guard let path = arguments.last("--clusters") else {
-        throw ExecutorFailure(.usage, "--cluster \(printable(cluster.utf8)): of which file? --clusters FILE is missing")
+      guard let clusters = try ClusterRegistries(arguments, access.environment) else {
+        throw ExecutorFailure(
+          .notFound, "--cluster \(printable(cluster.utf8)): there is no clusters.json",
+          hint: "--clusters FILE names one")
       }
-      if let registry = try ClusterRegistries(path).registry(of: cluster) {
-        name = try registry.name(text, &access)
-      }
+      if let registry = try clusters.registry(of: cluster) { name = registry.name(text, &access.plainHTTP) }
     } else if arguments.has("--clusters") {
       throw ExecutorFailure(.usage, "--clusters without --cluster says nothing", hint: "--cluster NAME")
     }
@@ -40,13 +40,7 @@ enum ResolveCommand {
       throw ExecutorFailure(.usage, error.description)
     }
     let digest: Digest
-    do throws(RegistryError) {
-      digest = try RegistryClient(reference, access: access, interruption: nil) { progress in
-        if case .retrying(let what, let why, _) = progress { Console.note("\(what): \(why)") }
-      }.resolve(reference)
-    } catch {
-      throw ExecutorFailure(error)
-    }
+    do throws(RegistryError) { digest = try resolve(reference, access) } catch { throw ExecutorFailure(error) }
     let resolved = "\(withoutTag(name))@\(digest)"
     switch style {
     case .plain: Console.output(resolved)
@@ -57,6 +51,17 @@ enum ResolveCommand {
         ]).compact)
     }
     return .finished
+  }
+
+  /// What a reference means now.
+  ///
+  /// - Parameter signals: it is given up when something can be read from it.
+  static func resolve(
+    _ reference: ImageReference, _ access: RegistryAccess, until signals: SharedDescriptor? = nil
+  ) throws(RegistryError) -> Digest {
+    try RegistryClient(reference, access: access, interruption: signals?.rawValue) { progress in
+      if case .retrying(let what, let why, _) = progress { Console.note("\(what): \(why)") }
+    }.resolve(reference)
   }
 
   /// The name as it was written, for whoever compares: `library/python:2.7` is `library/python`.

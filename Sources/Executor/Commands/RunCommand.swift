@@ -33,9 +33,10 @@ enum RunCommand {
     let starter = try StatusPublisher.descriptor(arguments, DetachedRun.option.name)
     // Blocked from here on, so that a stop that comes early is not lost: it is read when the task is there.
     let signals = try SignalSource.open()
-    var (loader, document, task, settings, taskID) = try TaskOptions.read(arguments, strict: false)
-    settings.keepsContainer = arguments.has("--keep")
-    for option in ["--rm", "--assert-clean"] where settings.keepsContainer && arguments.has(option) {
+    var request = try TaskOptions.read(arguments, strict: false)
+    let (loader, taskID) = (request.loader, request.taskID)
+    request.settings.keepsContainer = arguments.has("--keep")
+    for option in ["--rm", "--assert-clean"] where request.settings.keepsContainer && arguments.has(option) {
       throw ExecutorFailure(.usage, "--keep and \(option) contradict each other")
     }
     let paths = TaskPaths(
@@ -43,12 +44,9 @@ enum RunCommand {
     try checkPaths(arguments)
     // A task that is there was allowed when it was begun.
     let isTakeover = exists(paths)
-    var identity: Result<Identity, ExecutorFailure>?
-    if !isTakeover {
-      let gate = try PolicyGate(arguments, document, task, settings)
-      try gate.enforce(loader)
-      (task, settings, identity) = (gate.task, gate.settings, gate.identity)
-    }
+    // What it was begun with is written down.
+    let new = isTakeover ? nil : try judged(request.resolved(arguments, until: signals), arguments)
+    let settings = new?.settings ?? request.settings
     if arguments.has("--detach") {
       return try DetachedRun.run(loader, arguments, settings, taskID: taskID, statusDescriptor, signals)
     }
@@ -61,16 +59,25 @@ enum RunCommand {
       follows: arguments.has("--follow") || (style == .plain && Console.outputIsTerminal), signals: signals)
     run.assertsClean = arguments.has("--assert-clean")
     run.removesRecord = arguments.has("--rm")
-    run.judgedIdentity = identity
+    run.judgedIdentity = new?.identity
     run.isDetached = starter != nil
     publisher.note(StatusPublisher.announcement(taskID))
     OperatorLog.about(taskID)
-    if !isTakeover { OperatorLog.note(.started(task)) }
-    let end = publisher.run { [run, task] () throws(ExecutorFailure) in
-      try isTakeover ? takeOver(run, loader) : run.start(loader.bytes, task)
+    if let new { OperatorLog.note(.started(new.task)) }
+    let end = publisher.run { [run] () throws(ExecutorFailure) in
+      if let new { try run.start(loader.bytes, new.task) } else { try takeOver(run, loader) }
     }
     OperatorLog.note(.ended(end))
     return ExitCode(end)
+  }
+
+  /// The task as this host's policy has it, or its refusal.
+  private static func judged(_ request: TaskOptions.Request, _ arguments: Arguments) throws(ExecutorFailure)
+    -> PolicyGate
+  {
+    let gate = try PolicyGate(arguments, request.document, try request.task(), request.settings)
+    try gate.enforce(request.loader)
+    return gate
   }
 
   private static func exists(_ paths: TaskPaths) -> Bool { (try? status(of: paths.task)) != nil }

@@ -17,14 +17,15 @@ enum SimulateCommand {
 
   private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     let style = try arguments.outputStyle()
-    let (_, _, task, settings, _) = try TaskOptions.read(arguments, strict: false)
+    let request = try TaskOptions.read(arguments, strict: false).withoutRegistries
+    let task = try request.task()
     let script: SimulationScript
     do throws(SimulationScriptError) {
       script = try SimulationScript(arguments.last("--script") ?? "", processes: task.processes.map(\.name))
     } catch {
       throw ExecutorFailure(.usage, "--script: \(error)", hint: "'web: exit 1 @3s x2; kill @40s'")
     }
-    var simulation = Simulation(task, script: script, maxRuns: settings.maxRuns)
+    var simulation = Simulation(task, script: script, maxRuns: request.settings.maxRuns)
     let result = simulation.run()
     for entry in result.timeline {
       if style == .json {

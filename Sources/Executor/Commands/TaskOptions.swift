@@ -30,17 +30,44 @@ enum TaskOptions {
         "--pull", value: "missing|always|never", "when a native task's image is fetched from its registry (missing)"),
       Option("--allow-docker-parameters", value: "LIST|all|none", "which Docker parameters a task may have (all)"),
       Option("--max-runs", value: "N", "runs a process may have at most (100)"),
+      ClusterRegistries.option,
     ] + RegistryOptions.all
 
-  /// The task, its id and its settings, from the document and the command line. Faults of the document are printed.
-  static func read(_ arguments: Arguments, strict: Bool) throws(ExecutorFailure) -> (
-    loader: DocumentLoader, document: TaskDocument, task: TaskSpecification, settings: RunSettings, taskID: String
-  ) {
+  /// A document, read, and what the command line says of its run.
+  struct Request {
+    let loader: DocumentLoader
+    let document: TaskDocument
+    var settings: RunSettings
+    let taskID: String
+
+    /// The task with its templates bound; faults of the document are printed.
+    func task() throws(ExecutorFailure) -> TaskSpecification {
+      try loader.task(document, TaskBindings.make(settings, taskID: taskID, document)).withImageCommand
+    }
+
+    /// The same with what registries say of `{{docker.image[NAME][TAG]}}`.
+    ///
+    /// - Parameter signals: it is given up when something can be read from it.
+    func resolved(_ arguments: Arguments, until signals: SharedDescriptor? = nil) throws(ExecutorFailure) -> Request {
+      var request = self
+      request.settings = try ImageBinder.bind(document, settings, arguments, until: signals)
+      return request
+    }
+
+    /// The same with a digest that says nothing in its place.
+    var withoutRegistries: Request {
+      var request = self
+      request.settings.bindings = ImageBinder.standIns(document) + settings.bindings
+      return request
+    }
+  }
+
+  /// The document and its settings. Faults of the document are printed.
+  static func read(_ arguments: Arguments, strict: Bool) throws(ExecutorFailure) -> Request {
     let loader = try loader(arguments)
     let document = try loader.document(strict: strict)
     let (settings, taskID) = try settings(arguments, document)
-    let task = try loader.task(document, TaskBindings.make(settings, taskID: taskID, document)).withImageCommand
-    return (loader, document, task, settings, taskID)
+    return Request(loader: loader, document: document, settings: settings, taskID: taskID)
   }
 
   /// - Parameter operands: where they are not all of the command's.

@@ -39,10 +39,10 @@ enum RenderCommand {
     options: TaskOptions.all, run: run)
 
   private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
-    let loader = try TaskOptions.loader(arguments)
-    let document = try loader.document(strict: false)
-    let (settings, taskID) = try TaskOptions.settings(arguments, document)
-    let (json, diagnostics) = document.rendered(TaskBindings.make(settings, taskID: taskID, document))
+    let request = try TaskOptions.read(arguments, strict: false).resolved(arguments)
+    let loader = request.loader
+    let (json, diagnostics) = request.document.rendered(
+      TaskBindings.make(request.settings, taskID: request.taskID, request.document))
     let fatal = loader.report(diagnostics, strict: false)
     guard let json, fatal == 0 else { throw loader.invalid(fatal) }
     Console.raw(Array(json.pretty.utf8))
