@@ -26,10 +26,12 @@ let package = Package(
     // C that Swift cannot call: variadic system calls, clone3, macros.
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")] + (counts ? [.define("AURORA_COVERAGE")] : [])),
     // System libraries, all linked statically into the release binary:
-    // layers are compressed with gzip (zlib) or zstd; digests are SHA-256 (libcrypto); libseccomp knows the
-    // numbers of system calls.
+    // layers are compressed with gzip (zlib) or zstd, archives with xz (liblzma) or bzip2 as well; digests are those of
+    // libcrypto; libseccomp knows the numbers of system calls.
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLzma", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
 
@@ -44,7 +46,7 @@ let package = Package(
     .target(name: "Isolators", dependencies: ["LaunchModel", "LinuxKernel", "Seccomp"], swiftSettings: swift),
     .target(
       name: "Images",
-      dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CCrypto"],
+      dependencies: ["LinuxKernel", "StrictJSON", "LaunchModel", "CZlib", "CZstd", "CLzma", "CBzip2", "CCrypto"],
       swiftSettings: swift),
     // Images of registries, into the store; HTTP itself is curl's.
     .target(

@@ -21,7 +21,9 @@ struct ArchiveFiles {
   private let budgets: Budgets
 
   /// Reads a tar file's headers; the data of its members is passed over.
-  init(archive descriptor: Int32, size: UInt64, budgets: Budgets) throws(ImageError) {
+  ///
+  /// - Parameter mayBeRoot: of a root file system there is much that no archive of an image has, and nothing of it is read here.
+  init(archive descriptor: Int32, size: UInt64, mayBeRoot: Bool = false, budgets: Budgets) throws(ImageError) {
     self.budgets = budgets
     let stream = try ByteStream(
       descriptor, ByteRange(offset: 0, size: size), hashing: false, limit: .max, bufferBytes: 4096)
@@ -32,18 +34,26 @@ struct ArchiveFiles {
     var count = 0
     while let entry = try tar.next() {
       count += 1
-      guard count <= budgets.archiveMembers else { throw .invalid("more than \(budgets.archiveMembers) members") }
+      guard count <= (mayBeRoot ? Int(budgets.entries) : budgets.archiveMembers) else {
+        throw .invalid("more than \(budgets.archiveMembers) members")
+      }
+      if mayBeRoot, count > budgets.archiveMembers { continue }
       do throws(ImageError) {
         let path = try LayerPath(entry.name, budgets: budgets)
         let name = Array(path.text.dropLast())
         switch entry.kind {
         case .file:
-          if entry.sparse != nil { throw .invalid("a sparse file") }
+          if entry.sparse != nil {
+            if mayBeRoot { continue }
+            throw .invalid("a sparse file")
+          }
           members[name] = .file(offset: stream.position, size: entry.size)
         case .symbolicLink: members[name] = .link(ArchiveFiles.resolve(entry.linkName, from: path.parent))
         case .hardLink: members[name] = .link(ArchiveFiles.resolve(entry.linkName, from: [][...]))
         case .directory: break
-        case .characterDevice, .blockDevice, .fifo: throw .invalid("a device or a fifo")
+        case .characterDevice, .blockDevice, .fifo:
+          if mayBeRoot { continue }
+          throw .invalid("a device or a fifo")
         }
       } catch {
         throw error.at("member \(printable(entry.name.prefix(512)))")

@@ -7,6 +7,8 @@ struct ArchiveInspector {
   let budgets: Budgets
   /// Of a layout: see `UnpackWorker.Request`.
   var mayLackLayers = false
+  /// How long the tar is, when it may be the root file system of an image and nothing else.
+  var rootSize: UInt64?
 
   /// Tries the forms from the most to the least telling: an OCI layout carries digests of everything, `manifest.json`
   /// only those that its names are made of, an old archive none.
@@ -33,8 +35,19 @@ struct ArchiveInspector {
     if let repositories = try files.json("repositories") {
       return ArchiveContents(images: try docker.legacyImages(repositories))
     }
+    if let rootSize { return ArchiveContents(images: [plainRoot(rootSize)]) }
     throw .invalid(
       "neither an OCI layout nor an archive of docker save: it has no oci-layout, manifest.json or repositories",
-      hint: "make one with docker save, skopeo copy or buildah push")
+      hint:
+        "make one with docker save, skopeo copy or buildah push; a tar of a root file system is one with --tag NAME:TAG"
+    )
+  }
+
+  /// The whole tar as the one layer of an image that says nothing about running it.
+  private func plainRoot(_ size: UInt64) -> ArchiveImage {
+    var config = ImageConfig()
+    (config.os, config.architecture, config.variant) = (platform.os, platform.architecture, platform.variant)
+    let layer = ArchiveLayer(location: .range(offset: 0, size: size), blobDigest: nil, diffID: nil)
+    return ArchiveImage(names: [], tag: nil, manifestDigest: nil, document: nil, config: config, layers: [layer])
   }
 }

@@ -55,6 +55,8 @@ struct BlobInflater {
     switch compression {
     case .none: PassThrough()
     case .gzip: try GzipDecompressor()
+    case .xz: try XZDecompressor(memory: budgets.xzMemory)
+    case .bzip2: Bzip2Decompressor()
     case .zstd: try ZstdDecompressor(windowLog: budgets.zstdWindowLog)
     }
   }

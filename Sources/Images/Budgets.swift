@@ -30,6 +30,8 @@ package struct Budgets: Sendable, Equatable {
   package var archiveMembers = 20_000
   /// A base-2 logarithm: zstd frames that need a larger window are refused.
   package var zstdWindowLog = 27
+  /// What decompressing xz may take: its strongest preset takes 65 MiB.
+  package var xzMemory: UInt64 = 160 << 20
   /// Free space that unpacking leaves alone: one part in twenty of the file system, but not more than this.
   package var reservedBytes: UInt64 = 1 << 30
 

@@ -3,6 +3,8 @@ enum Compression: Sendable, Equatable {
   case none
   case gzip
   case zstd
+  case xz
+  case bzip2
 
   init(magic: UnsafeRawBufferPointer) {
     if magic.count >= 3, magic[0] == 0x1f, magic[1] == 0x8b, magic[2] == 8 {
@@ -11,6 +13,10 @@ enum Compression: Sendable, Equatable {
       self = .zstd
     } else if magic.count >= 4, magic[0] & 0xf0 == 0x50, magic[1] == 0x2a, magic[2] == 0x4d, magic[3] == 0x18 {
       self = .zstd  // a skippable frame, as seekable variants of zstd start with
+    } else if magic.count >= 6, magic[..<6].elementsEqual([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]) {
+      self = .xz
+    } else if magic.count >= 4, magic[..<3].elementsEqual("BZh".utf8), (0x31...0x39).contains(magic[3]) {
+      self = .bzip2
     } else {
       self = .none
     }

@@ -5,21 +5,23 @@ extension ImageStore {
   /// Puts the images of an archive or a layout directory into the store and returns them.
   ///
   /// `reference` names the image in place of the archive's own names; it is needed where the archive carries none, and
-  /// chooses one where the archive holds several. `progress` is called now and then. When `interruption` becomes readable
+  /// chooses one where the archive holds several. A tar that is no image is the root file system of one when `mayBeRoot`.
+  /// `-` is standard input. `progress` is called now and then. When `interruption` becomes readable
   /// (a signalfd), the import stops with `.host(EINTR)` and leaves nothing behind.
   package func importArchive(
-    _ path: String, as reference: ImageReference?, interruption: Int32? = nil, progress: (ImportProgress) -> Void
+    _ path: String, as reference: ImageReference?, mayBeRoot: Bool = false, interruption: Int32? = nil,
+    progress: (ImportProgress) -> Void
   ) throws(ImageError) -> [StoredImage] {
     do throws(ImageError) {
       let staging = try Staging(in: paths)
       let empty = try staging.directory("empty")
       var source = try ImageSource(path)
-      if try source.compression() != .none {
-        progress(ImportProgress(phase: .decompressing))
-        source = try decompress(source, in: staging, empty: empty, interruption)
+      if let range = try source.toWriteDown() {
+        progress(ImportProgress(phase: range == .everything ? .copying : .decompressing))
+        source = try writeDown(source, range, in: staging, empty: empty, interruption)
       }
       progress(ImportProgress(phase: .inspecting))
-      let contents = try inspect(source, empty: empty, mayLackLayers: false, interruption)
+      let contents = try inspect(source, empty: empty, mayBeRoot: mayBeRoot, interruption)
       var stored: [StoredImage] = []
       for (image, references) in try ImageSelection.choose(contents.images, as: reference) {
         let job = ImageImport(
@@ -31,22 +33,21 @@ extension ImageStore {
       }
       return stored
     } catch {
-      throw error.during("import \(printable(path.utf8))")
+      throw error.during("import \(path.utf8.elementsEqual("-".utf8) ? "standard input" : printable(path.utf8))")
     }
   }
 
-  /// Decompresses a whole archive into a file of the staging directory, by a worker.
-  private func decompress(_ source: ImageSource, in staging: Staging, empty: String, _ interruption: Int32?)
-    throws(ImageError) -> ImageSource
-  {
-    guard case .archive(let size) = source.form else { return source }
+  /// Writes a whole archive, decompressed, into a file of the staging directory, by a worker.
+  private func writeDown(
+    _ source: ImageSource, _ range: ByteRange, in staging: Staging, empty: String, _ interruption: Int32?
+  ) throws(ImageError) -> ImageSource {
     let path = staging.path + "/archive"
     let file = try kernel("make \(path)") { () throws(Errno) in
       try openFile(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     }
     let root = try WorkerRoot.mount(empty, writable: false)
     let worker = try WorkerProcess(
-      self.worker, UnpackWorker.Request(.inflate, range: ByteRange(offset: 0, size: size)),
+      self.worker, UnpackWorker.Request(.inflate, range: range),
       source: source.descriptor.rawValue, root: root, output: file.rawValue)
     try wait(for: worker, interruption)
     _ = try worker.result()
@@ -55,19 +56,20 @@ extension ImageStore {
   }
 
   /// Has a worker read the documents.
-  func inspect(_ source: ImageSource, empty: String, mayLackLayers: Bool, _ interruption: Int32?) throws(ImageError)
-    -> ArchiveContents
-  {
+  func inspect(
+    _ source: ImageSource, empty: String, mayLackLayers: Bool = false, mayBeRoot: Bool = false, _ interruption: Int32?
+  ) throws(ImageError) -> ArchiveContents {
     var request = UnpackWorker.Request(.inspect)
     request.platform = platform
     request.mayLackLayers = mayLackLayers
+    request.mayBeRoot = mayBeRoot
     let root: FileDescriptor
     switch source.form {
     case .archive(let size):
       request.offset = 0
       request.size = size
       root = try WorkerRoot.mount(empty, writable: false)
-    case .layout: root = try WorkerRoot.mount(directory: source.descriptor)
+    case .layout, .stream: root = try WorkerRoot.mount(directory: source.descriptor)
     }
     // A layout is read from the root: there is no stream.
     let nothing = try kernel("make a pipe") { () throws(Errno) in try makePipe() }

@@ -6,13 +6,22 @@ struct ImageSource {
   enum Form {
     case archive(size: UInt64)
     case layout
+    /// What comes can be read once, and is written down first.
+    case stream
   }
 
   let descriptor: SharedDescriptor
   let form: Form
 
-  /// Opens what the operator named. Only files and directories: anything else could block or has no end.
+  /// Opens what the operator named; `-` is standard input. Only files and directories: anything else could block or has no end.
   init(_ path: String) throws(ImageError) {
+    if path.utf8.elementsEqual("-".utf8) {
+      guard !StandardStream.isTerminal(0) else { throw .invalid("standard input is a terminal") }
+      form = .stream
+      descriptor = SharedDescriptor(
+        try kernel("open standard input") { () throws(Errno) in try StandardStream.duplicate(0) })
+      return
+    }
     let missing = ImageError(.notFound, why: "there is no such file or directory")
     let opened = try kernel("open it", missing: missing) { () throws(Errno) in
       try openFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -23,7 +32,7 @@ struct ImageSource {
     } else if found.isRegularFile {
       form = .archive(size: found.size)
     } else {
-      throw .invalid("it is neither a file nor a directory", hint: "import reads the file more than once")
+      throw .invalid("it is neither a file nor a directory", hint: "of standard input it is `image import -`")
     }
     descriptor = SharedDescriptor(opened)
   }
@@ -34,11 +43,16 @@ struct ImageSource {
     form = .archive(size: size)
   }
 
-  /// How the archive itself is compressed.
-  func compression() throws(ImageError) -> Compression {
-    guard case .archive = form else { return .none }
-    let magic = try kernel("read it") { () throws(Errno) in try descriptor.descriptor.read(upTo: 6, at: 0) }
-    return magic.withUnsafeBytes { Compression(magic: $0) }
+  /// What is to be written down, decompressed, before it can be read here and there; `nil` where it can be as it is.
+  func toWriteDown() throws(ImageError) -> ByteRange? {
+    switch form {
+    case .layout: return nil
+    case .stream: return .everything
+    case .archive(let size):
+      let magic = try kernel("read it") { () throws(Errno) in try descriptor.descriptor.read(upTo: 6, at: 0) }
+      let isPlain = magic.withUnsafeBytes { Compression(magic: $0) == .none }
+      return isPlain ? nil : ByteRange(offset: 0, size: size)
+    }
   }
 
   /// The file in which a layer is: the archive, or a blob's own file. The name is made of the digest alone.

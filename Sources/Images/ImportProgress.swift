@@ -1,6 +1,8 @@
 /// How far an import is. Numbers come from workers and are for show only.
 package struct ImportProgress: Sendable, Equatable, CustomStringConvertible {
   package enum Phase: Sendable {
+    /// Standard input is written down.
+    case copying
     /// The archive itself is decompressed.
     case decompressing
     /// Its documents are read.
@@ -26,6 +28,7 @@ package struct ImportProgress: Sendable, Equatable, CustomStringConvertible {
   package var description: String {
     let what =
       switch phase {
+      case .copying: "reading standard input"
       case .decompressing: "decompressing the archive"
       case .inspecting: "reading the archive"
       case .unpacking:

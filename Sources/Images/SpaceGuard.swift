@@ -1,20 +1,22 @@
 import Glibc
 import LinuxKernel
 
-/// Stops a layer before it takes the file system's last room.
+/// Stops a worker before it takes the file system's last room.
 final class SpaceGuard {
   private let reserve: UInt64
+  private let descriptor: Int32
   private var next: UInt64 = 0
 
-  init(reserve: UInt64) { self.reserve = reserve }
+  /// - Parameter descriptor: a file or a directory of the file system; a pipe has none, and no end.
+  init(of descriptor: Int32, reserve: UInt64) {
+    self.descriptor = descriptor
+    self.reserve = reserve
+  }
 
   func check(_ received: UInt64) throws(ImageError) {
     guard received >= next else { return }
     next = received + (32 << 20)
-    let room = try kernel("look for free space") { () throws(Errno) in
-      let root = try openFile("/", O_RDONLY | O_DIRECTORY)
-      return try space(of: root.rawValue)
-    }
+    let room = try kernel("look for free space") { () throws(Errno) in try space(of: descriptor) }
     guard room.available >= min(reserve, room.total / 20) else {
       throw ImageError(
         .exhausted, why: "only \(room.available >> 20) MiB are free where images are stored",

@@ -7,6 +7,8 @@ extension UnpackWorker {
     var platform = Platform.host
     /// A layout may lack layers: those that the store has were not fetched.
     var mayLackLayers = false
+    /// A tar that is no image may be the root file system of one.
+    var mayBeRoot = false
 
     var range: ByteRange { ByteRange(offset: offset, size: size) }
 
@@ -20,7 +22,7 @@ extension UnpackWorker {
       ["aurora-executor", UnpackWorker.mode, job.rawValue]
         + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
         + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
-        + (mayLackLayers ? ["lacking=layers"] : [])
+        + (mayLackLayers ? ["lacking=layers"] : []) + (mayBeRoot ? ["plain=root"] : [])
     }
 
     init(_ arguments: [String]) throws(ImageError) {
@@ -40,6 +42,7 @@ extension UnpackWorker {
         case "architecture": platform.architecture = value
         case "variant": platform.variant = value
         case "lacking": mayLackLayers = true
+        case "plain": mayBeRoot = true
         default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
         }
       }

@@ -74,17 +74,24 @@ package enum UnpackWorker {
         throw ImageError(error, doing: "open the layout")
       }
       if let size = request.size {
-        files = try ArchiveFiles(archive: Descriptors.source, size: size, budgets: budgets)
+        files = try ArchiveFiles(
+          archive: Descriptors.source, size: size, mayBeRoot: request.mayBeRoot, budgets: budgets)
       } else {
         files = ArchiveFiles(directory: root.rawValue, budgets: budgets)
       }
       return try ArchiveInspector(
-        files: files, platform: request.platform, budgets: budgets, mayLackLayers: request.mayLackLayers
+        files: files, platform: request.platform, budgets: budgets, mayLackLayers: request.mayLackLayers,
+        rootSize: request.mayBeRoot ? request.size : nil
       ).contents().wire
     case .inflate:
       let stream = try ByteStream(
         Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
-      stream.onProgress = reporter()
+      let report = reporter()
+      let space = SpaceGuard(of: Descriptors.output, reserve: budgets.reservedBytes)
+      stream.onProgress = { (received) throws(ImageError) in
+        try report(received)
+        try space.check(received)
+      }
       try BlobInflater.run(stream, to: Descriptors.output, budgets: budgets).write(to: &wire)
     case .layer:
       let root = try kernel("open the layer's directory") { () throws(Errno) in
@@ -92,7 +99,7 @@ package enum UnpackWorker {
       }
       let stream = try ByteStream(Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
       let report = reporter()
-      let space = SpaceGuard(reserve: budgets.reservedBytes)
+      let space = SpaceGuard(of: root.rawValue, reserve: budgets.reservedBytes)
       stream.onProgress = { (received) throws(ImageError) in
         try report(received)
         try space.check(received)

@@ -80,6 +80,7 @@ extension ImportProgress {
   package var text: String {
     let name = image.isEmpty ? "" : image + ": "
     switch phase {
+    case .copying: return name + "reading standard input"
     case .decompressing: return name + "decompressing the archive"
     case .inspecting: return name + "reading the archive"
     case .unpacking:

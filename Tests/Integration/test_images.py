@@ -32,9 +32,50 @@ class Import(ExecutorTestCase):
 
     def test_archives_themselves_may_be_compressed(self):
         path = busybox_image().docker_archive(self.host.path("image.tar"))
+        for tool in ("gzip", "zstd", "xz", "bzip2"):
+            need_command(tool)
+            with self.subTest(tool), open(path, "rb") as file:
+                # In two pieces, as tools that work in parallel write them.
+                content = file.read()
+                packed = b"".join(
+                    subprocess.run([tool, "-c", "-1"], input=piece, stdout=subprocess.PIPE, check=True).stdout
+                    for piece in (content[:70000], content[70000:]))
+                done = self.aurora("image", "import", self.host.write("packed", packed), f"{tool}:1")
+                self.assertEqual(done.code, 0, done)
+                self.assert_finished(self.run_task(document("true", image=f"{tool}:1")))
+                cut = self.aurora("image", "import", self.host.write("packed", packed[:-20]), "cut:1")
+                self.assertEqual(cut.code, 1, cut)
+                self.assertRegex(cut.err, f"{tool} data is cut off")
+
+    def test_standard_input_is_imported(self):
+        path = busybox_image().docker_archive(self.host.path("image.tar"))
+        for tool in ("cat", "xz -1"):
+            with self.subTest(tool):
+                packed = subprocess.run(f"{tool} < {path}", shell=True, stdout=subprocess.PIPE, check=True).stdout
+                done = self.aurora("image", "import", "-", "--tag", "piped:1", input=packed)
+                self.assertEqual(done.code, 0, done)
+                self.assert_finished(self.run_task(document("true", image="piped:1")))
         with open(path, "rb") as file:
-            packed = self.host.write("image.tar.gz", gzip.compress(file.read(), 1))
-        self.assertEqual(self.aurora("image", "import", packed).code, 0)
+            # The beginning is read already.
+            file.seek(100)
+            done = self.aurora("image", "import", "-", stdin=file)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("import standard input: ", done.err)
+
+    def test_a_tar_of_a_root_is_an_image_where_it_is_named_so(self):
+        tar = busybox_tar().fifo("srv/pipe").entry("dev/null", b"3", major=1, minor=3).file("srv/a", "one")
+        path = self.host.write("root.tar", tar.bytes())
+        for words in ((path,), (path, "plain:1")):
+            done = self.aurora("image", "import", *words)
+            self.assertEqual(done.code, 1, done)
+        self.assertIn("--tag NAME:TAG", self.aurora("image", "import", self.host.write("a.tar", busybox_tar().bytes())).err)
+        for tool in ("cat", "bzip2 -c"):
+            packed = subprocess.run(f"{tool} < {path}", shell=True, stdout=subprocess.PIPE, check=True).stdout
+            done = self.aurora("image", "import", "--tag", "plain:1", self.host.write("root.packed", packed))
+            self.assertEqual(done.code, 0, done)
+            outcome = self.assert_finished(self.run_task(document("cat /srv/a; test -p /srv/pipe", image="plain:1")))
+            self.assertEqual(outcome.out(), "one")
+        self.assertEqual(self.aurora("image", "import", path, "x:1", "--tag", "plain:1").code, 64)
 
     def test_an_archive_of_skopeo_and_one_of_umoci_are_imported(self):
         need_command("skopeo")

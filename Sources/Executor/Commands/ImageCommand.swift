@@ -11,14 +11,17 @@ import TaskStore
 enum ImageCommand {
   static let command = Command(
     name: "image", summary: "pull, import, list, inspect and remove images",
-    synopsis: "pull IMAGE | import ARCHIVE [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
+    synopsis: "pull IMAGE | import ARCHIVE|- [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
     options: [
-      CommonOptions.workDirectory, CommonOptions.output, Option("--force", "rm: remove the image under all its names"),
+      CommonOptions.workDirectory, CommonOptions.output,
+      Option("--tag", value: "NAME:TAG", "import: the name, and what a tar without one is a root file system of"),
+      Option("--force", "rm: remove the image under all its names"),
       Option("--quiet", short: "-q", "ls: only ids; import, pull: no progress"), RegistryOptions.platform,
       RegistryOptions.configuration,
     ] + RegistryOptions.all,
     notes: """
-      ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed.
+      ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed with gzip, zstd, xz
+      or bzip2; with --tag also a tar of a root file system. - is standard input.
       pull asks the registry that the name of IMAGE says, by curl: NAME[:TAG][@DIGEST], with the registry in front of it
       unless it is Docker Hub. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image.
       """,
@@ -90,10 +93,14 @@ enum ImageCommand {
 
   private static func importArchive(_ path: String, as name: String?, _ arguments: Arguments) throws -> ExitCode {
     let style = try arguments.outputStyle()
-    let reference = try name.map { (text) throws(ReferenceError) in try ImageReference(text) }
+    let tag = arguments.last("--tag")
+    if let tag, let name {
+      throw ExecutorFailure(.usage, "two names: \(printable(name.utf8)) and --tag \(printable(tag.utf8))")
+    }
+    let reference = try (tag ?? name).map { (text) throws(ReferenceError) in try ImageReference(text) }
     let quiet = arguments.has("--quiet")
     var shown = ""
-    let images = try store(arguments).importArchive(path, as: reference) { progress in
+    let images = try store(arguments).importArchive(path, as: reference, mayBeRoot: tag != nil) { progress in
       // On a line of its own each, and only when there is something new to say.
       let text = progress.text
       guard !quiet, style == .plain, text != shown else { return }
