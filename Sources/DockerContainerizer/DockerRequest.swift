@@ -67,6 +67,12 @@ package struct DockerRequest {
     create.hostConfig.privileged = container.privileged
     try DockerRequest.addNetwork(container, to: &create)
     DockerRequest.addLimits(task.resources, settings.policy?.ceilings[.pids], to: &create.hostConfig.resources)
+    if let count = task.resources?.gpu, count > 0 {
+      // As `--gpus N`: whether there are any is the engine's to say.
+      var devices = DeviceRequest()
+      (devices.count, devices.capabilities) = (count, [["gpu"]])
+      create.hostConfig.deviceRequests.append(devices)
+    }
     let usable = try DockerParameters.usable(
       container.parameters, allowed: allowed,
       identity: (identity.name, identity.uid, identity.gid), runsImageCommand: task.runsImageCommand)

@@ -2,7 +2,7 @@ import Supervision
 import TaskModel
 import TaskStore
 
-/// Exit statuses of the executor (DESIGN: those of sysexits(3) where one fits).
+/// Exit statuses of the executor (those of sysexits(3) where one fits).
 enum ExitCode: Int32, Sendable {
   case finished = 0
   case failed = 1

@@ -26,7 +26,7 @@ extension ContainerConfig {
   ]
 
   /// Refuses what `isolators` cannot give. Limits of resources are not among it: who leaves their isolators out means it,
-  /// and is told.
+  /// and the result lists what was applied.
   package func requireConsumers() throws(IsolationError) {
     for need in ContainerConfig.needs where need.isAsked(self) && !isolators.contains(need.isolator) {
       throw IsolationError(

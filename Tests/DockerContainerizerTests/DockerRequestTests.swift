@@ -101,6 +101,12 @@ struct DockerRequestTests {
     }
   }
 
+  @Test func graphicsProcessorsAreAskedOfTheEngine() throws {
+    #expect(try finished(request(resources: Resources(cpu: 1, ram: 0, disk: 0))).hostConfig.deviceRequests.isEmpty)
+    let asked = try finished(request(resources: Resources(cpu: 1, ram: 0, disk: 0, gpu: 2))).hostConfig.deviceRequests
+    #expect(asked.map(\.count) == [2] && asked.map(\.capabilities) == [[["gpu"]]])
+  }
+
   @Test func limitsAreThoseOfNativeTasks() throws {
     let limits = try finished(request(resources: Resources(cpu: 1.5, ram: 64 << 20, disk: 0, pids: 10)))
       .hostConfig.resources

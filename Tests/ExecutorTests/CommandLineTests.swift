@@ -49,6 +49,16 @@ import Testing
     }
   }
 
+  @Test func theReadmeNamesEveryCommand() throws {
+    let root = #filePath.utf8.split(separator: UInt8(ascii: "/")).dropLast(3).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    let text = String(
+      decoding: try readFile("/" + root.joined(separator: "/") + "/README.md", limit: 1 << 20), as: UTF8.self)
+    let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `") }.joined()
+    for command in CommandTable.commands { #expect(rows.contains("`\(command.name)"), "\(command.name)") }
+  }
+
   @Test func bothDirectoriesAreResolved() throws {
     let top = "/tmp/aurora-command-line-\(UInt64.random(in: 0 ... .max))"
     try makeDirectories(top + "/real")

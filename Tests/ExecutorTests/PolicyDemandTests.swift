@@ -14,6 +14,92 @@ struct PolicyDemandTests {
   private let identity = Identity(name: "svc", uid: 33, gid: 33, groupName: "svc", supplementaryGroups: [7])
   private let settings = RunSettings(role: "svc", hostname: "h", isolation: RunSettings.defaultIsolation)
 
+  /// Members of records that may ask for something that needs leave, and those that ask for nothing of the host.
+  private static let reach: [(record: String, asks: String, harmless: String)] = [
+    (
+      "Job", "role",
+      "name cluster environment task container health_check_config lifecycle announce $schema contact "
+        + "instances tier cron_schedule cron_collision_policy update_config constraints metadata service "
+        + "max_task_failures production priority task_links executor_config enable_hooks partition_policy "
+        + "sla_policy"
+    ),
+    (
+      "Task", "processes finalization_wait",
+      "name constraints resources max_failures max_concurrency user max_completion_time"
+    ),
+    (
+      "Process", "max_failures",
+      "name cmdline daemon ephemeral min_duration final logger resources after success_exit_codes "
+        + "stop_signal stop_timeout backoff health_check_config"
+    ),
+    ("Logger", "", "destination mode rotate"),
+    ("RotatePolicy", "", "log_size backups"),
+    ("Backoff", "", "factor max jitter"),
+    (
+      "HealthCheckConfig", "",
+      "health_checker initial_interval_secs interval_secs max_consecutive_failures "
+        + "min_consecutive_successes timeout_secs"
+    ),
+    ("HealthCheckerConfig", "", "http shell tcp"),
+    ("HttpHealthChecker", "", "endpoint expected_response expected_response_code port"),
+    ("ShellHealthChecker", "", "shell_command"),
+    ("TcpHealthChecker", "", "port"),
+    ("Constraint", "", "order"),
+    ("Resources", "gpu pids", "cpu ram disk"),
+    ("Mesos", "volumes linux_info rlimit_info network_infos", "image tty_info"),
+    ("DockerImage", "", "name tag"),
+    ("AppcImage", "", "name image_id"),
+    ("Volume", "host_path source", "container_path mode"),
+    ("VolumeSource", "host_path", "type sandbox_path"),
+    ("HostPath", "path", ""),
+    ("SandboxPath", "", "type path"),
+    (
+      "LinuxInfo",
+      "capability_info bounding_capabilities effective_capabilities share_pid_namespace ipc_mode shm_size seccomp",
+      ""
+    ),
+    ("CapabilityInfo", "capabilities", ""),
+    ("SeccompInfo", "profile_name unconfined", ""),
+    ("RLimitInfo", "rlimits", ""),
+    ("RLimit", "type", "hard soft"),
+    ("TTYInfo", "", "window_size"),
+    ("WindowSize", "", "rows columns"),
+    ("Docker", "parameters network port_mappings privileged", "image force_pull_image"),
+    ("Parameter", "name value", ""),
+    ("PortMapping", "host_port container_port protocol", ""),
+    ("LifecycleConfig", "", "http"),
+    (
+      "HttpLifecycleConfig", "graceful_shutdown_wait_secs shutdown_wait_secs",
+      "port graceful_shutdown_endpoint shutdown_endpoint"
+    ),
+    ("Announcer", "", "primary_port portmap zk_path"),
+    (
+      "UpdateConfig", "",
+      "batch_size watch_secs max_per_shard_failures max_total_failures rollback_on_failure "
+        + "wait_for_batch_completion pulse_interval_secs sla_aware update_strategy"
+    ),
+    ("Metadata", "", "key value"),
+    ("ExecutorConfig", "", "name data"),
+    ("PartitionPolicy", "", "reschedule delay_secs"),
+    ("TaskInstance", "role", "task environment instance container health_check_config lifecycle announce $schema"),
+    (
+      "BareTask", "processes finalization_wait",
+      "name constraints resources max_failures max_concurrency user max_completion_time container "
+        + "health_check_config lifecycle announce $schema"
+    ),
+  ]
+
+  /// Who adds a field has to say which of the two it is: what asks for something of the host is a demand as well.
+  @Test func everyFieldOfADocumentIsClassified() throws {
+    let records = try #require(TaskSchema.json["$defs"]?.members)
+    #expect(records.map(\.key) == Self.reach.map(\.record))
+    for (record, known) in zip(records, Self.reach) {
+      let fields = (record.value["properties"]?.members ?? []).map(\.key)
+      let classified = (known.asks + " " + known.harmless).split(separator: " ").map(String.init)
+      #expect(fields.sorted() == classified.sorted(), "\(record.key)")
+    }
+  }
+
   /// What the container asks for: the rest is the same for all.
   private func demands(_ container: String) throws -> [String] {
     let text = #"{"name": "t", "processes": [{"name": "p", "cmdline": "x"}], "container": \#(container)}"#

@@ -315,6 +315,12 @@ class Parameters(DockerTestCase):
 
 
 class Limits(DockerTestCase):
+    def test_graphics_processors_that_the_engine_does_not_have_are_refused(self):
+        made = self.docker_document("true")
+        made["resources"]["gpu"] = 1
+        outcome = self.run_task(made, "--docker-socket", self.engine.socket)
+        self.assert_failed(outcome, "could not select device driver", "gpu")
+
     def test_out_of_memory_is_the_reason_with_limit_and_peak(self):
         outcome = self.run_docker("dd if=/dev/zero of=/dev/null bs=100M count=1", ram=64 << 20)
         self.assert_failed(

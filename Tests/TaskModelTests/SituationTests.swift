@@ -2,7 +2,7 @@ import Testing
 
 @testable import TaskModel
 
-/// The table of situations in which a task ends (aurora.md §3.3), and what differs from it on purpose (DESIGN §6).
+/// The table of situations in which a task ends of Thermos, and what differs from it on purpose (docs/differences.md).
 @Suite struct SituationTests {
   private struct Situation {
     let task: TaskSpecification

@@ -1,6 +1,6 @@
 import StrictJSON
 
-/// Whether the processes of a task can be run in the order asked for (aurora.md §1.9; DESIGN §5).
+/// Whether the processes of a task can be run in the order asked for.
 struct PlanRules {
   struct Process {
     let name: String

@@ -46,7 +46,7 @@ enum ResourceFields {
       Row("cpu", .number(0...65536, above: true), required: true, \.cpu, "Cores, also parts of one."),
       Row("ram", .integer((1 << 20)...(1 << 60)), required: true, \.ram, "Bytes of memory, at least 1 MiB."),
       Row(disk, .integer(0...(1 << 60)), required: true, \.disk, "Bytes of disk, at least 1 MiB; 0: no limit."),
-      Row("gpu", .integer(0...1024), \.gpu, "GPUs."),
+      Row("gpu", .integer(0...1024), \.gpu, "GPUs, of a Docker task: the engine finds them."),
       Row("pids", .integer(1...4_194_304), \.pids, "Processes and threads of the task; by default 4096."),
     ])
 }

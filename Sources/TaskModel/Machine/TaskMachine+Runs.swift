@@ -119,7 +119,7 @@ extension TaskMachine {
     self[planOf: index].moving += isCounted ? 1 : -1
   }
 
-  /// Thermos' rules for what comes after a run (DESIGN §6 lists where they were mended).
+  /// Thermos' rules for what comes after a run (docs/differences.md lists where they were mended).
   private mutating func plan(_ index: Int, after state: ProcessState) {
     let definition = nodes[index].definition
     switch state {

@@ -70,7 +70,7 @@ def crc32c(data):
 
 
 class TaskFiles:
-    """The files of a task, where DESIGN says that they are."""
+    """The files of a task, where the README says that they are."""
 
     def __init__(self, host, task_id):
         self.host = host
