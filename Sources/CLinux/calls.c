@@ -6,6 +6,7 @@
 #include <linux/keyctl.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -57,6 +58,11 @@ int ax_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 int ax_pidfd_send_signal(int pidfd, int signal) { return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0); }
 int ax_pidfd_getfd(int pidfd, int target) { return (int)syscall(SYS_pidfd_getfd, pidfd, target, 0); }
 pid_t ax_fork(void) { return fork(); }
+
+void ax_end_after(uint64_t milliseconds) {
+  struct itimerval timer = {.it_value = {.tv_sec = (time_t)(milliseconds / 1000), .tv_usec = (suseconds_t)(milliseconds % 1000 * 1000)}};
+  setitimer(ITIMER_REAL, &timer, NULL);
+}
 int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage) {
   return (int)syscall(SYS_waitid, P_PIDFD, pidfd, info, options, usage);
 }

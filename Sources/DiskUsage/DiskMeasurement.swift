@@ -25,6 +25,8 @@ package struct DiskMeasurement: WireRecord, Equatable {
   package var bytes: UInt64
   /// Inodes, directories included.
   package var files: UInt64
+  /// Names beyond the first of each.
+  package var furtherNames: UInt64 = 0
   /// The paths that say most about where it went, largest first, at most three.
   package var largest: [Item]
   /// Why `bytes` may be less than there is: a directory that cannot be read, or too deep to be entered.
@@ -33,6 +35,8 @@ package struct DiskMeasurement: WireRecord, Equatable {
   package var isChanging: Bool
   /// Whether the time was up before all open files were looked at.
   package var isCut = false
+  /// Whether it was still waiting for a process then, and not for more files: whoever holds a lock of his own memory is waited for.
+  package var isHeldUp = false
   /// How long the directories took, in nanoseconds, without the search for what is open.
   package var walked: UInt64 = 0
 
@@ -48,6 +52,7 @@ package struct DiskMeasurement: WireRecord, Equatable {
   package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
     try pass.field(&bytes)
     try pass.field(&files)
+    try pass.field(&furtherNames)
     try pass.field(&largest)
     try pass.field(&obstacle)
     try pass.field(&isChanging)
@@ -59,7 +64,8 @@ package struct DiskMeasurement: WireRecord, Equatable {
   /// to hide something.
   package func complaint(limit: UInt64) -> String? {
     if bytes > limit { return excess(limit) }
-    if files > DiskMeasurement.mostFiles(limit) { return DiskMeasurement.tooMany(files, limit: limit) }
+    let names = files + furtherNames
+    if names > DiskMeasurement.mostFiles(limit) { return DiskMeasurement.tooMany(names, limit: limit) }
     return obstacle.map { DiskMeasurement.unknown($0, limit: limit) }
   }
 

@@ -53,9 +53,10 @@ package enum DiskTree {
   ///   - process: the init of the task's processes, to count what they use without a name, too.
   ///   - limit: what names alone may take for that to be looked for.
   ///   - end: the instant (`Clock.now`) until which it is looked for.
+  ///   - walked: gets what names take, before that is looked for: a process can have it wait.
   package static func measure(
     _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil,
-    limit: UInt64? = nil, until end: UInt64 = .max
+    limit: UInt64? = nil, until end: UInt64 = .max, walked tell: (DiskMeasurement) throws(Errno) -> Void = { _ in }
   ) throws(Errno) -> DiskMeasurement? {
     let began = Clock.now
     var walk = DiskWalk(bounds, counted)
@@ -69,8 +70,12 @@ package enum DiskTree {
     var measured = DiskMeasurement(
       bytes: bytes, files: walk.files, largest: [], obstacle: walk.obstacle, isChanging: walk.isChanging)
     measured.walked = Clock.now - began
+    measured.furtherNames = walk.furtherNames
     // What is too much already needs no search.
     if let process, limit.map({ bytes <= $0 }) ?? true {
+      var names = measured
+      (names.isCut, names.largest) = (true, largest.shown)
+      try tell(names)
       let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       let open = OpenFiles.bytes(
         counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
@@ -86,7 +91,7 @@ package enum DiskTree {
         measured.obstacle = "its processes have more than \(OpenFiles.most) files open or mapped"
       }
     }
-    measured.largest = largest.items.map { .init(path: printable($0.path), bytes: $0.bytes) }
+    measured.largest = largest.shown
     return measured
   }
 

@@ -14,10 +14,14 @@ struct DiskWalk {
   private(set) var isChanging = false
   /// Inodes that were met.
   private(set) var files: UInt64 = 0
+  /// Further names of those.
+  private(set) var furtherNames: UInt64 = 0
   /// What changed later than this may have changed behind our back.
   private let calmBefore = Int64(Clock.wall / 1_000_000_000) - 1
-  /// Directories, and inodes with several names, of the tree at hand.
+  /// Directories, inodes with several names and large files, of the tree at hand.
   private var seen: Set<Key> = []
+  /// From this size on a file is remembered: it may be moved to where it is met again.
+  private static let large: UInt64 = 64 << 10
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
   private static let seenLimit = 1 << 20
 
@@ -197,7 +201,7 @@ struct DiskWalk {
 
   private mutating func size(_ about: FileStatus) -> UInt64 {
     let bytes = counted.bytes(about)
-    guard about.links > 1 else {
+    guard about.links > 1 || bytes >= DiskWalk.large else {
       files += 1
       return bytes
     }
@@ -205,7 +209,10 @@ struct DiskWalk {
       files += 1
       return bytes / UInt64(about.links) + 1
     }
-    guard isNew(about) else { return 0 }
+    guard isNew(about) else {
+      if about.links > 1 { furtherNames += 1 } else { isChanging = true }
+      return 0
+    }
     files += 1
     return bytes
   }

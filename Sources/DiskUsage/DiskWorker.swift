@@ -10,6 +10,9 @@ import LinuxKernel
 /// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts. Where names
 /// take more than LIMIT, and after so many MILLISECONDS, open files are not looked for; 0 for neither.
 ///
+/// The result is one measurement, or two where open files are looked for: what names take, and then all. A process can have it wait
+/// for its locks, so that a while after the time is up a signal ends it (SIGALRM), and the first of them stands.
+///
 /// All that it can do is read: it keeps no capability but those to look into any directory and to see what a process has
 /// open and mapped, and it ends with its parent.
 package final class DiskWorker {
@@ -82,8 +85,17 @@ package final class DiskWorker {
         guard piece.isEmpty else { continue }
         isReaped = true
         let status = try child.wait().status
-        guard status == .exited(0) else { return .failed("it ended with \(status)") }
-        return .finished(try DiskMeasurement(decoding: received))
+        var found = try DiskWorker.measurements(received)
+        switch status {
+        case .exited(0): if let last = found.popLast() { return .finished(last) }
+        case .signaled(SIGALRM):
+          if var names = found.popLast() {
+            names.isHeldUp = true
+            return .finished(names)
+          }
+        default: break
+        }
+        return .failed("it ended with \(status)")
       }
       return .running
     } catch {
@@ -91,7 +103,29 @@ package final class DiskWorker {
     }
   }
 
+  /// Each with its length before it, in four bytes; the last may be cut.
+  private static func measurements(_ bytes: [UInt8]) throws -> [DiskMeasurement] {
+    var found: [DiskMeasurement] = []
+    var rest = bytes[...]
+    while rest.count >= 4 {
+      let length = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+      guard rest.count - 4 >= length else { break }
+      found.append(try DiskMeasurement(decoding: Array(rest.dropFirst(4).prefix(length))))
+      rest = rest.dropFirst(4 + length)
+    }
+    return found
+  }
+
   // MARK: In the worker
+
+  private static let output = FileDescriptor(owning: 1)
+  /// So much longer than its time a search may take that waits for nobody.
+  private static let grace: UInt64 = 200
+
+  private static func say(_ found: DiskMeasurement) throws(Errno) {
+    let bytes = found.encoded
+    try output.writeAll((0..<4).reversed().map { UInt8(truncatingIfNeeded: bytes.count >> ($0 * 8)) } + bytes)
+  }
 
   package static func main(_ arguments: [String]) -> Never {
     do throws(Errno) {
@@ -107,10 +141,14 @@ package final class DiskWorker {
       }
       let bounds = DiskTree.Bounds(entries: .max, depth: depth - depth / 8, held: depth / 8)
       let found = try DiskTree.measure(
-        roots, bounds, counting: counted, openFilesBelow: process,
-        limit: numbers.first ?? nil, until: end)
+        roots, bounds, counting: counted, openFilesBelow: process, limit: numbers.first ?? nil, until: end
+      ) { (names) throws(Errno) in
+        try say(names)
+        let end = min(end, Clock.now + OpenFiles.longest)
+        CurrentProcess.end(afterMilliseconds: (end - min(end, Clock.now)) / 1_000_000 + grace)
+      }
       guard let found else { leave(1) }
-      try FileDescriptor(owning: 1).writeAll(found.encoded)
+      try say(found)
     } catch {
       leave(2)
     }

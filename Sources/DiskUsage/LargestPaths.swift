@@ -1,3 +1,5 @@
+import LinuxKernel
+
 /// The largest three of what is offered.
 struct LargestPaths {
   private(set) var items: [(path: [UInt8], bytes: UInt64)] = []
@@ -9,6 +11,9 @@ struct LargestPaths {
   var least: UInt64 { items.count < LargestPaths.count ? 0 : items[LargestPaths.count - 1].bytes }
   var bytes: UInt64 { items.reduce(0) { $0 + $1.bytes } }
   var isShort: Bool { items.allSatisfy { $0.path.count <= LargestPaths.pathLimit } }
+
+  /// For people.
+  var shown: [DiskMeasurement.Item] { items.map { .init(path: printable($0.path), bytes: $0.bytes) } }
 
   mutating func offer(_ path: [UInt8], _ bytes: UInt64) {
     guard bytes > least else { return }

@@ -123,6 +123,13 @@ package struct OpenFiles {
     }
   }
 
+  /// Whether there is anybody to look at; that waits for nobody.
+  package static func hasProcesses(below pid: Int32) -> Bool {
+    ((try? entries(of: "/proc/\(pid)/task")) ?? []).contains { thread in
+      !children("/proc/\(pid)/task/" + String(decoding: thread.name, as: UTF8.self)).isEmpty
+    }
+  }
+
   /// The processes that a thread has made, or that were left to it.
   package static func children(_ thread: String) -> [Int32] {
     ((try? readFile(thread + "/children", limit: 64 << 20)) ?? []).split(separator: UInt8(ascii: " "))

@@ -140,6 +140,10 @@ package enum Child {
 /// Properties of this process.
 package enum CurrentProcess {
   package static var pid: Int32 { getpid() }
+  /// Ends this process after a while (SIGALRM), whatever it waits for: also for a lock that only what kills interrupts.
+  package static func end(afterMilliseconds milliseconds: UInt64) {
+    ax_end_after(max(1, min(milliseconds, 1 << 32)))
+  }
   package static var effectiveUser: UInt32 { geteuid() }
   package static var effectiveGroup: UInt32 { getegid() }
   /// The inode that stands for its pid namespace (namespaces(7)): in another one a pid is somebody else's; 0 without /proc.

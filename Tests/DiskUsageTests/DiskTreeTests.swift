@@ -119,6 +119,20 @@ import Testing
     #expect(kibibytes(found) >= 1200)
   }
 
+  @Test func furtherNamesAreCounted() throws {
+    defer { try? removeTree(top) }
+    try directory("a")
+    try file("a/x", kibibytes: 200)
+    for index in 0..<50 { #expect(Glibc.link("\(top)/a/x", "\(top)/a/\(index)") == 0) }
+    let found = try #require(try measure())
+    #expect(found.files == 3 && found.furtherNames == 50 && (200...300).contains(kibibytes(found)))
+    var many = found
+    many.furtherNames = DiskMeasurement.mostFiles(1 << 20)
+    #expect(
+      many.complaint(limit: 1 << 20)
+        == "disk limit exceeded: 32771 files and directories, a limit of 1 MiB allows 32768")
+  }
+
   @Test func aTreeThatHasJustChangedIsSaidToBeChanging() throws {
     defer { try? removeTree(top) }
     try directory("a")
@@ -167,9 +181,9 @@ import Testing
   @Test func aMeasurementSurvivesItsWayThroughThePipe() throws {
     var found = DiskMeasurement(
       bytes: 5, files: 4, largest: [.init(path: "\u{e4}", bytes: 3)], obstacle: "b", isChanging: true)
-    (found.isCut, found.walked) = (true, 7)
+    (found.isCut, found.walked, found.furtherNames) = (true, 7, 9)
     let item: [UInt8] = [2, 0, 0, 0, 0xc3, 0xa4] + [3, 0, 0, 0, 0, 0, 0, 0]
-    let numbers: [UInt8] = [5, 0, 0, 0, 0, 0, 0, 0] + [4, 0, 0, 0, 0, 0, 0, 0]
+    let numbers: [UInt8] = [5, 0, 0, 0, 0, 0, 0, 0] + [4, 0, 0, 0, 0, 0, 0, 0] + [9, 0, 0, 0, 0, 0, 0, 0]
     #expect(
       found.encoded == numbers + [1, 0, 0, 0, 14, 0, 0, 0] + item + [1, 1, 0, 0, 0, 98, 1] + [
         1, 7, 0, 0, 0, 0, 0, 0, 0,

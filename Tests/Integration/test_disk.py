@@ -140,9 +140,10 @@ class Disk(ExecutorTestCase):
         hold = program("hold")
         for how in ("open", "in"):
             with self.subTest(how):
-                # Each has 16 MiB of names once, and none of them when the next begins.
-                command = (f"{hold} {how} d 15 0 > said & while ! grep -q done said; do sleep 0.05; done; "
-                           f"exec {hold} {how} e 15 0")
+                # Each has 7 MiB of names once, fewer than a task may have, and none of them when the next begins.
+                command = ("for d in a b c d; do "
+                           f"{hold} {how} $d 7 0 > said$d & while ! grep -q done said$d; do sleep 0.05; done; done; "
+                           f"exec {hold} {how} e 7 0")
                 self.fails(self.run_task(document(command, disk=24 * MIB, finalization_wait=1)),
                            "deleted files that are in use")
 

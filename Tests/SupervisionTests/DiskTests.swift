@@ -58,7 +58,9 @@ import Testing
   /// What a worker says that has found so much.
   private func answer(_ found: DiskMeasurement) throws -> String {
     let path = host.path + "/answer"
-    try writeFileAtomically(path, found.encoded, mode: 0o600)
+    let bytes = found.encoded
+    let length = (0..<4).reversed().map { UInt8(truncatingIfNeeded: bytes.count >> ($0 * 8)) }
+    try writeFileAtomically(path, length + bytes, mode: 0o600)
     return "cat \(path)"
   }
 
@@ -94,6 +96,48 @@ import Testing
       return
     }
     #expect(found == said && !scale.isBusy)
+  }
+
+  @Test func aSearchThatIsHeldUpLeavesWhatNamesTake() throws {
+    var names = DiskMeasurement(bytes: 123, files: 4, largest: [])
+    names.isCut = true
+    let (scale, _) = try prepare(0, worker: try answer(names) + "; kill -ALRM $$")
+    let child = try SpawnRequest(executable: .path("/bin/sleep"), arguments: ["sleep", "60"], descriptors: [0, 1, 2])
+      .spawn()
+    defer {
+      try? child.signal(SIGKILL)
+      _ = try? child.wait()
+    }
+    // What a process has open is never looked for by this one: it could have it wait.
+    #expect(try scale.begin(openFilesBelow: CurrentProcess.pid) == nil)
+    guard case .ended(.success(let found))? = try events(of: scale).first else {
+      Issue.record("what names take is not heard")
+      return
+    }
+    #expect(found.isHeldUp && found.isCut && found.bytes == 123)
+  }
+
+  @Test func aWorkerWhoseTimeIsUpIsEnded() throws {
+    let child = try SpawnRequest(executable: .path("/bin/sleep"), arguments: ["sleep", "60"], descriptors: [0, 1, 2])
+      .spawn()
+    defer {
+      try? child.signal(SIGKILL)
+      _ = try? child.wait()
+    }
+    let program = try #require(builtProgram, "aurora-executor, which is built together with these tests")
+    _ = try prepare(5)
+    let roots = [try DiskTree.Root(label: "sandbox", path: host.paths.sandbox)]
+    // With time, what is found is whole; both come over the same pipe.
+    for end in [UInt64.max, Clock.now + 1] {
+      let worker = try DiskWorker(
+        roots, counting: .blocks, openFilesBelow: CurrentProcess.pid, until: end, program: program)
+      var found: DiskMeasurement?
+      _ = try waitUntil {
+        if case .finished(let said) = worker.take() { found = said }
+        return found != nil
+      }
+      #expect(found?.files == 6 && found?.isCut == (end != .max))
+    }
   }
 
   @Test(arguments: [("exit 9", "it ended with exit status 9"), ("kill -9 $$", "it ended with signal 9")])

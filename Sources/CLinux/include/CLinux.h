@@ -80,6 +80,8 @@ int ax_pidfd_open(pid_t pid);
 int ax_pidfd_send_signal(int pidfd, int signal);
 int ax_pidfd_getfd(int pidfd, int target);
 pid_t ax_fork(void);
+/* Sends this process SIGALRM after so many milliseconds, more than none. */
+void ax_end_after(uint64_t milliseconds);
 int ax_waitid_pidfd(int pidfd, int options, siginfo_t *info, struct rusage *usage);
 int ax_child_end(int pidfd, int *signaled, int *status);
 int ax_wait4(pid_t pid, int *status, int options, struct rusage *usage);

@@ -170,7 +170,7 @@ final class DiskMonitor: TaskMonitor {
     if wasStill, !found.isCut, hasStopped || !found.isChanging {
       next = schedule.measuredStill(found, at: now, took: now - began)
     } else {
-      if wasStill { schedule.heldOff(at: now) }
+      if wasStill { schedule.heldOff(at: now, isBrief: found.isHeldUp) }
       let mayHideSome = now >= cannotStopUntil && !isPlain
       next = schedule.measured(found, isDoubtful: found.isChanging || mayHideSome, at: now, took: now - began)
     }

@@ -31,10 +31,8 @@ final class DiskScale {
   private var worker: DiskWorker?
   private var abandoned: [DiskWorker] = []
 
-  /// What takes a few milliseconds is not worth a process.
+  /// What takes a few milliseconds is not worth a process. What a process has open is: it can have who looks wait for its locks.
   private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
-  /// What of that the search for open files may take: few of them can have names of megabytes.
-  private static let moment: UInt64 = 10_000_000
 
   /// - Parameter program: what measures large trees.
   init(
@@ -129,9 +127,11 @@ final class DiskScale {
     {
       roots.append(root)
     }
-    let found = try DiskTree.measure(
-      roots, bounds, counting: counted, openFilesBelow: process, limit: limit, until: Clock.now + DiskScale.moment)
-    if let found, found.obstacle == nil, !found.isCut { return found }
+    if let found = try DiskTree.measure(roots, bounds, counting: counted), found.obstacle == nil {
+      // What is too much already needs no search, and where there are no processes there is nothing to search.
+      let isEnough = limit.map { found.bytes > $0 } ?? false
+      guard let process, !isEnough, OpenFiles.hasProcesses(below: process) else { return found }
+    }
     let worker = try DiskWorker(
       roots, counting: counted, openFilesBelow: process, limit: limit, until: end, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)

@@ -155,8 +155,11 @@ struct DiskSchedule {
     return measured(used, at: now, took: cost, search: search)
   }
 
-  /// The task could not be stopped, or not for so long. What is missing is looked for again later.
-  mutating func heldOff(at now: UInt64) { stillNotBefore = now + 6 * DiskSchedule.betweenStills }
+  /// The task could not be stopped, or not for so long. What is missing is looked for again later; soon where the task itself was
+  /// in the way.
+  mutating func heldOff(at now: UInt64, isBrief: Bool = false) {
+    stillNotBefore = now + (isBrief ? 1 : 6) * DiskSchedule.betweenStills
+  }
 
   /// The one at hand is made with the task stopped, whatever was said.
   mutating func insistsOnStill() { care = .still }

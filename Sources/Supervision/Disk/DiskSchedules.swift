@@ -49,9 +49,9 @@ struct DiskSchedules {
     files.insistsOnStill()
   }
 
-  mutating func heldOff(at now: UInt64) {
-    bytes.heldOff(at: now)
-    files.heldOff(at: now)
+  mutating func heldOff(at now: UInt64, isBrief: Bool = false) {
+    bytes.heldOff(at: now, isBrief: isBrief)
+    files.heldOff(at: now, isBrief: isBrief)
   }
 
   mutating func abandoned() {

@@ -195,7 +195,7 @@ final class QuotaMonitor: TaskMonitor {
     schedule.begin()
     work = .measuring
     do {
-      if let found = try scale.begin(openFilesBelow: container.initPID) { return judge(found) }
+      if let found = try scale.begin(openFilesBelow: container.initPID, limit: quota.limit) { return judge(found) }
       scale.setTimer(began + QuotaMonitor.timeout)
       return []
     } catch {
@@ -209,7 +209,9 @@ final class QuotaMonitor: TaskMonitor {
     work = .naming(excess)
     listen(false)
     do {
-      if let found = try scale.begin(openFilesBelow: container.initPID) { return decide(excess, found) }
+      if let found = try scale.begin(openFilesBelow: container.initPID, limit: quota.limit) {
+        return decide(excess, found)
+      }
       let isEnd = quota.isExact || excess.isAwaited
       scale.setTimer(began + (isEnd ? QuotaMonitor.timeoutOfEnds : QuotaMonitor.timeout))
       return []
