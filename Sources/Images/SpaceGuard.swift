@@ -2,18 +2,18 @@ import Glibc
 import LinuxKernel
 
 /// Stops a worker before it takes the file system's last room.
-final class SpaceGuard {
+package final class SpaceGuard {
   private let reserve: UInt64
   private let descriptor: Int32
   private var next: UInt64 = 0
 
   /// - Parameter descriptor: a file or a directory of the file system; a pipe has none, and no end.
-  init(of descriptor: Int32, reserve: UInt64) {
+  package init(of descriptor: Int32, reserve: UInt64) {
     self.descriptor = descriptor
     self.reserve = reserve
   }
 
-  func check(_ received: UInt64) throws(ImageError) {
+  package func check(_ received: UInt64) throws(ImageError) {
     guard received >= next else { return }
     next = received + (32 << 20)
     let room = try kernel("look for free space") { () throws(Errno) in try space(of: descriptor) }

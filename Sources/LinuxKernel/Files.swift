@@ -236,8 +236,12 @@ package func readFile(_ path: some KernelPath, limit: Int = 1 << 20, at director
 
 /// The content of a file in a directory that somebody else may write to: only of a regular one, no link is followed, and
 /// nothing is waited for. Anything else is `EINVAL`.
-package func readRegularFile(_ path: some KernelPath, limit: Int = 1 << 20) throws(Errno) -> [UInt8] {
-  let file = try openFile(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
+///
+/// - Parameter followLinks: of what its owner may have made a link.
+package func readRegularFile(_ path: some KernelPath, limit: Int = 1 << 20, followLinks: Bool = false) throws(Errno)
+  -> [UInt8]
+{
+  let file = try openFile(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW))
   guard try status(of: file.rawValue).isRegularFile else { throw Errno("open", code: EINVAL) }
   return try file.readToEnd(limit: limit)
 }

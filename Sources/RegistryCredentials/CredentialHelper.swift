@@ -103,6 +103,8 @@ struct CredentialHelper {
       let answer = try collect(from: pipe.first.descriptor, until: child.pidfd, limit, interrupt)
       return (try child.wait().status, answer)
     } catch {
+      // With whatever it has started: it leads a session.
+      Children.signalGroup(child.pid, 9)
       try child.signal(9)
       _ = try child.wait()
       throw error

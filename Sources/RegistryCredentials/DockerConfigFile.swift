@@ -29,7 +29,7 @@ public struct DockerConfigFile: Sendable {
     self.path = path
     let bytes: [UInt8]
     do throws(Errno) {
-      bytes = try readFile(path, limit: 1 << 20)
+      bytes = try readRegularFile(path, limit: 1 << 20, followLinks: true)
     } catch {
       if !mustExist, error.connectFailure == .absent { return }
       throw DockerConfigFile.failure(path, "\(error)", error.code)

@@ -126,6 +126,25 @@ class Credentials(PullTestCase):
         super().setUp()
         self.reference, self.digest = self.registry.push(busybox_image(), "team/private:1")
 
+    def pull(self, reference, *options, plain=True, **rest):
+        # Who has credentials has to say that they may be shown in plain.
+        return super().pull(reference, *options, *(("--plain-http", self.registry.address) if plain else ()), **rest)
+
+    def test_credentials_are_not_shown_in_plain_unasked(self):
+        config = self.config(self.registry.address)
+        self.assert_refused(
+            self.pull(self.reference, "--docker-config", config, plain=False), 1, "does not speak TLS",
+            "credentials are not shown", f"--plain-http {self.registry.address}")
+
+    def test_a_configuration_that_is_no_file_is_not_waited_for(self):
+        fifo = self.host.path("fifo.json")
+        os.mkfifo(fifo)
+        done = self.assert_refused(self.pull(self.reference, "--docker-config", fifo), 78, "fifo.json", "EINVAL")
+        self.assertNotIn("EAGAIN", done.err)
+        link = self.host.path("link.json")
+        os.symlink(self.config(self.registry.address), link)
+        self.assert_pulled(self.pull(self.reference, "--docker-config", link))
+
     def test_a_user_with_a_password(self):
         config = self.config(self.registry.address, "docker/config.json")
         for options, env in (
@@ -163,6 +182,13 @@ class Certificates(PullTestCase):
         os.chmod(authority, 0o600)
         self.aurora("image", "rm", server.reference)
         self.assert_pulled(self.pull(server.reference, "--ca-file", authority))
+        os.symlink(authority, self.host.path("link.pem"))
+        self.aurora("image", "rm", server.reference)
+        self.assert_pulled(self.pull(server.reference, "--ca-file", self.host.path("link.pem")))
+        # Who names authorities means TLS, whoever listens.
+        plain = FaultyRegistry(busybox_image())
+        self.addCleanup(plain.stop)
+        self.assertEqual(self.pull(plain.reference, "--ca-file", authority).code, 69)
         self.assertEqual(self.pull(server.reference, "--ca-file", self.host.path("none.pem")).code, 78)
 
     def test_a_registry_with_tls_and_users(self):
@@ -192,6 +218,9 @@ class Tokens(PullTestCase):
         self.issued = 0
         self.lifetime = 300
         self.server.answer = self.answer
+
+    def pull(self, reference, *options, **rest):
+        return super().pull(reference, *options, "--plain-http", self.server.address, **rest)
 
     def answer(self, handler):
         if handler.path.startswith("/token"):
@@ -258,6 +287,18 @@ class Tokens(PullTestCase):
         self.assert_pulled(self.pull(self.server.reference, "--docker-config", config))
         self.assertEqual(bodies[0][:2], ("POST", "/token"))
         self.assertIn("refresh_token=id%3Dtok%20en", bodies[0][2])
+
+    def test_an_identity_token_goes_nowhere_else(self):
+        other = FaultyRegistry()
+        self.addCleanup(other.stop)
+        config = self.host.write("identity.json", {"auths": {self.server.address: {"identitytoken": "secret"}}})
+        for status in (301, 302, 303, 307, 308):
+            with self.subTest(status):
+                self.server.answer = lambda handler, status=status: (
+                    handler.reply(status, b"", [("Location", f"http://{other.address}/token")]) or True
+                    if handler.path.startswith("/token") else self.answer(handler))
+                self.assert_refused(self.pull(self.server.reference, "--docker-config", config), 1, f"not followed ({status}")
+        self.assertEqual(other.requests, [])
 
     def test_a_token_server_that_fails_is_named(self):
         for status, body, word in ((500, b"", "token server"), (200, b"{}", "no token"), (200, b'{"token":"a\\nX: y"}', "characters")):
@@ -419,7 +460,7 @@ class Faults(PullTestCase):
                 return False
             return handler.reply(307, b"", [("Location", f"http://{other.address}{handler.path}")]) or True
         self.server.answer = away
-        self.assert_pulled(self.pull(self.server.reference, "--docker-config", config))
+        self.assert_pulled(self.pull(self.server.reference, "--docker-config", config, "--plain-http", self.server.address))
         # Another port is another server.
         self.assertTrue(other.requests)
         self.assertFalse([fields for _, fields in other.requests if "Authorization" in fields])
@@ -528,7 +569,7 @@ class Together(PullTestCase):
                 return True
             return False
         self.server.answer = answer
-        self.start("--docker-config", config)
+        self.start("--docker-config", config, "--plain-http", self.server.address)
         wait_until(lambda: self.server.asked(self.layer), "the layer is asked for")
 
         def curls():
@@ -548,8 +589,18 @@ class Together(PullTestCase):
         self.assertNotIn(self.server.address.encode(), known)
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-        self.assertEqual(status["Uid"].split(), ["65534"] * 4)
-        self.assertEqual(status["Gid"].split(), ["65534"] * 4)
+        # A user of its own, which no account has: who had the same one could read its request, and answer in its place.
+        self.assertGreaterEqual(int(status["Uid"].split()[0]), 1879048192)
+        self.assertEqual(status["Uid"].split(), [status["Uid"].split()[0]] * 4)
+        self.assertEqual(status["Gid"].split(), status["Uid"].split())
+        for attempt in (lambda: os.kill(int(pid), signal.SIGSTOP), lambda: open(f"/proc/{pid}/fd/0", "rb")):
+            def as_nobody(attempt=attempt):
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+                attempt()
+            with self.assertRaises(subprocess.SubprocessError):
+                subprocess.run(["true"], preexec_fn=as_nobody, check=True)
         self.assertEqual(status["Groups"].strip(), "")
         for name in ("CapEff", "CapPrm", "CapInh", "CapBnd"):
             self.assertEqual(int(status[name], 16), 0, name)

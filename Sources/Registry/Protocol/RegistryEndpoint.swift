@@ -13,6 +13,8 @@ package struct RegistryEndpoint: Sendable, Equatable {
   }
 
   package internal(set) var scheme: Scheme
+  /// Whether plain HTTP is spoken because whoever listens does not speak TLS: nobody said that it is the registry.
+  package internal(set) var hasFallenBack = false
   /// `registry-1.docker.io`, `localhost:5000`
   package let authority: String
   /// What stands before `/v2/`; empty but for some mirrors.

@@ -30,7 +30,7 @@ enum RegistryRefusal {
       return RegistryError(
         .unavailable, why: "the registry cannot serve it now (\(status))", mayPass: true, retryAfter: after)
     case 500...: return RegistryError(.unavailable, why: "the registry failed (\(status))")
-    case 300..<400: return .invalid("the answer leads on, and not where to (\(status))")
+    case 300..<400: return .invalid("the answer leads on, where it is not followed (\(status))")
     default: return .invalid("the registry refuses it (\(status))")
     }
   }

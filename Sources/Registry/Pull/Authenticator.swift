@@ -75,6 +75,9 @@ struct Authenticator {
     guard request.server.isSecure || endpoint.scheme == .http && mayBePlain(request.server) else {
       throw RegistryError.invalid("the registry names a token server that speaks plain HTTP").at(place)
     }
+    guard endpoint.isLoopback || !WebAddress.isLoopback(request.server.authority) else {
+      throw RegistryError.invalid("the registry names a token server on this host, where it is not itself").at(place)
+    }
     if let known {
       if isTrusted(request.server) {
         switch known.secret {
@@ -115,6 +118,12 @@ struct Authenticator {
     let (file, endpoint, environment) = (file, endpoint, access.environment)
     known = try access.credentials { () throws(CredentialError) in
       try file?.authorization(for: endpoint.credentialName, environment: environment, interrupt: interruption)
+    }
+    guard known == nil || !endpoint.hasFallenBack else {
+      let place = printable(endpoint.authority.utf8)
+      throw RegistryError(
+        .denied, why: "what listens there does not speak TLS, and credentials are not shown to it",
+        hint: "--plain-http \(place) says that plain HTTP is what the registry speaks")
     }
     isRead = true
   }

@@ -9,6 +9,7 @@ final class BlobDownload {
   private let client: RegistryClient
   private let directory: PullDirectory
   private let file: FileDescriptor
+  private let space: SpaceGuard
   private var hash: SHA256?
   /// Bytes that are in the file, and in the hash.
   private(set) var received: UInt64 = 0
@@ -36,6 +37,8 @@ final class BlobDownload {
     file = try kernel("open \(path)") { () throws(Errno) in
       try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
     }
+    // As much stays free as unpacking leaves; others may be fetching as well.
+    space = SpaceGuard(of: file.rawValue, reserve: Budgets().reservedBytes)
     hash = SHA256()
     try takeUp()
   }
@@ -49,6 +52,7 @@ final class BlobDownload {
       piece.withUnsafeBytes { hash?.update($0) }
       received += UInt64(piece.count)
       if received > descriptor.size { return try restart() }
+      if received.isMultiple(of: 32 << 20) { try TransferWait.wait([], client.interruption, milliseconds: 0) }
     }
     highest = received
   }
@@ -105,6 +109,7 @@ final class BlobDownload {
       transfer.stop()
       throw .invalid("more than the announced \(descriptor.size) bytes came")
     }
+    try Registry.store { () throws(ImageError) in try space.check(received) }
     let offset = Int64(received)
     try kernel("write \(directory.partial(descriptor.digest))") { () throws(Errno) in
       try file.writeAll(Array(bytes), at: offset)

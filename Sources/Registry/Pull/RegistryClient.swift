@@ -174,7 +174,9 @@ package final class RegistryClient {
 
   /// Notes what an answer or a failure says of the registry. True when the same is to be asked in another scheme.
   func learn(_ failure: RegistryError?) -> Bool {
-    if failure?.trait == .noTLS, endpoint.scheme == .either {
+    // Who names the authorities to believe means TLS.
+    if failure?.trait == .noTLS, endpoint.scheme == .either, access.certificates == nil {
+      endpoint.hasFallenBack = true
       settle(.http)
       return true
     }
@@ -202,14 +204,20 @@ package final class RegistryClient {
   private func exchange(_ request: CurlRequest) throws(RegistryError) -> (ReplyHead, [UInt8]) {
     let transfer = try start(request)
     var body: [UInt8] = []
+    // curl has its own clock, and may be stopped.
+    let end = request.timeouts.whole.map { Clock.now + UInt64($0 + 5) * 1_000_000_000 } ?? .max
     while true {
+      guard Clock.now < end else {
+        transfer.stop()
+        throw RegistryError(.unavailable, why: "it takes too long", mayPass: true)
+      }
       switch try transfer.take() {
       case .body(let piece): body += piece
       case .end(let error):
         if let error { throw error }
         guard let head = transfer.head else { throw .invalid("the answer is no HTTP") }
         return (head, body)
-      case nil: try TransferWait.wait([transfer.descriptor], interruption, milliseconds: 60_000)
+      case nil: try TransferWait.wait([transfer.descriptor], interruption, milliseconds: 5000)
       }
     }
   }

@@ -43,7 +43,7 @@ package struct CurlProgram: Sendable {
       return
     }
     let bytes: [UInt8]
-    do throws(Errno) { bytes = try readRegularFile(certificateFile, limit: 4 << 20) } catch {
+    do throws(Errno) { bytes = try readRegularFile(certificateFile, limit: 4 << 20, followLinks: true) } catch {
       throw RegistryError(
         .configuration, why: "--ca-file \(printable(certificateFile.utf8)): \(error)",
         hint: "it is a file of certificates in PEM")

@@ -21,12 +21,16 @@ struct CurlRequest: Sendable {
   var certificates: String?
   var timeouts = TransferTimeouts()
 
+  /// What is posted is a secret, which curl would post anew wherever it is sent.
+  var followsRedirects: Bool { form == nil }
+
   /// More hops than registries and their stores make.
   private static let redirects = 5
 
   /// The configuration. Throws when a value holds what no value of ours has: it could end its line and begin another.
   func configuration() throws(RegistryError) -> [UInt8] {
-    var lines: [String] = ["globoff", "silent", "show-error", "include", "no-buffer", "location"]
+    var lines: [String] = ["globoff", "silent", "show-error", "include", "no-buffer"]
+    if followsRedirects { lines.append("location") }
     func add(_ name: String, _ value: String) throws(RegistryError) {
       lines.append("\(name) = \(try CurlRequest.quoted(value))")
     }

@@ -2,12 +2,26 @@ import Glibc
 import LinuxKernel
 
 /// The hidden mode of the binary that becomes curl: `aurora-executor __fetch CURL OPTION …`, with nothing of root left.
+///
+/// Its user is its own: who has the same one could read its request, with the credentials in it, and answer in its place
+/// (ptrace(2), proc(5)).
 package enum FetchWorker {
   /// The first argument that starts this mode.
   package static let mode = "__fetch"
 
-  /// The user that owns nothing, by its number: not every host has it by name.
-  private static let nobody: UInt32 = 65534
+  /// Where numbers are nobody's (systemd's UIDS-GIDS: 1879048192 to 2147483647 unused), one for each pid there can be.
+  private static let users: UInt32 = 1_879_048_192
+  /// The same where a user namespace does not reach so far (60578 to 61183 unused).
+  private static let fewUsers: (first: UInt32, count: UInt32) = (60578, 606)
+
+  private static func becomeNobody() throws(Errno) {
+    let pid = UInt32(CurrentProcess.pid)
+    do throws(Errno) { try become(users + pid & 0x7f_ffff) } catch  where error.code == EINVAL {
+      try become(fewUsers.first + pid % fewUsers.count)
+    }
+  }
+
+  private static func become(_ user: UInt32) throws(Errno) { try Credentials.become(uid: user, gid: user) }
 
   /// Gives up what it has and executes `arguments`; returns never.
   package static func main(_ arguments: [String]) -> Never {
@@ -22,7 +36,7 @@ package enum FetchWorker {
       if CurrentProcess.effectiveUser == 0 {
         try Credentials.limitBoundingSet(to: [])
         try Credentials.setGroups([])
-        try Credentials.become(uid: nobody, gid: nobody)
+        try becomeNobody()
         try Credentials.setCapabilities([])
       }
       try Credentials.setNoNewPrivileges()

@@ -11,7 +11,7 @@ final class Transfer {
   private(set) var head: ReplyHead?
   /// Bytes of the body so far.
   private(set) var received: UInt64 = 0
-  private var reader = ReplyReader()
+  private var reader: ReplyReader
   private let child: ChildProcess
   private let output: SharedDescriptor
   private let errors: SharedDescriptor
@@ -22,6 +22,7 @@ final class Transfer {
   /// Starts it.
   init(_ request: CurlRequest, _ curl: CurlProgram) throws(RegistryError) {
     self.request = request
+    reader = ReplyReader(followsRedirects: request.followsRedirects)
     var request = request
     request.certificates = curl.certificatePath
     let configuration = try request.configuration()
