@@ -15,3 +15,17 @@ typedef struct {
 int SHA256_Init(SHA256_CTX *context);
 int SHA256_Update(SHA256_CTX *context, const void *data, size_t count);
 int SHA256_Final(unsigned char *digest, SHA256_CTX *context);
+
+typedef struct {
+  unsigned long long h[8];
+  unsigned long long Nl, Nh;
+  union {
+    unsigned long long d[16];
+    unsigned char p[128];
+  } u;
+  unsigned int num, md_len;
+} SHA512_CTX;
+
+int SHA512_Init(SHA512_CTX *context);
+int SHA512_Update(SHA512_CTX *context, const void *data, size_t count);
+int SHA512_Final(unsigned char *digest, SHA512_CTX *context);

@@ -20,6 +20,7 @@ final class ByteStream {
   private let size: UInt64?
   private let limit: UInt64
   private var hash: SHA256?
+  private var wideHash: SHA512?
   private let buffer: UnsafeMutableRawBufferPointer
   private var head = 0
   private var tail = 0
@@ -30,14 +31,18 @@ final class ByteStream {
   var onProgress: ((UInt64) throws(ImageError) -> Void)?
 
   /// Reads `range` of `descriptor`, which stays the caller's. More than `limit` bytes are refused.
-  init(_ descriptor: Int32, _ range: ByteRange, hashing: Bool, limit: UInt64, bufferBytes: Int = 256 << 10)
-    throws(ImageError)
-  {
+  ///
+  /// - Parameter naming: with `hashing`, whether AppC's image id is computed as well.
+  init(
+    _ descriptor: Int32, _ range: ByteRange, hashing: Bool, naming: Bool = false, limit: UInt64,
+    bufferBytes: Int = 256 << 10
+  ) throws(ImageError) {
     self.descriptor = descriptor
     start = range.offset
     size = range.size
     self.limit = limit
     hash = hashing ? SHA256() : nil
+    wideHash = hashing && naming ? SHA512() : nil
     buffer = .allocate(byteCount: bufferBytes, alignment: 64)
     if let size, size > limit { throw .invalid("\(size) bytes, more than the limit of \(limit)") }
   }
@@ -71,6 +76,7 @@ final class ByteStream {
       }
       count = try kernel("read the data") { () throws(Errno) in try readOnce(descriptor, into: free, at: offset) }
       hash?.update(UnsafeRawBufferPointer(rebasing: free[..<count]))
+      wideHash?.update(UnsafeRawBufferPointer(rebasing: free[..<count]))
     }
     if count == 0 {
       if let size, received < size { throw .invalid("it ends after \(received) of \(size) bytes") }
@@ -131,5 +137,11 @@ final class ByteStream {
   func digest() throws(ImageError) -> Digest {
     guard let hash = hash.take() else { throw .invalid("no digest was computed") }
     return hash.finish()
+  }
+
+  /// What AppC names everything received by; `nil` for a stream that was not to compute it. Once.
+  func imageID() -> AppcImageID? {
+    guard let wideHash = wideHash.take() else { return nil }
+    return AppcImageID(rawBytes: wideHash.finish())
   }
 }
