@@ -19,6 +19,15 @@ struct ArchiveLayer: Sendable, Equatable {
   let blobDigest: Digest?
   /// What the decompressed bytes must hash to, when the archive says so.
   let diffID: Digest?
+  var form = LayerForm.layer
+}
+
+/// What a tar stream is to become.
+enum LayerForm: String, Sendable, Equatable {
+  /// A layer as Docker and OCI have it, whiteouts and all.
+  case layer
+  /// An ACI, of which the files below `rootfs` are one.
+  case aci
 }
 
 /// One image in an archive, as far as its documents tell: no layer was read yet.
@@ -33,6 +42,8 @@ struct ArchiveImage: Sendable, Equatable {
   var config: ImageConfig
   /// Bottom to top.
   var layers: [ArchiveLayer]
+  /// Of an AppC image, which has one layer, and others' below it.
+  var appc: AppcManifest?
 }
 
 /// What a worker found in an archive or a layout.
@@ -60,7 +71,9 @@ struct ArchiveContents: Sendable, Equatable {
         }
         wire.put(layer.blobDigest) { $0.put($1) }
         wire.put(layer.diffID) { $0.put($1) }
+        wire.put(layer.form == .aci)
       }
+      wire.put(image.appc) { $1.write(to: &$0) }
     }
     return wire.bytes
   }
@@ -76,7 +89,8 @@ struct ArchiveContents: Sendable, Equatable {
         manifestDigest: try wire.optional { (wire) throws(ImageError) in try wire.digest() },
         document: try wire.optional { (wire) throws(ImageError) in try wire.data() },
         config: try ImageConfig(from: &wire),
-        layers: try wire.list { (wire) throws(ImageError) in try ArchiveContents.layer(from: &wire) })
+        layers: try wire.list { (wire) throws(ImageError) in try ArchiveContents.layer(from: &wire) },
+        appc: try wire.optional { (wire) throws(ImageError) in try AppcManifest(from: &wire) })
     }
     try wire.finish()
   }
@@ -89,6 +103,7 @@ struct ArchiveContents: Sendable, Equatable {
       }
     return ArchiveLayer(
       location: location, blobDigest: try wire.optional { (wire) throws(ImageError) in try wire.digest() },
-      diffID: try wire.optional { (wire) throws(ImageError) in try wire.digest() })
+      diffID: try wire.optional { (wire) throws(ImageError) in try wire.digest() },
+      form: try wire.truth() ? .aci : .layer)
   }
 }

@@ -19,6 +19,8 @@ struct ArchiveFiles {
 
   private let source: Source
   private let budgets: Budgets
+  /// What of an AppC image is in an archive.
+  private(set) var appc = AppcShape()
 
   /// Reads a tar file's headers; the data of its members is passed over.
   ///
@@ -32,15 +34,20 @@ struct ArchiveFiles {
     var tar = TarReader(stream, budgets: limits)
     var members: [[UInt8]: Member] = [:]
     var count = 0
+    var all: UInt64 = 0
     while let entry = try tar.next() {
-      count += 1
-      guard count <= (mayBeRoot ? Int(budgets.entries) : budgets.archiveMembers) else {
-        throw .invalid("more than \(budgets.archiveMembers) members")
-      }
-      if mayBeRoot, count > budgets.archiveMembers { continue }
+      all += 1
+      guard all <= budgets.entries else { throw .invalid("more than \(budgets.entries) members") }
       do throws(ImageError) {
         let path = try LayerPath(entry.name, budgets: budgets)
         let name = Array(path.text.dropLast())
+        // Like those of a layer, these are read when they are unpacked.
+        if appc.takes(name, entry.kind) { continue }
+        count += 1
+        guard mayBeRoot || count <= budgets.archiveMembers else {
+          throw .invalid("more than \(budgets.archiveMembers) members")
+        }
+        if count > budgets.archiveMembers { continue }
         switch entry.kind {
         case .file:
           if entry.sparse != nil {

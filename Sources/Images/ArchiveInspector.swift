@@ -7,8 +7,10 @@ struct ArchiveInspector {
   let budgets: Budgets
   /// Of a layout: see `UnpackWorker.Request`.
   var mayLackLayers = false
-  /// How long the tar is, when it may be the root file system of an image and nothing else.
-  var rootSize: UInt64?
+  /// How long the tar is; `nil` for a layout directory.
+  var size: UInt64?
+  /// Whether the tar may be the root file system of an image and nothing else.
+  var mayBeRoot = false
 
   /// Tries the forms from the most to the least telling: an OCI layout carries digests of everything, `manifest.json`
   /// only those that its names are made of, an old archive none.
@@ -35,9 +37,13 @@ struct ArchiveInspector {
     if let repositories = try files.json("repositories") {
       return ArchiveContents(images: try docker.legacyImages(repositories))
     }
-    if let rootSize { return ArchiveContents(images: [plainRoot(rootSize)]) }
+    if let size, files.appc.isImage(mayBeRoot: mayBeRoot) {
+      let archive = AppcArchive(files: files, platform: platform, budgets: budgets, size: size)
+      return ArchiveContents(images: [try archive.image()])
+    }
+    if let size, mayBeRoot { return ArchiveContents(images: [plainRoot(size)]) }
     throw .invalid(
-      "neither an OCI layout nor an archive of docker save: it has no oci-layout, manifest.json or repositories",
+      "neither an OCI layout nor an archive of docker save, nor an AppC image: it has no oci-layout, manifest.json, repositories, or manifest and rootfs",
       hint:
         "make one with docker save, skopeo copy or buildah push; a tar of a root file system is one with --tag NAME:TAG"
     )

@@ -6,11 +6,12 @@ extension ImageStore {
   ///
   /// `reference` names the image in place of the archive's own names; it is needed where the archive carries none, and
   /// chooses one where the archive holds several. A tar that is no image is the root file system of one when `mayBeRoot`.
+  /// An AppC image has the name of its manifest; its dependencies are in the store, or `appc` gives them.
   /// `-` is standard input. `progress` is called now and then. When `interruption` becomes readable
   /// (a signalfd), the import stops with `.host(EINTR)` and leaves nothing behind.
   package func importArchive(
-    _ path: String, as reference: ImageReference?, mayBeRoot: Bool = false, interruption: Int32? = nil,
-    progress: (ImportProgress) -> Void
+    _ path: String, as reference: ImageReference?, mayBeRoot: Bool = false, appc: AppcImport = AppcImport(),
+    interruption: Int32? = nil, progress: (ImportProgress) -> Void
   ) throws(ImageError) -> [StoredImage] {
     do throws(ImageError) {
       let staging = try Staging(in: paths)
@@ -24,11 +25,19 @@ extension ImageStore {
       let contents = try inspect(source, empty: empty, mayBeRoot: mayBeRoot, interruption)
       var stored: [StoredImage] = []
       for (image, references) in try ImageSelection.choose(contents.images, as: reference) {
-        let job = ImageImport(
+        var job = ImageImport(
           store: self, source: source, staging: staging, empty: empty, image: image, references: references,
           interruption: interruption)
-        do throws(ImageError) { stored.append(try job.run(progress)) } catch {
-          throw references.first.map { error.at("image \($0)") } ?? error
+        do throws(ImageError) {
+          if let manifest = image.appc {
+            job.foundation = try AppcFoundation(of: manifest, in: self, appc)
+            job.wanted = appc.wanted
+          } else if appc.wanted != nil {
+            throw .invalid("it is no AppC image")
+          }
+          stored.append(try job.run(progress))
+        } catch {
+          throw (references.first?.description ?? image.appc?.name).map { error.at("image \($0)") } ?? error
         }
       }
       return stored

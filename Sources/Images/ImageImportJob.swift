@@ -10,6 +10,10 @@ struct ImageImport {
   let empty: String
   let image: ArchiveImage
   let references: [ImageReference]
+  /// What is below an AppC image.
+  var foundation = AppcFoundation.none
+  /// What an AppC image must be.
+  var wanted: AppcQuery?
   let interruption: Int32?
 
   /// Layers at once: each keeps up to two processors busy.
@@ -26,17 +30,21 @@ struct ImageImport {
     // A removal may take a layer away between finding it and publishing the image; then it is unpacked after all.
     for _ in 0..<4 {
       var state = ImportProgress(phase: .unpacking)
-      state.image = references.first?.description ?? ""
+      state.image = references.first?.description ?? image.appc?.name ?? ""
       state.layers = image.layers.count
       let staged = try unpackMissing(&state, progress)
       state.phase = .storing
       progress(state)
-      let config = try finalConfig(staged)
-      let document = image.document ?? config.document.compactBytes
+      let made =
+        if let manifest = image.appc { try assemble(manifest, staged) } else {
+          Assembly(staged: staged, config: try finalConfig(staged))
+        }
+      let document = image.document ?? made.config.document.compactBytes
       let id = SHA256.digest(of: document)
       let record = ImageRecord(
-        id: id, manifestDigest: image.manifestDigest, config: config, diffIDs: config.diffIDs, importedAt: Clock.wall)
-      if let stored = try publish(record, document: document, layers: staged) { return stored }
+        id: id, manifestDigest: image.manifestDigest, config: made.config, diffIDs: made.config.diffIDs,
+        appc: made.appc, importedAt: Clock.wall)
+      if let stored = try publish(record, document: document, layers: made.staged) { return stored }
     }
     throw ImageError(.inUse, why: "other imports and removals keep taking its layers away", hint: "try again")
   }
@@ -58,8 +66,8 @@ struct ImageImport {
 
   /// A layer that was unpacked for this import.
   struct Staged {
-    let directory: String
-    let report: LayerReport
+    var directory: String
+    var report: LayerReport
     /// Which layers of the image it is: old archives and some builders repeat a layer.
     let positions: [Int]
   }

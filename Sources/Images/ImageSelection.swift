@@ -10,7 +10,7 @@ enum ImageSelection {
       var chosen: [(ArchiveImage, [ImageReference])] = []
       for image in images {
         let names = try references(of: image)
-        guard !names.isEmpty else {
+        guard !names.isEmpty || image.appc != nil else {
           throw .invalid(
             "an image in it has no name" + (image.tag.map { ", only the tag \(printable($0.utf8))" } ?? ""),
             hint: "name it: image import ARCHIVE NAME:TAG")

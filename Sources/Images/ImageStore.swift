@@ -69,15 +69,16 @@ package struct ImageStore: Sendable {
     }
   }
 
-  /// The image that people mean with `text`: a reference, an id, or the start of an id (four digits or more) that is no
-  /// other's. `nil` when there is none; an error when there are several.
+  /// The image that people mean with `text`: a reference, an id, the start of an id (four digits or more) that is no
+  /// other's, or what AppC calls it. `nil` when there is none; an error when there are several.
   package func findAny(_ text: String) throws(ImageError) -> StoredImage? {
     do throws(ImageError) {
       if let reference = try? ImageReference(text), let image = try find(reference) { return image }
       let table = try ReferenceTable(paths.references)
-      let ids = try identifiers(startingWith: text)
+      var ids = try identifiers(startingWith: text)
+      if ids.isEmpty { ids = try findAppc(text) }
       guard ids.count <= 1 else {
-        throw .invalid("\(ids.count) images start with it: \(ids.map(\.short).joined(separator: ", "))")
+        throw .invalid("\(ids.count) images are meant by it: \(ids.map(\.short).joined(separator: ", "))")
       }
       guard let id = ids.first else { return nil }
       return try load(id, table)
@@ -95,7 +96,7 @@ package struct ImageStore: Sendable {
         if let image = try stored(record, table) { images.append(image) }
       }
       func key(_ image: StoredImage) -> [UInt8] {
-        Array((image.references.first?.canonical ?? "\u{7f}" + image.id.hex).utf8)
+        Array((image.references.first?.canonical ?? image.appc?.description ?? "\u{7f}" + image.id.hex).utf8)
       }
       return images.sorted { key($0).lexicographicallyPrecedes(key($1)) }
     } catch {
@@ -218,7 +219,8 @@ package struct ImageStore: Sendable {
       bytes = bytes.addingReportingOverflow(layer.contentBytes).partialValue
     }
     return StoredImage(
-      references: table.references(to: record.id), id: record.id, manifestDigest: record.manifestDigest,
+      references: table.references(to: record.id), id: record.id, appc: record.appc,
+      manifestDigest: record.manifestDigest,
       layers: layers, config: record.config, bytes: bytes, importedAt: record.importedAt,
       lastUsedAt: try lastUse(record.id),
       isPinned: exists(paths.pin(record.id)))

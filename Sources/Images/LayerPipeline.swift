@@ -38,19 +38,21 @@ final class LayerPipeline {
       case .file(_, let size): ByteRange(offset: 0, size: size)
       }
     if try !isCompressed(source, range) {
-      let unpack = try WorkerProcess(
-        binary, UnpackWorker.Request(.layer, range: range), source: source.rawValue, root: root)
+      var request = UnpackWorker.Request(.layer, range: range)
+      request.form = layer.form
+      let unpack = try WorkerProcess(binary, request, source: source.rawValue, root: root)
       return LayerPipeline(layer, directory: directory, inflate: nil, unpack: unpack)
     }
     let nothing = try WorkerRoot.mount(empty, writable: false)
-    let (inflate, unpack) = try startPair(binary, range, source: source.rawValue, nothing: nothing, root: root)
+    let (inflate, unpack) = try startPair(
+      binary, range, layer.form, source: source.rawValue, nothing: nothing, root: root)
     return LayerPipeline(layer, directory: directory, inflate: inflate, unpack: unpack)
   }
 
   /// Two workers and the pipe between them. Our own ends close on return: the second worker sees the end of the stream only
   /// when nobody else can write.
   private static func startPair(
-    _ binary: WorkerBinary, _ range: ByteRange, source: Int32, nothing: borrowing FileDescriptor,
+    _ binary: WorkerBinary, _ range: ByteRange, _ form: LayerForm, source: Int32, nothing: borrowing FileDescriptor,
     root: borrowing FileDescriptor
   ) throws(ImageError) -> (WorkerProcess, WorkerProcess) {
     let pipe = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
@@ -58,7 +60,9 @@ final class LayerPipeline {
     let inflate = try WorkerProcess(
       binary, UnpackWorker.Request(.inflate, range: range), source: source, root: nothing,
       output: pipe.second.rawValue)
-    let unpack = try WorkerProcess(binary, UnpackWorker.Request(.layer), source: pipe.first.rawValue, root: root)
+    var request = UnpackWorker.Request(.layer)
+    request.form = form
+    let unpack = try WorkerProcess(binary, request, source: pipe.first.rawValue, root: root)
     withExtendedLifetime(pipe) {}
     return (inflate, unpack)
   }

@@ -14,11 +14,14 @@ struct LayerReport: Sendable, Equatable {
   /// Whether nothing of the layers below is to be seen: the root directory itself is opaque, which overlayfs does not
   /// know for the root of a stack.
   var opaqueRoot = false
+  /// Of an ACI, which it names.
+  var imageID: AppcImageID?
 
   func write(to wire: inout WireWriter) {
     wire.put(diffID)
     for number in [streamBytes, contentBytes, entries, skippedDevices, skippedAttributes] { wire.put(number) }
     wire.put(opaqueRoot)
+    wire.put(imageID) { $0.put($1.rawBytes) }
   }
 
   init(diffID: Digest, streamBytes: UInt64) {
@@ -34,5 +37,6 @@ struct LayerReport: Sendable, Equatable {
     skippedDevices = try wire.number()
     skippedAttributes = try wire.number()
     opaqueRoot = try wire.truth()
+    imageID = try wire.optional { (wire) throws(ImageError) in try wire.data() }.flatMap { AppcImageID(rawBytes: $0) }
   }
 }

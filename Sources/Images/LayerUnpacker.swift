@@ -9,6 +9,7 @@ import LinuxKernel
 struct LayerUnpacker {
   private let tree: LayerTree
   private let stream: ByteStream
+  private let form: LayerForm
   private let budgets: Budgets
   private var tar: TarReader
   private var directories = PendingDirectories()
@@ -23,9 +24,12 @@ struct LayerUnpacker {
   private let createdAsRoot = geteuid() == 0
 
   /// `stream` must compute a digest; `root` is the empty directory, open for reading.
-  init(_ stream: ByteStream, into root: consuming FileDescriptor, budgets: Budgets) {
+  init(
+    _ stream: ByteStream, into root: consuming FileDescriptor, form: LayerForm = .layer, budgets: Budgets
+  ) {
     tree = LayerTree(root: root)
     self.stream = stream
+    self.form = form
     self.budgets = budgets
     tar = TarReader(stream, budgets: budgets)
   }
@@ -48,6 +52,7 @@ struct LayerUnpacker {
     report.skippedDevices = skippedDevices
     report.skippedAttributes = skippedAttributes
     report.opaqueRoot = opaqueRoot
+    report.imageID = stream.imageID()
     return report
   }
 
@@ -66,6 +71,7 @@ struct LayerUnpacker {
   }
 
   private mutating func place(_ entry: TarEntry) throws(ImageError) {
+    guard let entry = form == .aci ? try AppcShape.inRootfs(entry, budgets: budgets) : entry else { return }
     let path = try LayerPath(entry.name, budgets: budgets)
     if path.isRoot {
       guard entry.kind == .directory else { throw .invalid("the root of the layer must be a directory") }
@@ -77,7 +83,8 @@ struct LayerUnpacker {
       try directories.add([UInt8(ascii: ".")], inode: inode, entry, budgets: budgets)
       return
     }
-    switch try path.meaning() {
+    // AppC knows no whiteouts: a name is a name.
+    switch form == .aci ? .plain : try path.meaning() {
     case .plain: break
     case .bookkeeping: return
     case .opaque:

@@ -17,6 +17,8 @@ package struct StoredImage: Sendable {
   package let references: [ImageReference]
   /// The digest of the image's configuration document.
   package let id: Digest
+  /// What it is called as an AppC image, when it came as one.
+  package let appc: AppcIdentity?
   /// The digest of its manifest, when it came with one.
   package let manifestDigest: Digest?
   /// What is to be stacked, bottom to top, each once: left out are the lower occurrences of a layer that the image names
@@ -40,6 +42,8 @@ struct ImageRecord: Sendable {
   var config: ImageConfig
   /// All layers, bottom to top.
   var diffIDs: [Digest]
+  /// What it is called as an AppC image, when it came as one.
+  var appc: AppcIdentity?
   var importedAt: UInt64
 
   var json: JSON {
@@ -47,12 +51,16 @@ struct ImageRecord: Sendable {
       ("schema_version", 1), ("id", JSON(id.description)),
       ("manifest_digest", manifestDigest.map { JSON($0.description) }),
       ("imported_at", JSON(importedAt)), ("layers", JSON(diffIDs.map { JSON($0.description) })),
-      ("config", config.document),
+      ("appc", appc?.json), ("config", config.document),
     ])
   }
 
-  init(id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], importedAt: UInt64) {
+  init(
+    id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], appc: AppcIdentity? = nil,
+    importedAt: UInt64
+  ) {
     self.id = id
+    self.appc = appc
     self.manifestDigest = manifestDigest
     self.config = config
     self.diffIDs = diffIDs
@@ -69,7 +77,8 @@ struct ImageRecord: Sendable {
     manifestDigest = json["manifest_digest"]?.string.flatMap { Digest($0) }
     self.config = try ImageConfig(document: config)
     diffIDs = layers.compactMap { $0.string.flatMap { Digest($0) } }
-    guard diffIDs.count == layers.count else {
+    appc = json["appc"].flatMap { AppcIdentity($0) }
+    guard diffIDs.count == layers.count, (appc == nil) == (json["appc"] == nil) else {
       throw .invalid("the record of the image is damaged", hint: "remove the image and import it again")
     }
   }

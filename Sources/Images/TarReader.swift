@@ -20,8 +20,8 @@ struct TarEntry {
 
   let kind: Kind
   /// As the archive has it: not checked in any way.
-  let name: [UInt8]
-  let linkName: [UInt8]
+  var name: [UInt8]
+  var linkName: [UInt8]
   /// The permission bits, with set-uid, set-gid and sticky.
   let mode: UInt32
   let uid: UInt32

@@ -9,6 +9,8 @@ extension UnpackWorker {
     var mayLackLayers = false
     /// A tar that is no image may be the root file system of one.
     var mayBeRoot = false
+    /// What a tar stream is to become.
+    var form = LayerForm.layer
 
     var range: ByteRange { ByteRange(offset: offset, size: size) }
 
@@ -23,6 +25,7 @@ extension UnpackWorker {
         + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
         + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
         + (mayLackLayers ? ["lacking=layers"] : []) + (mayBeRoot ? ["plain=root"] : [])
+        + (form == .layer ? [] : ["form=\(form.rawValue)"])
     }
 
     init(_ arguments: [String]) throws(ImageError) {
@@ -43,6 +46,11 @@ extension UnpackWorker {
         case "variant": platform.variant = value
         case "lacking": mayLackLayers = true
         case "plain": mayBeRoot = true
+        case "form":
+          guard let form = LayerForm(rawValue: value) else {
+            throw .invalid("the unpack worker does not know \(argument)", hint: hint)
+          }
+          self.form = form
         default: throw .invalid("the unpack worker does not know \(argument)", hint: hint)
         }
       }

@@ -81,7 +81,7 @@ package enum UnpackWorker {
       }
       return try ArchiveInspector(
         files: files, platform: request.platform, budgets: budgets, mayLackLayers: request.mayLackLayers,
-        rootSize: request.mayBeRoot ? request.size : nil
+        size: request.size, mayBeRoot: request.mayBeRoot
       ).contents().wire
     case .inflate:
       let stream = try ByteStream(
@@ -97,14 +97,15 @@ package enum UnpackWorker {
       let root = try kernel("open the layer's directory") { () throws(Errno) in
         try openFile("/", O_RDONLY | O_DIRECTORY)
       }
-      let stream = try ByteStream(Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
+      let stream = try ByteStream(
+        Descriptors.source, request.range, hashing: true, naming: request.form == .aci, limit: budgets.unpackedBytes)
       let report = reporter()
       let space = SpaceGuard(of: root.rawValue, reserve: budgets.reservedBytes)
       stream.onProgress = { (received) throws(ImageError) in
         try report(received)
         try space.check(received)
       }
-      var unpacker = LayerUnpacker(stream, into: root, budgets: budgets)
+      var unpacker = LayerUnpacker(stream, into: root, form: request.form, budgets: budgets)
       try unpacker.run().write(to: &wire)
     }
     return wire.bytes

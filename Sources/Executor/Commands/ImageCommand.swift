@@ -20,10 +20,11 @@ enum ImageCommand {
       RegistryOptions.configuration,
     ] + RegistryOptions.all,
     notes: """
-      ARCHIVE is what `docker save` writes, an OCI layout (a directory) or an OCI archive, also compressed with gzip, zstd, xz
-      or bzip2; with --tag also a tar of a root file system. - is standard input.
+      ARCHIVE is what `docker save` writes, an OCI layout (a directory), an OCI archive or an AppC image (an ACI), also
+      compressed with gzip, zstd, xz or bzip2; with --tag also a tar of a root file system. - is standard input.
       pull asks the registry that the name of IMAGE says, by curl: NAME[:TAG][@DIGEST], with the registry in front of it
-      unless it is Docker Hub. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image.
+      unless it is Docker Hub. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image, or what
+      an AppC image is called: NAME[:VERSION][,LABEL=VALUE].
       """,
     needsProc: true, believesDirectories: true, run: run)
 
@@ -130,11 +131,16 @@ enum ImageCommand {
     if style == .json {
       Console.output(json(image).compact)
     } else {
-      let names = image.references.map(\.description).joined(separator: ", ")
+      let names = names(image).joined(separator: ", ")
       Console.output(
         "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
           + Quantity.bytes(image.bytes))
     }
+  }
+
+  /// What leads to an image: references, and what AppC calls it.
+  private static func names(_ image: StoredImage) -> [String] {
+    image.references.map(\.description) + (image.appc.map { [printable($0.description.utf8)] } ?? [])
   }
 
   private static func list(_ arguments: Arguments) throws -> ExitCode {
@@ -149,8 +155,8 @@ enum ImageCommand {
     } else {
       var rows = [["IMAGE", "ID", "LAYERS", "SIZE", "IMPORTED"]]
       for image in images {
-        let names = image.references.isEmpty ? ["<none>"] : image.references.map(\.description)
-        for name in names {
+        let names = names(image)
+        for name in names.isEmpty ? ["<none>"] : names {
           rows.append([
             name, image.id.short, String(image.layers.count), Quantity.bytes(image.bytes),
             Clock.timestamp(image.importedAt),
@@ -184,7 +190,8 @@ enum ImageCommand {
     let config = image.config
     return JSON(object: [
       ("references", JSON(image.references.map { JSON($0.description) })), ("id", JSON(image.id.description)),
-      ("digest", image.manifestDigest.map { JSON($0.description) }), ("bytes", JSON(image.bytes)),
+      ("digest", image.manifestDigest.map { JSON($0.description) }), ("appc", image.appc?.json),
+      ("bytes", JSON(image.bytes)),
       ("imported_at", JSON(Clock.timestamp(image.importedAt))), ("os", JSON(config.os)),
       ("architecture", JSON(config.architecture)), ("user", config.user.isEmpty ? nil : JSON(config.user)),
       ("working_directory", config.workingDirectory.isEmpty ? nil : JSON(config.workingDirectory)),
