@@ -29,16 +29,21 @@ struct ProgramLookup {
       switch container.image {
       case nil: roots = ["/"]
       case .docker(let name, let tag):
-        roots = ProgramLookup.layers(name + (tag.map { ":" + $0 } ?? ""), paths)
-      case .appc: roots = nil
+        roots = ProgramLookup.layers(paths) { store in
+          try store.find(try ImageReference(name + (tag.map { ":" + $0 } ?? "")))
+        }
+      case .appc(let name, let id, let labels):
+        let all = labels.map { ImageConfig.Label(name: $0.key, value: $0.value) }
+        roots = ProgramLookup.layers(paths) { store in
+          try store.find(try AppcQuery(name: name, labels: all, imageID: id.flatMap { AppcImageID($0) }))
+        }
       }
     }
   }
 
-  private static func layers(_ image: String, _ paths: TaskPaths) -> [String]? {
+  private static func layers(_ paths: TaskPaths, _ find: (ImageStore) throws -> StoredImage?) -> [String]? {
     do {
-      let store = try ImageStore(reading: TaskPaths.images(paths.workDirectory))
-      return try store.find(try ImageReference(image))?.layers.reversed().map(\.path)
+      return try find(try ImageStore(reading: TaskPaths.images(paths.workDirectory)))?.layers.reversed().map(\.path)
     } catch {
       return nil
     }

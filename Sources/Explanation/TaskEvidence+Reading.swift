@@ -85,7 +85,7 @@ extension TaskEvidence {
     case .mesos(let container):
       switch container.image {
       case .docker(let name, let tag): return name + (tag.map { ":" + $0 } ?? "")
-      case .appc(let name, _): return name
+      case .appc(let name, _, _): return name
       case nil: return nil
       }
     }

@@ -9,6 +9,7 @@ package enum BuiltInIsolators {
     CgroupsPIDs.self,
     CgroupsDevices.self,
     DockerRuntime.self,
+    AppcRuntime.self,
     LinuxCapabilities.self,
     LinuxNoNewPrivileges.self,
     LinuxSeccomp.self,

@@ -16,7 +16,8 @@ extension ContainerConfig {
 
   private static let needs: [Need] = [
     Need(FilesystemLinux.name, "an image") { $0.hasImage },
-    Need(DockerRuntime.name, "the command of its image") { $0.runsImageCommand },
+    Need(DockerRuntime.name, "the command of its image") { $0.runsImageCommand && $0.image?.isAppc != true },
+    Need(AppcRuntime.name, "the command of its AppC image") { $0.runsImageCommand && $0.image?.isAppc == true },
     Need(FilesystemLinux.name, "volumes") { !$0.volumes.isEmpty },
     Need(VolumeHostPath.name, "a volume of the host") { $0.volumes.contains { $0.isHostPath } },
     Need(VolumeSandboxPath.name, "a volume of its sandbox") { $0.volumes.contains { !$0.isHostPath } },

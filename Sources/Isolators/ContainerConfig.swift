@@ -15,10 +15,14 @@ package struct ContainerConfig: Sendable, Equatable {
     package var entrypoint: [String]
     package var command: [String]
     package var workingDirectory: String
+    /// Whether it came as an AppC image: another isolator's then.
+    package var isAppc: Bool
 
     package init(
-      environment: [EnvironmentVariable], entrypoint: [String], command: [String], workingDirectory: String
+      environment: [EnvironmentVariable], entrypoint: [String], command: [String], workingDirectory: String,
+      isAppc: Bool = false
     ) {
+      self.isAppc = isAppc
       self.environment = environment
       self.entrypoint = entrypoint
       self.command = command

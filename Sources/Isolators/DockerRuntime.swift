@@ -9,21 +9,31 @@ package struct DockerRuntime: Isolator {
   package init(host: HostFacts) {}
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
+    guard let image = container.image, !image.isAppc else { return PlanFragment() }
+    return try image.fragment(for: Self.name, runsCommand: container.runsImageCommand)
+  }
+}
+
+extension ContainerConfig.ImageRuntime {
+  /// What an image brings besides files, in the plan.
+  ///
+  /// - Parameter isolator: whose it is.
+  func fragment(for isolator: String, runsCommand: Bool) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
-    guard let image = container.image else { return fragment }
-    for variable in image.environment where !variable.isValid {
+    for variable in environment where !variable.isValid {
       throw IsolationError(
-        Self.name, "the image sets an environment variable that cannot be: \"\(variable.name)\"",
+        isolator, "the image sets an environment variable that cannot be: \"\(variable.name)\"",
         hint: "rebuild the image without it")
     }
-    fragment.environment = image.environment
-    if container.runsImageCommand {
-      guard let command = ImageCommand(image.entrypoint + image.command, in: image.workingDirectory) else {
-        throw IsolationError(Self.name, "the image's WORKDIR \"\(image.workingDirectory)\" is not an absolute path")
+    fragment.environment = environment
+    if runsCommand {
+      guard let line = ImageCommand(entrypoint + command, in: workingDirectory) else {
+        throw IsolationError(
+          isolator, "the image's working directory \"\(workingDirectory)\" is not an absolute path")
       }
-      fragment.imageCommand = command.words
-      fragment.imageWorkingDirectory = command.workingDirectory
-      fragment.afterPivot = [command.makesDirectory]
+      fragment.imageCommand = line.words
+      fragment.imageWorkingDirectory = line.workingDirectory
+      fragment.afterPivot = [line.makesDirectory]
     }
     return fragment
   }

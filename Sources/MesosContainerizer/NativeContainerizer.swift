@@ -68,10 +68,12 @@ package struct NativeContainerizer: Containerizer {
   package var imageName: String? {
     switch container.image {
     case .docker(let name, let tag): name + (tag.map { ":" + $0 } ?? "")
-    case .appc(let name, _): name
+    case .appc(let name, _, _): name
     case nil: nil
     }
   }
+
+  private var isAppc: Bool { if case .appc = container.image { true } else { false } }
 
   package mutating func provision(until signals: SharedDescriptor) throws(ExecutorFailure) {
     guard container.image != nil else { return }
@@ -99,33 +101,52 @@ package struct NativeContainerizer: Containerizer {
   }
 
   package mutating func locate() throws(ExecutorFailure) {
-    guard let reference = try reference() else { return }
-    let images = NativeImage(settings, workDirectory: paths.workDirectory)
-    use(try images.stored(reference), reference)
+    switch try wanted() {
+    case nil: break
+    case .reference(let reference):
+      use(try NativeImage(settings, workDirectory: paths.workDirectory).stored(reference))
+    case .appc(let query): use(try NativeAppcImage(settings, workDirectory: paths.workDirectory).stored(query))
+    }
   }
 
   /// The image from the store, or pulled, as the settings have it.
   private mutating func obtain(until signals: SharedDescriptor) throws(ExecutorFailure) {
-    guard let reference = try reference() else { return }
-    let images = NativeImage(settings, workDirectory: paths.workDirectory)
-    use(try images.provide(reference, until: signals), reference)
-  }
-
-  private mutating func use(_ image: (ImageStore, StoredImage), _ reference: ImageReference) {
-    found = image
-    self.image = ProvisionedImage(
-      reference: imageName ?? reference.description, digest: (image.1.manifestDigest ?? image.1.id).description,
-      id: image.1.id.description)
-  }
-
-  /// What the task calls its image; `nil` for a task without one.
-  private func reference() throws(ExecutorFailure) -> ImageReference? {
-    guard let source = container.image, let text = imageName else { return nil }
-    guard case .docker = source else {
-      throw ExecutorFailure(.failed, "AppC images are not supported yet", hint: "use a Docker or an OCI image")
+    switch try wanted() {
+    case nil: break
+    case .reference(let reference):
+      use(try NativeImage(settings, workDirectory: paths.workDirectory).provide(reference, until: signals))
+    case .appc(let query):
+      use(try NativeAppcImage(settings, workDirectory: paths.workDirectory).provide(query, until: signals))
     }
-    do throws(ReferenceError) { return try ImageReference(text) } catch {
+  }
+
+  private mutating func use(_ image: (ImageStore, StoredImage)) {
+    found = image
+    let digest = image.1.appc?.imageID.description ?? (image.1.manifestDigest ?? image.1.id).description
+    self.image = ProvisionedImage(
+      reference: imageName ?? image.1.id.description, digest: digest, id: image.1.id.description)
+  }
+
+  /// What the task calls its image.
+  private enum Wanted {
+    case reference(ImageReference)
+    case appc(AppcQuery)
+  }
+
+  /// `nil` for a task without one.
+  private func wanted() throws(ExecutorFailure) -> Wanted? {
+    guard let source = container.image, let text = imageName else { return nil }
+    do {
+      switch source {
+      case .docker: return .reference(try ImageReference(text))
+      case .appc(let name, let id, let labels): return .appc(try AppcQuery(name: name, id: id, labels: labels))
+      }
+    } catch let error as ReferenceError {
       throw ExecutorFailure(.failed, error.description)
+    } catch let error as ImageError {
+      throw ExecutorFailure(.failed, error.message, hint: error.hint)
+    } catch {
+      throw ExecutorFailure(.internalError, "cannot read what the task calls its image: \(error)")
     }
   }
 
@@ -138,7 +159,7 @@ package struct NativeContainerizer: Containerizer {
       runtime = ContainerConfig.ImageRuntime(
         environment: stored.config.environment.map { EnvironmentVariable(assignment: $0) },
         entrypoint: stored.config.entrypoint, command: stored.config.command,
-        workingDirectory: stored.config.workingDirectory)
+        workingDirectory: stored.config.workingDirectory, isAppc: isAppc)
     }
     var resources = ContainerConfig.Resources()
     if let asked = task.resources {

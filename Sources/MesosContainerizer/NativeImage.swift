@@ -12,13 +12,7 @@ struct NativeImage {
   init(_ settings: RunSettings, workDirectory: String) {
     policy = PullPolicy(rawValue: settings.pull) ?? .missing
     self.workDirectory = workDirectory
-    var access = RegistryAccess()
-    access.mirror = settings.dockerRegistry
-    access.plainHTTP = settings.plainHTTP
-    access.certificates = settings.certificates
-    access.configuration = settings.dockerConfig
-    access.takeEnvironment()
-    self.access = access
+    access = RegistryAccess(settings)
   }
 
   /// What the store has.
@@ -47,17 +41,8 @@ struct NativeImage {
       let store = try ImageStore(root: TaskPaths.images(workDirectory))
       let pull = RegistryPull(into: store, access: access, interruption: signals.rawValue) { view.take($0) }
       return (store, try pull.run(reference))
-    } catch let error as RegistryError where error.kind == .notFound {
-      // That there is no such image is what the task asks for, and not a file that is missing here.
-      throw ExecutorFailure(.failed, error.message, hint: error.hint)
-    } catch let error as RegistryError where error.kind == .interrupted {
-      throw ExecutorFailure(.stopped, "stopped while the image \(reference) was being pulled")
-    } catch let error as RegistryError {
-      throw ExecutorFailure(error)
-    } catch let error as ImageError {
-      throw ExecutorFailure(error)
     } catch {
-      throw ExecutorFailure(.internalError, "cannot pull the image \(reference): \(error)")
+      throw ExecutorFailure(pulling: reference.description, error)
     }
   }
 
@@ -67,6 +52,34 @@ struct NativeImage {
       return try store.find(reference).map { (store, $0) }
     } catch {
       throw ExecutorFailure(error)
+    }
+  }
+}
+
+extension RegistryAccess {
+  /// What a run's settings say of registries.
+  init(_ settings: RunSettings) {
+    self.init()
+    mirror = settings.dockerRegistry
+    plainHTTP = settings.plainHTTP
+    certificates = settings.certificates
+    configuration = settings.dockerConfig
+    takeEnvironment()
+  }
+}
+
+extension ExecutorFailure {
+  /// Why a task's image could not be had.
+  init(pulling image: String, _ error: any Error) {
+    switch error {
+    case let error as RegistryError where error.kind == .notFound || error.image?.kind == .notFound:
+      // That there is no such image is what the task asks for, and not a file that is missing here.
+      self.init(.failed, error.message, hint: error.hint)
+    case let error as RegistryError where error.kind == .interrupted:
+      self.init(.stopped, "stopped while the image \(image) was being pulled")
+    case let error as RegistryError: self.init(error)
+    case let error as ImageError: self.init(error)
+    default: self.init(.internalError, "cannot pull the image \(image): \(error)")
     }
   }
 }

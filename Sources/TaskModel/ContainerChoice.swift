@@ -34,7 +34,8 @@ package struct MesosContainer: Sendable, Equatable {
 package enum ImageSource: Sendable, Equatable {
   /// `tag` is nil when the name carries a digest.
   case docker(name: String, tag: String?)
-  case appc(name: String, imageID: String)
+  /// `labels` count where there is no id.
+  case appc(name: String, imageID: String?, labels: [String: String] = [:])
 }
 
 /// Something mounted into the container.

@@ -13,7 +13,7 @@ from support.executor import Finished, TaskFiles, wait_until
 from support.needs import CGROUP_ROOT, controller_directory, need, need_controller, need_version2
 from support.programs import program
 
-ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime",
+ALL = ("filesystem/linux", "posix/rlimits", "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/devices", "docker/runtime", "appc/runtime",
        "linux/capabilities", "linux/nnp", "linux/seccomp", "linux/landlock", "namespaces/ipc", "namespaces/pid", "namespaces/cgroup",
        "volume/sandbox_path", "volume/host_path", "disk/du")
 

@@ -53,7 +53,13 @@ import Testing
     #expect(missing?.cause == "the image debian:12 is not in the image store of \(task.paths.workDirectory)")
     let appc = try NativeTask(#"{"image": {"name": "x", "image_id": "sha512-1"}}"#)
     var other = try appc.containerizer()
-    #expect(other.imageName == "x" && failure { try other.locate() }?.cause == "AppC images are not supported yet")
+    #expect(
+      other.imageName == "x" && failure { try other.locate() }?.cause.contains("its image_id is not sha512-") == true)
+    let lacking = try NativeTask(#"{"image": {"appc": {"name": "example.com/x", "labels": {"version": "1"}}}}"#)
+    var nowhere = try lacking.containerizer()
+    let gone = failure { try nowhere.locate() }
+    #expect(gone?.kind == .failed && gone?.hint?.contains("image import FILE.aci") == true)
+    #expect(gone?.cause.hasPrefix("the AppC image example.com/x:1 is not in the image store of ") == true)
     // Without one there is nothing to find.
     var none = try NativeTask().containerizer()
     try none.provision(until: signals)

@@ -51,7 +51,7 @@ import Testing
     #expect(engine.image == "python:2.7-slim-stretch")
     #expect(holder.parameters.map(\.name) == ["volume", "env"])
     #expect(image.image == .docker(name: "debian", tag: "slim-stretch"))
-    guard case .appc(name: "http_example_netcat", imageID: _)? = appc.image else {
+    guard case .appc(name: "http_example_netcat", imageID: .some, labels: [:])? = appc.image else {
       Issue.record("no AppC image: \(String(describing: appc.image))")
       return
     }

@@ -22,6 +22,10 @@ import Testing
       #"{"image":{"name":"example.com/hello","image_id":"sha512-00"}}"#,
       .mesos(MesosContainer(image: .appc(name: "example.com/hello", imageID: "sha512-00")))
     ),
+    (
+      #"{"mesos":{"image":{"appc":{"name":"example.com/hello","labels":{"version":"1"}}}}}"#,
+      .mesos(MesosContainer(image: .appc(name: "example.com/hello", imageID: nil, labels: ["version": "1"])))
+    ),
     ("{}", .mesos(MesosContainer())), (#"{"mesos":{}}"#, .mesos(MesosContainer())),
     (#"{"docker":{"image":"python:3.11"}}"#, .docker(DockerContainer(image: "python:3.11"))),
     (

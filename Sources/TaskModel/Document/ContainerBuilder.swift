@@ -31,7 +31,12 @@ struct ContainerBuilder {
     guard let (option, inner, isWrapped) = ImageFields.choice.unwrap(json) else { return nil }
     let path = isWrapped ? "\(path).\(option.key)" : path
     if option.record === AppcFields.record {
-      return .appc(name: AppcFields.name.text(in: inner) ?? "", imageID: AppcFields.imageID.text(in: inner) ?? "")
+      var labels: [String: String] = [:]
+      for member in AppcFields.labels.object(in: inner)?.members ?? [] {
+        labels[member.key] = member.value.string ?? ""
+      }
+      return .appc(
+        name: AppcFields.name.text(in: inner) ?? "", imageID: AppcFields.imageID.text(in: inner), labels: labels)
     }
     let name = DockerImageFields.name.text(in: inner) ?? ""
     let tag = DockerImageFields.tag.text(in: inner)

@@ -53,9 +53,12 @@ enum DockerImageFields {
 
 enum AppcFields {
   static let name = Field("name", .text(.imageReference), required: true, "The image's name.")
-  static let imageID = Field("image_id", .text(.imageReference), required: true, "Its id, `sha512-…`.")
+  static let imageID = Field(
+    "image_id", .text(.imageReference), "Its id, `sha512-…`, the hash of its tar; another image is refused.")
+  static let labels = Field(
+    "labels", .map(.text(.line)), "Labels that it must have without an id, `version` for example.")
 
-  static let record = RecordType("AppcImage", "An AppC image.", [name, imageID])
+  static let record = RecordType("AppcImage", "An AppC image.", [name, imageID, labels])
 }
 
 enum VolumeFields {

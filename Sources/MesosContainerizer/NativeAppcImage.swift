@@ -1,0 +1,55 @@
+import Images
+import LinuxKernel
+import Registry
+import TaskStore
+
+/// The AppC image of a native task: in the store, or found where `--appc-store` and `--appc-discovery-prefix` say.
+struct NativeAppcImage {
+  private let settings: RunSettings
+  private let workDirectory: String
+
+  init(_ settings: RunSettings, workDirectory: String) {
+    self.settings = settings
+    self.workDirectory = workDirectory
+  }
+
+  /// What the store has.
+  func stored(_ query: AppcQuery) throws(ExecutorFailure) -> (ImageStore, StoredImage) {
+    do throws(ImageError) {
+      let store = try ImageStore(reading: TaskPaths.images(workDirectory))
+      if let image = try store.find(query) { return (store, image) }
+    } catch {
+      throw ExecutorFailure(error)
+    }
+    throw ExecutorFailure(
+      .failed, "the AppC image \(query) is not in the image store of \(workDirectory)",
+      hint: "`aurora-executor image import FILE.aci` puts it there; `image ls` shows what is")
+  }
+
+  /// What the store has, or will have. Given up when something can be read from `signals`.
+  func provide(_ query: AppcQuery, until signals: SharedDescriptor) throws(ExecutorFailure) -> (
+    ImageStore, StoredImage
+  ) {
+    try stored(query)
+  }
+}
+
+extension AppcQuery {
+  /// What a task says.
+  init(name: String, id: String?, labels: [String: String]) throws(ImageError) {
+    var imageID: AppcImageID?
+    if let id {
+      guard let read = AppcImageID(id) else {
+        throw ImageError(
+          .invalid, what: "AppC image \(printable(name.utf8))",
+          why: "its image_id is not sha512- and 128 hexadecimal digits: \"\(printable(id.utf8.prefix(200)))\"",
+          hint: "it is the SHA-512 of the ACI's tar, not compressed; `image import` shows it")
+      }
+      imageID = read
+    }
+    try self.init(
+      name: name,
+      labels: labels.sorted { $0.key < $1.key }.map { ImageConfig.Label(name: $0.key, value: $0.value) },
+      imageID: imageID)
+  }
+}
