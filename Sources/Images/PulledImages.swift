@@ -51,7 +51,20 @@ extension ImageStore {
   package func pullDirectory(
     for reference: ImageReference, platform: Platform, interruption: Int32?, wait: () -> Void
   ) throws(ImageError) -> PullDirectory {
-    let key = SHA256.digest(of: Array("\(reference.canonical) \(platform)".utf8))
+    try pullDirectory(named: "\(reference.canonical) \(platform)", interruption, wait)
+  }
+
+  /// The same for an ACI, which is fetched from a URL.
+  package func pullDirectory(forAppc url: String, interruption: Int32?, wait: () -> Void) throws(ImageError)
+    -> PullDirectory
+  {
+    try pullDirectory(named: "appc \(url)", interruption, wait)
+  }
+
+  private func pullDirectory(named text: String, _ interruption: Int32?, _ wait: () -> Void) throws(ImageError)
+    -> PullDirectory
+  {
+    let key = SHA256.digest(of: Array(text.utf8))
     let name = String(decoding: key.hex.utf8.prefix(32), as: UTF8.self)
     while true {
       if let directory = try PullDirectory(name, in: paths.pulls) { return directory }

@@ -5,32 +5,53 @@ import TaskStore
 
 /// The AppC image of a native task: in the store, or found where `--appc-store` and `--appc-discovery-prefix` say.
 struct NativeAppcImage {
-  private let settings: RunSettings
+  private let access: RegistryAccess
+  private let places: AppcPlaces
+  private let policy: PullPolicy
   private let workDirectory: String
 
   init(_ settings: RunSettings, workDirectory: String) {
-    self.settings = settings
+    access = RegistryAccess(settings)
+    places = AppcPlaces(directory: settings.appcStore, prefix: settings.appcDiscoveryPrefix)
+    policy = PullPolicy(rawValue: settings.pull) ?? .missing
     self.workDirectory = workDirectory
   }
 
   /// What the store has.
   func stored(_ query: AppcQuery) throws(ExecutorFailure) -> (ImageStore, StoredImage) {
+    if let found = try find(query) { return found }
+    throw ExecutorFailure(
+      .failed, "the AppC image \(query) is not in the image store of \(workDirectory)",
+      hint:
+        "`aurora-executor image import FILE.aci` puts it there; --appc-store and --appc-discovery-prefix say where to look"
+    )
+  }
+
+  private func find(_ query: AppcQuery) throws(ExecutorFailure) -> (ImageStore, StoredImage)? {
     do throws(ImageError) {
       let store = try ImageStore(reading: TaskPaths.images(workDirectory))
-      if let image = try store.find(query) { return (store, image) }
+      return try store.find(query).map { (store, $0) }
     } catch {
       throw ExecutorFailure(error)
     }
-    throw ExecutorFailure(
-      .failed, "the AppC image \(query) is not in the image store of \(workDirectory)",
-      hint: "`aurora-executor image import FILE.aci` puts it there; `image ls` shows what is")
   }
 
   /// What the store has, or will have. Given up when something can be read from `signals`.
   func provide(_ query: AppcQuery, until signals: SharedDescriptor) throws(ExecutorFailure) -> (
     ImageStore, StoredImage
   ) {
-    try stored(query)
+    guard !places.isEmpty, policy != .never else { return try stored(query) }
+    // What an id means never changes.
+    if policy == .missing || query.imageID != nil, let found = try find(query) { return found }
+    var view = PullView(query.description)
+    defer { view.finish() }
+    do {
+      let store = try ImageStore(root: TaskPaths.images(workDirectory))
+      let pull = AppcPull(into: store, places: places, access: access, interruption: signals.rawValue) { view.take($0) }
+      return (store, try pull.run(query))
+    } catch {
+      throw ExecutorFailure(pulling: query.description, error)
+    }
   }
 }
 

@@ -35,7 +35,7 @@ struct NativeImage {
     case .missing: if let found = try find(reference) { return found }
     case .always: break
     }
-    var view = PullView(reference)
+    var view = PullView(reference.description)
     defer { view.finish() }
     do {
       let store = try ImageStore(root: TaskPaths.images(workDirectory))

@@ -18,10 +18,10 @@ package struct PullView {
   private static let lineStart = Array("\r\u{1b}[K".utf8)
 
   package init(
-    _ reference: ImageReference, isTerminal: Bool = StandardStream.isTerminal(2),
+    _ name: String, isTerminal: Bool = StandardStream.isTerminal(2),
     write: @escaping ([UInt8]) -> Void = { StandardStream.write($0, to: 2) }
   ) {
-    name = reference.description
+    self.name = name
     self.isTerminal = isTerminal
     self.write = write
   }

@@ -96,6 +96,14 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
     return copy
   }
 
+  /// The same words, of another error's kind, for which they were said.
+  func keeping(kindOf cause: RegistryError) -> RegistryError {
+    guard cause.image == nil else { return self }
+    var copy = RegistryError(cause.kind, places: places, why: why, hint: hint)
+    copy.what = what
+    return copy
+  }
+
   /// The same error, after which the same request is not made again.
   var final: RegistryError {
     var copy = self

@@ -18,12 +18,12 @@ enum ImageCommand {
       Option("--force", "rm: remove the image under all its names"),
       Option("--quiet", short: "-q", "ls: only ids; import, pull: no progress"), RegistryOptions.platform,
       RegistryOptions.configuration,
-    ] + RegistryOptions.all,
+    ] + RegistryOptions.all + AppcOptions.all,
     notes: """
       ARCHIVE is what `docker save` writes, an OCI layout (a directory), an OCI archive or an AppC image (an ACI), also
       compressed with gzip, zstd, xz or bzip2; with --tag also a tar of a root file system. - is standard input.
       pull asks the registry that the name of IMAGE says, by curl: NAME[:TAG][@DIGEST], with the registry in front of it
-      unless it is Docker Hub. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image, or what
+      unless it is Docker Hub; with --appc-store or --appc-discovery-prefix it finds an AppC image there. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image, or what
       an AppC image is called: NAME[:VERSION][,LABEL=VALUE].
       """,
     needsProc: true, believesDirectories: true, run: run)
@@ -101,12 +101,23 @@ enum ImageCommand {
     let reference = try (tag ?? name).map { (text) throws(ReferenceError) in try ImageReference(text) }
     let quiet = arguments.has("--quiet")
     var shown = ""
-    let images = try store(arguments).importArchive(path, as: reference, mayBeRoot: tag != nil) { progress in
+    func note(_ progress: ImportProgress) {
       // On a line of its own each, and only when there is something new to say.
       let text = progress.text
       guard !quiet, style == .plain, text != shown else { return }
       shown = text
       Console.note(text)
+    }
+    let store = try store(arguments)
+    let places = AppcOptions.places(arguments)
+    let images: [StoredImage]
+    if places.isEmpty {
+      images = try store.importArchive(path, as: reference, mayBeRoot: tag != nil, progress: note)
+    } else {
+      let pull = AppcPull(into: store, places: places, access: RegistryOptions.access(arguments)) { progress in
+        if case .importing(let progress) = progress { note(progress) }
+      }
+      images = try pull.importArchive(path, as: reference, mayBeRoot: tag != nil)
     }
     for image in images { show(image, style) }
     return .finished
@@ -114,14 +125,20 @@ enum ImageCommand {
 
   private static func pull(_ name: String, _ arguments: Arguments) throws -> ExitCode {
     let style = try arguments.outputStyle()
-    let reference = try ImageReference(name)
     let quiet = arguments.has("--quiet") || style == .json
-    var view = PullView(reference)
+    let places = AppcOptions.places(arguments)
+    let reference = places.isEmpty ? try ImageReference(name) : nil
+    var view = PullView(reference?.description ?? printable(name.utf8))
     defer { view.finish() }
     let store = try store(arguments, platform: try RegistryOptions.platform(arguments))
-    let image = try RegistryPull(into: store, access: RegistryOptions.access(arguments)) { progress in
-      if !quiet { view.take(progress) }
-    }.run(reference)
+    let access = RegistryOptions.access(arguments)
+    func tell(_ progress: PullProgress) { if !quiet { view.take(progress) } }
+    let image =
+      if let reference {
+        try RegistryPull(into: store, access: access, tell: tell).run(reference)
+      } else {
+        try AppcPull(into: store, places: places, access: access, tell: tell).run(try AppcQuery(name))
+      }
     view.finish()
     show(image, style)
     return .finished

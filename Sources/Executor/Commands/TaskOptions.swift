@@ -31,7 +31,7 @@ enum TaskOptions {
       Option("--allow-docker-parameters", value: "LIST|all|none", "which Docker parameters a task may have (all)"),
       Option("--max-runs", value: "N", "runs a process may have at most (100)"),
       ClusterRegistries.option,
-    ] + RegistryOptions.all
+    ] + RegistryOptions.all + AppcOptions.all
 
   /// A document, read, and what the command line says of its run.
   struct Request {
@@ -122,6 +122,9 @@ enum TaskOptions {
     }
     settings.dockerRegistry = arguments.last("--docker-registry")
     settings.plainHTTP = arguments.all("--plain-http")
+    (settings.appcStore, settings.appcDiscoveryPrefix) = (
+      arguments.last("--appc-store"), arguments.last("--appc-discovery-prefix")
+    )
     settings.certificates = arguments.last("--ca-file")
     settings.allowedDockerParameters = try DockerParameters.Allowed(
       arguments.last("--allow-docker-parameters") ?? "all"

@@ -9,7 +9,8 @@ extension RunSettings {
     Row("create_user", \.createsUser), Row("max_runs", \.maxRuns), Row("log_bytes", \.logBytes),
     Row("keep", \.keepsContainer), Row("docker_socket", \.dockerSocket), Row("docker_config", \.dockerConfig),
     Row("pull", \.pull), Row("docker_registry", \.dockerRegistry), Row("plain_http", \.plainHTTP),
-    Row("certificates", \.certificates),
+    Row("certificates", \.certificates), Row("appc_store", \.appcStore),
+    Row("appc_discovery_prefix", \.appcDiscoveryPrefix),
     Row("allow_docker_parameters", \.allowedDockerParameters),
     // What was judged is what goes on, or nothing does.
     Row("policy", \.policy),

@@ -24,6 +24,9 @@ package struct RunSettings: Equatable {
   package var dockerConfig: String?
   /// When a native task's image is fetched from its registry: `missing`, `always`, `never`.
   package var pull = "missing"
+  /// Where AppC images are looked for that the store lacks: a directory, and what the URLs of others begin with.
+  package var appcStore: String?
+  package var appcDiscoveryPrefix: String?
   /// The registry that is asked in place of Docker Hub.
   package var dockerRegistry: String?
   /// Registries with which plain HTTP may be spoken.
