@@ -1,0 +1,355 @@
+"""AppC images: imported, run, put together of others, found; and hostile ones change nothing."""
+
+import http.server
+import json
+import os
+import tarfile
+import threading
+
+from support import ExecutorTestCase, document
+from support.appc import ACI, PACKED, manifest
+
+
+def task(name="example.com/app", image_id=None, *processes, **image):
+    asked = {"name": name, "image_id": image_id, **image}
+    return document(*processes, container={"image": {"appc": {key: value for key, value in asked.items() if value}}})
+
+
+class AppcTestCase(ExecutorTestCase):
+    def add(self, aci, how="plain", *options):
+        done = self.aurora("image", "import", self.host.write("image.aci", aci.packed(how)), *options)
+        self.assertEqual(done.code, 0, done)
+        return aci.image_id()
+
+    def refused(self, data, *words, code=1):
+        done = self.aurora("image", "import", self.host.write("image.aci", data))
+        self.assertEqual(done.code, code, done)
+        for word in words:
+            self.assertIn(word, done.err)
+        return done
+
+    def images(self):
+        return [json.loads(line) for line in self.aurora("image", "ls", "--output", "json").out.splitlines()]
+
+
+class Import(AppcTestCase):
+    def test_a_task_runs_in_an_image_of_every_compression(self):
+        for how in PACKED:
+            with self.subTest(how):
+                aci = ACI(name=f"example.com/{how}", busybox=True).file("srv/a", how)
+                image_id = self.add(aci, how)
+                outcome = self.assert_finished(self.run_task(task(aci.document["name"], image_id, "cat /srv/a")))
+                self.assertEqual(outcome.out(), how)
+
+    def test_the_command_environment_and_directory_of_the_app_are_the_tasks(self):
+        app = {"exec": ["/bin/sh", "-c", "echo $A $PWD $(id -un)"], "workingDirectory": "/srv/deep",
+               "environment": [{"name": "A", "value": "by image"}], "user": "1234", "group": "1234"}
+        aci = ACI(busybox=True, app=app).directory("srv/deep")
+        image_id = self.add(aci)
+        outcome = self.assert_finished(self.run_task(task(image_id=image_id)))
+        self.assertEqual(outcome.log("task"), "by image /srv/deep www-data\n")
+        self.assertIn("appc/runtime", outcome.result["isolation"]["applied"])
+        self.assertEqual(outcome.result["image"]["digest"], image_id)
+        # Its own command has the environment, and its own directory.
+        outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "echo $A $PWD")))
+        self.assertEqual(outcome.out(), "by image /mnt/mesos/sandbox\n")
+        left = [name for name in outcome.result["isolation"]["applied"] if name != "appc/runtime"]
+        refused = self.run_task(task(image_id=image_id), "--isolation", ",".join(left))
+        self.assertEqual(refused.code, 78, refused)
+        self.assertIn("appc/runtime", refused.said)
+
+    def test_an_image_is_listed_inspected_and_removed_by_its_names(self):
+        aci = ACI(version="1.2", busybox=True)
+        image_id = self.add(aci)
+        self.assertIn("example.com/app:1.2", self.aurora("image", "ls").out)
+        for name in ("example.com/app", "example.com/app:1.2", "example.com/app:1.2,arch=x86_64", image_id, image_id[:20]):
+            with self.subTest(name):
+                shown = json.loads(self.aurora("image", "inspect", name).out)
+                self.assertEqual(shown["appc"]["image_id"], image_id)
+                self.assertEqual(shown["appc"]["labels"][0], {"name": "version", "value": "1.2"})
+        self.assertEqual(self.aurora("image", "inspect", "example.com/app:1.3").code, 66)
+        self.assertEqual(self.aurora("image", "rm", image_id).code, 0)
+        self.assertEqual((self.images(), os.listdir(self.host.work + "/images/layers")), ([], []))
+
+    def test_an_image_is_found_by_its_id_or_by_name_and_labels(self):
+        first = self.add(ACI(version="1", busybox=True).file("is", "1"))
+        self.add(ACI(version="2", busybox=True).file("is", "2"))
+        for image_id, asked, expected in (
+                (first, {}, "1"), (first.upper().replace("SHA", "sha"), {}, "1"), (None, {}, "2"),
+                (None, {"labels": {"version": "1"}}, "1"), (None, {"labels": {"version": "2", "arch": "x86_64"}}, "2")):
+            with self.subTest(f"{image_id} {asked}"):
+                outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /is", **asked)))
+                self.assertEqual(outcome.out(), expected)
+
+    def test_what_is_not_there_is_said(self):
+        image_id = self.add(ACI(busybox=True))
+        other = "sha512-" + "0" * 128
+        for asked, words in (
+                (task("example.com/gone", None, "true"), "the AppC image example.com/gone is not in the image store"),
+                (task("example.com/app", other, "true"), "(sha512-000000000000) is not in the image store"),
+                (task("example.com/other", image_id, "true"), "is not in the image store"),
+                (task("example.com/app", "sha512-12", "true"), "image_id is not sha512- and 128 hexadecimal digits"),
+                (task("Example", None, "true"), "is no AC identifier")):
+            with self.subTest(words):
+                outcome = self.run_task(asked)
+                self.assertEqual(outcome.code, 1, outcome)
+                self.assertIn(words, outcome.said)
+        self.assertIn("--appc-store", self.run_task(task("example.com/gone", None, "true")).said)
+
+    def test_a_task_in_use_keeps_its_image(self):
+        image_id = self.add(ACI(busybox=True))
+        live = self.start_task(task("example.com/app", image_id, "sleep 60"))
+        live.wait_running()
+        self.assertEqual(self.aurora("image", "rm", image_id).code, 1)
+        live.signal(15)
+        live.wait()
+        self.assertEqual(self.aurora("image", "rm", image_id).code, 0)
+
+
+class Together(AppcTestCase):
+    def test_dependencies_lie_below_in_their_order(self):
+        base = self.add(ACI(name="base", busybox=True).file("a", "base").file("b", "base").file("c", "base"))
+        self.add(ACI(name="lib", dependencies=[{"imageName": "base", "imageID": base}]).file("b", "lib"))
+        self.add(ACI(name="data").file("c", "data"))
+        app = ACI(dependencies=[{"imageName": "lib"}, {"imageName": "data", "labels": [{"name": "arch", "value": "x86_64"}]}])
+        image_id = self.add(app.file("d", "app"), "gzip")
+        self.assertEqual(len(json.loads(self.aurora("image", "inspect", image_id).out)["layers"]), 4)
+        outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /a /b /c /d")))
+        self.assertEqual(outcome.out(), "baselibdataapp")
+        # It has what it is made of.
+        for name in ("base", "lib", "data"):
+            self.assertEqual(self.aurora("image", "rm", name).code, 0)
+        self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /a")))
+
+    def test_a_dependency_that_is_missing_is_named_with_its_place(self):
+        refused = self.refused(
+            ACI(dependencies=[{"imageName": "base"}]).tar(), "image example.com/app: dependency base: it is not in the image store",
+            code=66)
+        self.assertIn("--appc-store", refused.err)
+        base = self.add(ACI(name="base"))
+        wrong = ACI(dependencies=[{"imageName": "base", "imageID": base[:-4] + "0000"}])
+        self.refused(wrong.tar(), "dependency base (sha512-", "not in the image store", code=66)
+
+    def test_a_whitelist_leaves_its_paths_alone(self):
+        self.add(ACI(name="base", busybox=True).file("etc/keep", "base").file("etc/drop", "base").symlink("link", "etc"))
+        kept = ["/bin/busybox", "/bin/sh", "/bin/find", "/bin/cat", "/bin/sort", "/etc/keep", "/own", "/empty/", "/nowhere", "/link/x"]
+        app = ACI(dependencies=[{"imageName": "base"}], pathWhitelist=kept).file("own", "app").file("other", "app")
+        image_id = self.add(app.directory("empty").file("empty/file"))
+        shown = "find / -xdev -path /mnt -prune -o -path /dev -prune -o -path /proc -prune -o -type f -print | sort"
+        outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, shown + "; cat /etc/keep /own /link/keep")))
+        self.assertNotIn("drop", outcome.out())
+        self.assertNotIn("/other", outcome.out())
+        self.assertNotIn("/empty/file", outcome.out())
+        self.assertTrue(outcome.out().endswith("baseappbase"), outcome.out())
+        # The dependency has all that it had, also when the other goes.
+        self.assertEqual(self.aurora("image", "rm", image_id).code, 0)
+        outcome = self.assert_finished(self.run_task(task("base", None, "cat /etc/drop")))
+        self.assertEqual(outcome.out(), "base")
+
+
+class Hostile(AppcTestCase):
+    def test_what_is_no_aci_is_refused_and_leaves_nothing(self):
+        link, directory, hard = tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE
+        bare = {"first": False}
+        for made, word in (
+                (ACI().add("rootfs/../../x"), "the name holds a .. component"),
+                (ACI().add("/rootfs/x"), "the name is absolute"),
+                (ACI().add("etc/passwd"), "etc/passwd is neither its manifest nor below its rootfs"),
+                (ACI().add("manifest", "{}"), "there are 2 members called manifest"),
+                (ACI().add("rootfs", kind=link, link="/etc"), "the root of the layer must be a directory"),
+                (ACI().add("rootfs/x", kind=hard, link="manifest"), "not below rootfs"),
+                (ACI().add("rootfs/x", kind=hard, link="/etc/shadow"), "the name is absolute"),
+                (ACI(**bare).add("manifest", kind=link, link="rootfs/m").file("m", "{}"), "its manifest is no regular file"),
+                (ACI(**bare).add("manifest", kind=link, link="/etc/passwd").file("m", "{}"), "its manifest is no regular file"),
+                (ACI(**bare).add("manifest", kind=directory).file("m"), "its manifest is no regular file"),
+                (ACI(" " * (5 << 20)), "a document of 5242880 bytes, more than 4194304"),
+                (ACI("[" * 100000), "manifest"),
+                (ACI('{"acKind": "ImageManifest", "acKind": "PodManifest"}'), "manifest"),
+                (ACI(manifest("../x")), "is no AC identifier"),
+                (ACI(arch="s390x"), "is for linux/s390x, this host is linux/amd64"),
+                (ACI(pathWhitelist=["/../etc"]), "pathWhitelist[0]"),
+                (ACI(app={"exec": ["/bin/x"], "workingDirectory": "x"}), "not an absolute path")):
+            with self.subTest(word):
+                self.refused(made.tar(), word)
+                self.assertEqual(self.images(), [])
+                for name in ("layers", "staging"):
+                    self.assertEqual(os.listdir(f"{self.host.work}/images/{name}"), [])
+
+    def test_links_of_an_image_stay_inside(self):
+        victim = self.host.path("victim")
+        os.mkdir(victim)
+        aci = ACI(busybox=True).symlink("out", victim).symlink("up", "../../../../..").file("up/made", "inside")
+        self.refused(ACI(name="x").symlink("out", victim).file("out/made", "x").tar(), "its directory")
+        image_id = self.add(aci)
+        self.assertEqual(os.listdir(victim), [])
+        outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /made")))
+        self.assertEqual(outcome.out(), "inside")
+
+    def test_a_damaged_archive_is_refused(self):
+        for how in ("gzip", "bzip2", "xz"):
+            with self.subTest(how):
+                self.refused(ACI(busybox=True).packed(how)[:-20], "cut off")
+        self.refused(ACI(busybox=True).tar()[:3000], "it ends")
+
+
+class StoreTestCase(AppcTestCase):
+    def setUp(self):
+        super().setUp()
+        self.store = self.host.path("store")
+        os.makedirs(self.store)
+
+    def place(self, aci, version="latest", arch="amd64", how="gzip", name=None):
+        name = name or f"{aci.document['name']}-{version}-linux-{arch}.aci"
+        self.host.write("store/" + name, aci.packed(how))
+        return aci.image_id()
+
+
+class Found(StoreTestCase):
+    def test_a_directory_is_looked_into_for_an_image_and_its_dependencies(self):
+        base = self.place(ACI(name="example.com/base", busybox=True).file("a", "base"), arch="x86_64")
+        image_id = self.place(ACI(dependencies=[{"imageName": "example.com/base", "imageID": base}]).file("b", "app"))
+        outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /a /b"), "--appc-store", self.store))
+        self.assertEqual(outcome.out(), "baseapp")
+        # Both are in the store now.
+        self.assertEqual(len(self.images()), 2)
+        self.assert_finished(self.run_task(task("example.com/app", image_id, "true")))
+
+    def test_versions_are_looked_for_by_label_and_by_id(self):
+        first = self.place(ACI(version="1", busybox=True).file("is", "1"), "1")
+        self.place(ACI(version="2", busybox=True).file("is", "2"), "2")
+        self.place(ACI(name="example.com/app-other", busybox=True), "3")
+        for image_id, asked, expected in ((first, {}, "1"), (None, {"labels": {"version": "2"}}, "2")):
+            outcome = self.assert_finished(
+                self.run_task(task("example.com/app", image_id, "cat /is", **asked), "--appc-store", self.store))
+            self.assertEqual(outcome.out(), expected)
+        self.assertEqual(sorted(image["appc"]["labels"][0]["value"] for image in self.images()), ["1", "2"])
+
+    def test_what_is_not_what_was_asked_for_is_refused(self):
+        other = "sha512-" + "0" * 128
+        self.place(ACI(busybox=True))
+        outcome = self.run_task(task("example.com/app", other, "true"), "--appc-store", self.store)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertIn("its image id is sha512-", outcome.said)
+        self.assertIn(f"{other} is asked for", outcome.said)
+        self.place(ACI(name="example.com/else"), name="example.com/named-latest-linux-amd64.aci")
+        outcome = self.run_task(task("example.com/named", None, "true"), "--appc-store", self.store)
+        self.assertIn("it is called example.com/else, and example.com/named is asked for", outcome.said)
+        self.assertEqual(self.images(), [])
+        for asked, words in (
+                (task("example.com/gone", None, "true"), f"there is none in {self.store}"),
+                (task("example.com/app", None, "true", labels={"version": "../../x"}), "cannot be in the name of a file")):
+            outcome = self.run_task(asked, "--appc-store", self.store)
+            self.assertEqual(outcome.code, 1, outcome)
+            self.assertIn(words, outcome.said)
+        missing = self.run_task(task("example.com/app", None, "true"), "--appc-store", self.store + "/none")
+        self.assertIn("there is no such directory", missing.said)
+
+    def test_never_looks_nowhere(self):
+        self.place(ACI(busybox=True))
+        outcome = self.run_task(task("example.com/app", None, "true"), "--appc-store", self.store, "--pull", "never")
+        self.assertEqual(outcome.code, 1, outcome)
+
+    def test_a_cycle_of_dependencies_ends(self):
+        for one, other in (("a", "b"), ("b", "a")):
+            self.place(ACI(name=one, dependencies=[{"imageName": other}]))
+        done = self.aurora("image", "pull", "a", "--appc-store", self.store)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("a cycle of dependencies: a, which depends on b, which depends on a", done.err)
+        self.assertEqual(self.images(), [])
+
+    def test_a_size_that_is_stated_is_held_against_the_file(self):
+        self.place(ACI(name="base", busybox=True))
+        self.place(ACI(dependencies=[{"imageName": "base", "size": 12}]))
+        done = self.aurora("image", "pull", "example.com/app", "--appc-store", self.store)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("and 12 are stated of the dependency", done.err)
+
+    def test_an_import_finds_its_dependencies(self):
+        self.place(ACI(name="base", busybox=True).file("a", "base"))
+        image_id = self.add(ACI(dependencies=[{"imageName": "base"}]), "xz", "--appc-store", self.store)
+        self.assertEqual(self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /a"))).out(), "base")
+
+
+class Server:
+    """A web server on loopback that serves a directory, or what `answer` says."""
+
+    def __init__(self, directory):
+        self.requests = []
+        self.answer = lambda handler: False
+        server = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments):
+                super().__init__(*arguments, directory=directory)
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                server.requests.append((self.path, dict(self.headers)))
+                if not server.answer(self):
+                    super().do_GET()
+
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}/"
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+
+class Fetched(StoreTestCase):
+    def setUp(self):
+        super().setUp()
+        self.server = Server(self.store)
+        self.addCleanup(self.server.stop)
+
+    def test_images_are_fetched_with_their_dependencies(self):
+        base = self.place(ACI(name="example.com/base", busybox=True).file("a", "base"), arch="x86_64")
+        image_id = self.place(ACI(version="1", dependencies=[{"imageName": "example.com/base", "imageID": base}]), "1")
+        asked = task("example.com/app", image_id, "cat /a", labels={"version": "1"})
+        outcome = self.assert_finished(self.run_task(asked, "--appc-discovery-prefix", self.server.url))
+        self.assertEqual(outcome.out(), "base")
+        self.assertEqual([path for path, _ in self.server.requests], [
+            "/example.com/app-1-linux-amd64.aci", "/example.com/base-latest-linux-amd64.aci",
+            "/example.com/base-latest-linux-x86_64.aci"])
+        self.assertFalse(any("authorization" in map(str.lower, headers) for _, headers in self.server.requests))
+        self.assertEqual(os.listdir(self.host.work + "/images/pulls"), [])
+        self.assert_finished(self.run_task(asked, "--appc-discovery-prefix", self.server.url))
+        self.assertEqual(len(self.server.requests), 3)
+
+    def test_servers_that_have_none_fail_or_are_not_there(self):
+        options = ("--appc-discovery-prefix", self.server.url)
+        outcome = self.run_task(task("example.com/gone", None, "true"), *options)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertIn("there is none in http://127.0.0.1", outcome.said)
+        self.place(ACI(busybox=True))
+        failures = []
+
+        def busy(handler):
+            failures.append(handler)
+            if len(failures) > 1:
+                return False
+            handler.send_error(503)
+            return True
+
+        self.server.answer = busy
+        self.assert_finished(self.run_task(task("example.com/app", None, "true"), *options))
+        self.server.answer = lambda handler: handler.send_error(403) or True
+        done = self.aurora("image", "pull", "example.com/app", *options)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("(403", done.err)
+        done = self.aurora("image", "pull", "example.com/app", "--appc-discovery-prefix", "http://127.0.0.1:1/")
+        self.assertEqual(done.code, 69, done)
+        done = self.aurora("image", "pull", "example.com/app", "--appc-discovery-prefix", "ftp://x/")
+        self.assertEqual(done.code, 78, done)
+        self.assertIn("--appc-discovery-prefix", done.err)
+
+    def test_what_is_fetched_is_held_against_the_id(self):
+        self.place(ACI(busybox=True))
+        other = "sha512-" + "0" * 128
+        outcome = self.run_task(task("example.com/app", other, "true"), "--appc-discovery-prefix", self.server.url)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertIn(f"{other} is asked for", outcome.said)
+        self.assertEqual((self.images(), os.listdir(self.host.work + "/images/pulls")), ([], []))
