@@ -21,6 +21,12 @@ extension ImageStore {
         progress(ImportProgress(phase: range == .everything ? .copying : .decompressing))
         source = try writeDown(source, range, in: staging, empty: empty, interruption)
       }
+      var stated: AppcImageID?
+      if case .layout = source.form, UnpackedAppc.isOne(source.descriptor) {
+        source = try writeDown(unpacked: source, in: staging, interruption)
+        // Nobody can hash what was unpacked: whoever did so has named the directory by it.
+        stated = Array(path.utf8).pathComponents.last.flatMap { AppcImageID(String(decoding: $0, as: UTF8.self)) }
+      }
       progress(ImportProgress(phase: .inspecting))
       let contents = try inspect(source, empty: empty, mayBeRoot: mayBeRoot, interruption)
       var stored: [StoredImage] = []
@@ -32,6 +38,7 @@ extension ImageStore {
           if let manifest = image.appc {
             job.foundation = try AppcFoundation(of: manifest, in: self, appc)
             job.wanted = appc.wanted
+            job.stated = stated
           } else if appc.wanted != nil {
             throw .invalid("it is no AppC image")
           }
@@ -44,6 +51,21 @@ extension ImageStore {
     } catch {
       throw error.during("import \(path.utf8.elementsEqual("-".utf8) ? "standard input" : printable(path.utf8))")
     }
+  }
+
+  /// Writes an AppC image that lies unpacked as the archive that it was.
+  private func writeDown(unpacked source: ImageSource, in staging: Staging, _ interruption: Int32?) throws(ImageError)
+    -> ImageSource
+  {
+    let path = staging.path + "/archive"
+    let file = SharedDescriptor(
+      try kernel("make \(path)") { () throws(Errno) in
+        try openFile(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+      })
+    var tree = UnpackedAppc(source.descriptor, to: file, interruption: interruption)
+    try tree.run()
+    let size = try kernel("look at \(path)") { () throws(Errno) in try status(of: file.rawValue).size }
+    return ImageSource(plain: file, size: size)
   }
 
   /// Writes a whole archive, decompressed, into a file of the staging directory, by a worker.

@@ -14,6 +14,8 @@ struct ImageImport {
   var foundation = AppcFoundation.none
   /// What an AppC image must be.
   var wanted: AppcQuery?
+  /// What an AppC image is called that was not imported as the tar that it was.
+  var stated: AppcImageID?
   let interruption: Int32?
 
   /// Layers at once: each keeps up to two processors busy.

@@ -3,7 +3,7 @@ import StrictJSON
 
 /// One layer of a stored image, unpacked.
 package struct StoredLayer: Sendable, Hashable {
-  /// The digest of the layer's tar stream.
+  /// The digest of the layer's tar stream; of an ACI's, that of what it was made of.
   package let diffID: Digest
   /// Its tree, in the form overlayfs stacks with the option `userxattr`. Never to be changed.
   package let path: String

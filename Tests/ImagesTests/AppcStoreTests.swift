@@ -187,6 +187,44 @@ import Testing
     #expect(content(both, "etc/drop") == "beside" && content(both, "etc/keep") == "base")
   }
 
+  /// As Mesos keeps them.
+  @Test func anImageThatLiesUnpackedIsImported() throws {
+    let bytes = aci("example.com/app", #""app": {"exec": ["/bin/app"]}"#)
+    let id = try #require(AppcImageID.of(bytes))
+    let directory = scratch.path + "/images/../mesos/images/\(id)"
+    let long = String(repeating: "n", count: 200)
+    try makeDirectories(scratch.path + "/mesos/images/\(id)/rootfs/bin", mode: 0o755)
+    let text = #"{"acKind": "ImageManifest", "acVersion": "0.8.11", "name": "example.com/app"}"#
+    try writeFileAtomically(directory + "/manifest", Array(text.utf8))
+    try writeFileAtomically(directory + "/rootfs/bin/app", Array("program".utf8), mode: 0o755)
+    try writeFileAtomically(directory + "/rootfs/\(long)", [UInt8](repeating: 7, count: 2_000_000))
+    let root = try openFile(directory + "/rootfs", O_RDONLY | O_DIRECTORY)
+    let bin = try openFile(directory + "/rootfs/bin", O_RDONLY | O_DIRECTORY)
+    try makeHardLink("app", at: bin.rawValue, to: "same", at: bin.rawValue)
+    try makeSymbolicLink("out", to: Array("/etc/passwd".utf8), at: root.rawValue)
+    try makeNode("pipe", mode: UInt32(S_IFIFO) | 0o600, major: 0, minor: 0, at: root.rawValue)
+    try changeOwner(of: "out", at: root.rawValue, uid: 12, gid: 5_000_000)
+    try changeMode(of: bin.rawValue, to: 0o2751)
+    try setAttribute("user.kept", Array("value".utf8), of: bin.rawValue)
+    let query = try AppcQuery(name: "example.com/app", imageID: id)
+    #expect(try AppcDirectory(scratch.path + "/mesos").candidates(query, platform: .host).count == 1)
+    let image = try #require(
+      try store.importArchive(directory, as: nil, appc: AppcImport(wanted: query)) { _ in }.first)
+    #expect(image.appc?.imageID == id)
+    let tree = image.layers[0].path
+    #expect(try readFile(tree + "/bin/app") == Array("program".utf8))
+    #expect(try status(of: tree + "/bin/same").inode == status(of: tree + "/bin/app").inode)
+    #expect(try readFile(tree + "/" + long, limit: 4 << 20) == [UInt8](repeating: 7, count: 2_000_000))
+    #expect(try readSymbolicLink(tree + "/out") == Array("/etc/passwd".utf8))
+    let (link, made) = (try status(of: tree + "/out"), try status(of: tree + "/bin"))
+    #expect(link.uid == 12 && link.gid == 5_000_000 && made.permissions == 0o2751)
+    #expect(try status(of: tree + "/pipe").mode & UInt32(S_IFMT) == UInt32(S_IFIFO))
+    let kept = try openFile(tree + "/bin", O_RDONLY | O_DIRECTORY)
+    #expect(try attribute("user.kept", of: kept.rawValue) == Array("value".utf8))
+    // The ACI itself is another.
+    #expect(try add(bytes).id != image.id)
+  }
+
   @Test func whatIsNoACIIsRefused() throws {
     func tar(_ fill: (inout TarBuilder) -> Void) -> [UInt8] { aci("a", "", fill) }
     let cases: [([UInt8], String)] = [

@@ -244,6 +244,25 @@ class Found(StoreTestCase):
         missing = self.run_task(task("example.com/app", None, "true"), "--appc-store", self.store + "/none")
         self.assertIn("there is no such directory", missing.said)
 
+    def test_mesos_own_store_is_one(self):
+        aci = ACI(busybox=True, app={"exec": ["/bin/sh", "-c", "cat /a"]}).file("a", "unpacked")
+        image_id = aci.image_id()
+        directory = f"{self.store}/images/{image_id}"
+        os.makedirs(directory)
+        with tarfile.open(self.host.write("image.aci", aci.tar())) as tar:
+            tar.extractall(directory)
+        outcome = self.assert_finished(self.run_task(task(image_id=image_id), "--appc-store", self.store))
+        self.assertEqual((outcome.log("task"), outcome.result["image"]["digest"]), ("unpacked", image_id))
+        for name, target in (("manifest", "/etc/passwd"), ("rootfs", "/etc")):
+            os.rename(f"{directory}/{name}", f"{directory}/was-{name}")
+            os.symlink(target, f"{directory}/{name}")
+            done = self.aurora("image", "import", directory)
+            self.assertEqual(done.code, 1, done)
+            os.unlink(f"{directory}/{name}")
+            os.rename(f"{directory}/was-{name}", f"{directory}/{name}")
+        self.assertEqual(self.aurora("image", "import", directory).code, 0)
+        self.assertEqual(len(self.images()), 1)
+
     def test_never_looks_nowhere(self):
         self.place(ACI(busybox=True))
         outcome = self.run_task(task("example.com/app", None, "true"), "--appc-store", self.store, "--pull", "never")

@@ -65,7 +65,7 @@ extension ImageImport {
     guard var own = staged.first, staged.count == 1, let imageID = own.report.imageID else {
       throw .invalid("not every layer was unpacked")
     }
-    let identity = AppcIdentity(imageID: imageID, name: manifest.name, labels: manifest.labels)
+    let identity = AppcIdentity(imageID: stated ?? imageID, name: manifest.name, labels: manifest.labels)
     if let wanted, let reason = wanted.reasonAgainst(identity) { throw .invalid(reason) }
     var config = image.config
     var key = "appc \(imageID)"

@@ -39,7 +39,8 @@ extension AppcQuery {
   }
 }
 
-/// A directory of the operator's in which ACI files are, named as simple discovery has them.
+/// A directory of the operator's in which ACI files are, named as simple discovery has them; or Mesos' own store, where
+/// images lie unpacked in directories that are named by their ids.
 package struct AppcDirectory: Sendable {
   private let path: String
 
@@ -49,13 +50,14 @@ package struct AppcDirectory: Sendable {
   /// So many files are looked into for one image at most.
   private static let most = 16
 
-  /// The files that may be the image, likeliest first: the one named by the image's id, those that discovery names, and
+  /// What may be the image, likeliest first: the file or Mesos' directory that is named by the image's id, the files that discovery names, and
   /// without a version to look for every version, the newest file first.
   package func candidates(_ query: AppcQuery, platform: Platform) throws(ImageError) -> [String] {
-    guard (try? status(of: path, followLinks: true))?.isDirectory == true else {
+    guard isDirectory(".") else {
       throw ImageError(.notFound, why: "--appc-store \(printable(path.utf8)): there is no such directory")
     }
     var names = query.imageID.map { ["\($0).aci"] } ?? []
+    if let id = query.imageID, isDirectory("images/\(id)") { return [path + "/images/\(id)"] }
     names += try query.fileNames(for: platform)
     if query.label("version") == nil { names += try versions(of: query, platform) }
     // What runs everywhere says so by saying nothing.
@@ -67,6 +69,10 @@ package struct AppcDirectory: Sendable {
       }
     }
     return found
+  }
+
+  private func isDirectory(_ name: String) -> Bool {
+    (try? status(of: path + "/" + name, followLinks: true))?.isDirectory == true
   }
 
   private func versions(of query: AppcQuery, _ platform: Platform) throws(ImageError) -> [String] {
