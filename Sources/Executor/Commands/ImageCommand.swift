@@ -23,8 +23,9 @@ enum ImageCommand {
       ARCHIVE is what `docker save` writes, an OCI layout (a directory), an OCI archive or an AppC image (an ACI), also
       compressed with gzip, zstd, xz or bzip2; with --tag also a tar of a root file system. - is standard input.
       pull asks the registry that the name of IMAGE says, by curl: NAME[:TAG][@DIGEST], with the registry in front of it
-      unless it is Docker Hub; with --appc-store or --appc-discovery-prefix it finds an AppC image there. Elsewhere IMAGE is a reference, an id or as much of its beginning as names one image, or what
-      an AppC image is called: NAME[:VERSION][,LABEL=VALUE].
+      unless it is Docker Hub; with --appc-store or --appc-discovery-prefix it finds an AppC image there. Elsewhere IMAGE is a
+      reference, an id or as much of its beginning as names one image, or what an AppC image is called:
+      NAME[:VERSION][,LABEL=VALUE].
       """,
     needsProc: true, believesDirectories: true, run: run)
 

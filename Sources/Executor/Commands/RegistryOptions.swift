@@ -10,7 +10,7 @@ enum RegistryOptions {
     Option("--ca-file", value: "FILE", "certificate authorities to believe in place of the host's, in PEM"),
     Option(
       "--plain-http", value: "HOST[:PORT]", isRepeatable: true,
-      "speak plain HTTP with this registry; for one on this machine it need not be said"),
+      "speak plain HTTP with this registry; for one on this machine only credentials need it"),
   ]
 
   static let configuration = Option(
