@@ -55,20 +55,20 @@ extension ImageStore {
   }
 
   /// The same for an ACI, which is fetched from a URL.
-  package func pullDirectory(forAppc url: String, interruption: Int32?, wait: () -> Void) throws(ImageError)
-    -> PullDirectory
-  {
+  package func pullDirectory(
+    forAppc url: String, interruption: Int32?, wait: () throws(ImageError) -> Void
+  ) throws(ImageError) -> PullDirectory {
     try pullDirectory(named: "appc \(url)", interruption, wait)
   }
 
-  private func pullDirectory(named text: String, _ interruption: Int32?, _ wait: () -> Void) throws(ImageError)
-    -> PullDirectory
-  {
+  private func pullDirectory(
+    named text: String, _ interruption: Int32?, _ wait: () throws(ImageError) -> Void
+  ) throws(ImageError) -> PullDirectory {
     let key = SHA256.digest(of: Array(text.utf8))
     let name = String(decoding: key.hex.utf8.prefix(32), as: UTF8.self)
     while true {
       if let directory = try PullDirectory(name, in: paths.pulls) { return directory }
-      wait()
+      try wait()
       // Nothing tells when a lock is free, and this must stay interruptible.
       try WorkerWait.wait([], interruption, milliseconds: 100)
     }

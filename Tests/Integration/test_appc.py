@@ -5,9 +5,11 @@ import json
 import os
 import tarfile
 import threading
+import time
 
 from support import ExecutorTestCase, document
 from support.appc import ACI, PACKED, manifest
+from support.executor import wait_until
 
 
 def task(name="example.com/app", image_id=None, *processes, **image):
@@ -337,6 +339,30 @@ class Fetched(StoreTestCase):
         self.assertEqual(os.listdir(self.host.work + "/images/pulls"), [])
         self.assert_finished(self.run_task(asked, "--appc-discovery-prefix", self.server.url))
         self.assertEqual(len(self.server.requests), 3)
+
+    def test_a_cycle_ends_however_it_is_written(self):
+        itself = {"imageName": "a", "labels": [{"name": "env", "value": "x"}]}
+        self.place(ACI(name="a", dependencies=[itself]))
+        done = self.aurora("image", "pull", "a", "--appc-discovery-prefix", self.server.url)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("a cycle of dependencies: a, which depends on a,env=x", done.err)
+        self.assertEqual(len(self.server.requests), 1)
+
+    def test_two_at_once_fetch_once(self):
+        self.place(ACI(busybox=True))
+        go = threading.Event()
+        self.server.answer = lambda handler: not go.wait(20)
+        options = ("--appc-discovery-prefix", self.server.url)
+        tasks = [self.start_task(task("example.com/app", None, "true"), *options)]
+        wait_until(lambda: self.server.requests, "the first asks")
+        tasks.append(self.start_task(task("example.com/app", None, "true"), *options))
+        tasks[1].wait_for("update", state="TASK_STAGING")
+        time.sleep(0.5)
+        self.assertEqual(len(self.server.requests), 1)
+        go.set()
+        for live in tasks:
+            self.assert_finished(live.wait())
+        self.assertEqual(len(self.server.requests), 1)
 
     def test_servers_that_have_none_fail_or_are_not_there(self):
         options = ("--appc-discovery-prefix", self.server.url)

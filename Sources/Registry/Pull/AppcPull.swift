@@ -28,8 +28,23 @@ package struct AppcPull {
   let interruption: Int32?
   let tell: (PullProgress) -> Void
 
-  /// Images that depend on one another this far: more is a mistake, or malice.
+  /// Images that depend on one another this far, and all together: more is a mistake, or malice.
   private static let deepest = 16
+  private static let most = 256
+  /// How long another pull is waited for that may wait for this one in turn.
+  private static let patience: UInt64 = 1800 * 1_000_000_000
+
+  /// An image that is being found, and the URL that is held for it.
+  private struct Step {
+    let query: AppcQuery
+    var url: String?
+  }
+
+  /// How many images were looked for.
+  private final class Count {
+    var value = 0
+  }
+  private let count = Count()
 
   package init(
     into store: ImageStore, places: AppcPlaces, access: RegistryAccess, interruption: Int32? = nil,
@@ -55,27 +70,27 @@ package struct AppcPull {
   {
     try keepingKind { (provide) throws(ImageError) in
       try store.importArchive(
-        path, as: reference, mayBeRoot: mayBeRoot, appc: AppcImport(provide: provide(nil)), interruption: interruption
+        path, as: reference, mayBeRoot: mayBeRoot, appc: AppcImport(provide: provide), interruption: interruption
       ) { tell(.importing($0)) }
     }
   }
 
   private typealias Provider = (AppcDependency) throws(ImageError) -> StoredImage?
 
+  private func chain(_ above: [Step], _ query: AppcQuery) -> String {
+    (above.map(\.query) + [query]).map(\.description).joined(separator: ", which depends on ")
+  }
+
   /// Runs an import. What goes wrong while a dependency is found keeps the kind that it has here.
   private func keepingKind<T>(
-    above: [AppcQuery] = [], _ body: ((AppcQuery?) -> Provider) throws(ImageError) -> T
+    above: [Step] = [], _ body: (@escaping Provider) throws(ImageError) -> T
   ) throws(RegistryError) -> T {
     var failure: RegistryError?
     do throws(ImageError) {
-      return try body { query in
-        { (dependency) throws(ImageError) in
-          do throws(RegistryError) {
-            return try find(dependency.query, size: dependency.size, above: above + (query.map { [$0] } ?? []))
-          } catch {
-            failure = error
-            throw error.image ?? ImageError(.invalid, why: error.message, hint: error.hint)
-          }
+      return try body { (dependency) throws(ImageError) in
+        do throws(RegistryError) { return try find(dependency.query, size: dependency.size, above: above) } catch {
+          failure = error
+          throw error.image ?? ImageError(.invalid, why: error.message, hint: error.hint)
         }
       }
     } catch {
@@ -84,10 +99,13 @@ package struct AppcPull {
     }
   }
 
-  private func find(_ query: AppcQuery, size: UInt64?, above: [AppcQuery]) throws(RegistryError) -> StoredImage {
-    let chain = (above + [query]).map(\.description).joined(separator: ", which depends on ")
-    guard !above.contains(query) else { throw .invalid("a cycle of dependencies: \(chain)") }
-    guard above.count < AppcPull.deepest else { throw .invalid("dependencies too deep: \(chain)") }
+  private func find(_ query: AppcQuery, size: UInt64?, above: [Step]) throws(RegistryError) -> StoredImage {
+    if above.contains(where: { $0.query == query }) {
+      throw .invalid("a cycle of dependencies: \(chain(above, query))")
+    }
+    guard above.count < AppcPull.deepest else { throw .invalid("dependencies too deep: \(chain(above, query))") }
+    count.value += 1
+    guard count.value <= AppcPull.most else { throw .invalid("it is made of more than \(AppcPull.most) images") }
     var refusal: RegistryError?
     var looked: [String] = []
     if let directory = places.directory {
@@ -95,7 +113,7 @@ package struct AppcPull {
         try AppcDirectory(directory).candidates(query, platform: store.platform)
       }
       for file in files {
-        do throws(RegistryError) { return try take(file, query, size: size, above: above) } catch {
+        do throws(RegistryError) { return try take(file, size: size, above + [Step(query: query)]) } catch {
           // Another file may be the one.
           guard error.image?.kind == .invalid, file != files.last || places.prefix != nil else { throw error }
           refusal = refusal ?? error
@@ -124,9 +142,8 @@ package struct AppcPull {
     )
   }
 
-  private func take(_ file: String, _ query: AppcQuery, size: UInt64?, above: [AppcQuery]) throws(RegistryError)
-    -> StoredImage
-  {
+  /// Imports the file as the last of `steps`.
+  private func take(_ file: String, size: UInt64?, _ steps: [Step]) throws(RegistryError) -> StoredImage {
     if let size {
       let found = try kernel("look at \(file)") { () throws(Errno) in try status(of: file, followLinks: true) }
       // Of what lies unpacked nobody knows how long it was.
@@ -135,9 +152,9 @@ package struct AppcPull {
           ImageError(.invalid, why: "\(file) has \(found.size) bytes, and \(size) are stated of the dependency"))
       }
     }
-    let images = try keepingKind(above: above) { (provide) throws(ImageError) in
+    let images = try keepingKind(above: steps) { (provide) throws(ImageError) in
       try store.importArchive(
-        file, as: nil, appc: AppcImport(wanted: query, provide: provide(query)), interruption: interruption
+        file, as: nil, appc: AppcImport(wanted: steps.last?.query, provide: provide), interruption: interruption
       ) { tell(.importing($0)) }
     }
     guard let image = images.first else { throw .invalid("it holds no image") }
@@ -145,14 +162,22 @@ package struct AppcPull {
   }
 
   /// Fetches an ACI and imports it; `nil` when the server has none. Two that want one do the work once.
-  private func fetch(_ address: WebAddress, _ query: AppcQuery, size: UInt64?, above: [AppcQuery]) throws(RegistryError)
+  private func fetch(_ address: WebAddress, _ query: AppcQuery, size: UInt64?, above: [Step]) throws(RegistryError)
     -> StoredImage?
   {
+    // It would wait for itself.
+    if above.contains(where: { $0.url == address.text }) {
+      throw .invalid("a cycle of dependencies: \(chain(above, query))")
+    }
     var hasWaited = false
+    let begun = Clock.now
     let directory = try Registry.store { () throws(ImageError) in
-      try store.pullDirectory(forAppc: address.text, interruption: interruption) {
+      try store.pullDirectory(forAppc: address.text, interruption: interruption) { () throws(ImageError) in
         if !hasWaited { tell(.waiting) }
         hasWaited = true
+        guard above.isEmpty || Clock.now - begun < AppcPull.patience else {
+          throw ImageError(.inUse, why: "another pull of \(address.text) takes longer than half an hour")
+        }
       }
     }
     defer { directory.remove() }
@@ -164,6 +189,6 @@ package struct AppcPull {
     } catch {
       throw error.at(address.text)
     }
-    return try take(file, query, size: size, above: above)
+    return try take(file, size: size, above + [Step(query: query, url: address.text)])
   }
 }
