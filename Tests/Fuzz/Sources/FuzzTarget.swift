@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Each target takes any bytes and traps when a promise is broken. A trap, a hang and too much memory are findings.
 enum FuzzTarget: String, CaseIterable {
-  case json, document, machine, http, multiplexed, wire, tar, accounts, seccomp, registry
+  case json, document, machine, http, multiplexed, wire, tar, accounts, seccomp, registry, appc
 
   /// Set once, before the first input.
   nonisolated(unsafe) static var current = FuzzTarget.json
@@ -21,6 +21,7 @@ enum FuzzTarget: String, CaseIterable {
     case .accounts: fuzzAccounts(bytes)
     case .seccomp: fuzzSeccomp(bytes)
     case .registry: fuzzRegistry(bytes)
+    case .appc: fuzzAppc(bytes)
     }
   }
 }
