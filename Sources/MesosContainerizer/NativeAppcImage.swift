@@ -64,7 +64,7 @@ extension AppcQuery {
         throw ImageError(
           .invalid, what: "AppC image \(printable(name.utf8))",
           why: "its image_id is not sha512- and 128 hexadecimal digits: \"\(printable(id.utf8.prefix(200)))\"",
-          hint: "it is the SHA-512 of the ACI's tar, not compressed; `image import` shows it")
+          hint: "it is the SHA-512 of the ACI's tar, not compressed; `image import` and `image inspect` show it")
       }
       imageID = read
     }

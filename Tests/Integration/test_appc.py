@@ -21,6 +21,7 @@ class AppcTestCase(ExecutorTestCase):
     def add(self, aci, how="plain", *options):
         done = self.aurora("image", "import", self.host.write("image.aci", aci.packed(how)), *options)
         self.assertEqual(done.code, 0, done)
+        self.assertIn(aci.image_id(), done.out)
         return aci.image_id()
 
     def refused(self, data, *words, code=1):

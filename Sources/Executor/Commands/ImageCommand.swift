@@ -152,7 +152,7 @@ enum ImageCommand {
       let names = names(image).joined(separator: ", ")
       Console.output(
         "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
-          + Quantity.bytes(image.bytes))
+          + Quantity.bytes(image.bytes) + (image.appc.map { "  \($0.imageID)" } ?? ""))
     }
   }
 
