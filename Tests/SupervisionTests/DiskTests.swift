@@ -132,7 +132,7 @@ import Testing
       let worker = try DiskWorker(
         roots, counting: .blocks, openFilesBelow: CurrentProcess.pid, until: end, program: program)
       var found: DiskMeasurement?
-      _ = try waitUntil {
+      _ = waitUntil {
         if case .finished(let said) = worker.take() { found = said }
         return found != nil
       }
