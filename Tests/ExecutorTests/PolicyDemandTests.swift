@@ -48,7 +48,7 @@ struct PolicyDemandTests {
     ("Resources", "gpu pids", "cpu ram disk"),
     ("Mesos", "volumes linux_info rlimit_info network_infos", "image tty_info"),
     ("DockerImage", "", "name tag"),
-    ("AppcImage", "", "name image_id"),
+    ("AppcImage", "", "name image_id labels"),
     ("Volume", "host_path source", "container_path mode"),
     ("VolumeSource", "host_path", "type sandbox_path"),
     ("HostPath", "path", ""),
