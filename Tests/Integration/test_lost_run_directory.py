@@ -53,6 +53,8 @@ class LostRunDirectory:
         self.remove(task)
         wait_until(lambda: os.path.exists(self.run_path(task) + "/executor.sock"), "it is made anew", 40)
         self.assertEqual(os.readlink(self.run_path(task) + "/work-dir"), self.host.work)
+        # It says so when all of it is there.
+        time.sleep(0.5)
         # Both sockets lead somewhere: `recover` connects to init, `stop` to the executor.
         task.kill()
         rest = self.host.start("recover", task.id, task_id=task.id)
@@ -481,7 +483,7 @@ class OthersRunDirectory(ExecutorTestCase):
         # Where nobody else can make a name: /tmp might be of anybody whom the namespace does not know.
         script = (
             "mount -t tmpfs -o mode=755,uid=65534,gid=65534 own /mnt && "
-            "exec setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-user=1000 \"$@\"")
+            "exec setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-user=33 \"$@\"")
         for place, code in (("/mnt", 0), ("/tmp/x", 77)):
             done = subprocess.run(
                 ["unshare", "--mount", "sh", "-c", script, "sh", binary(), "run", "--task", path, "--task-id", "x",
