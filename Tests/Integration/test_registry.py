@@ -780,6 +780,11 @@ class Bound(PullTestCase):
             self.assertEqual(done.code, 0, done)
             self.assertIn(self.value, done.out)
 
+    def test_the_file_may_be_a_link(self):
+        os.symlink(self.clusters, self.host.path("link.json"))
+        outcome = self.run_task(self.job("echo " + self.KEY), "--clusters", self.host.path("link.json"))
+        self.assertEqual(self.assert_finished(outcome).out(), self.value + "\n")
+
     def test_who_launches_nothing_asks_nobody(self):
         made = self.host.write("job.json", self.job("echo " + self.KEY))
         self.assertEqual(self.aurora("validate", made, "--clusters", self.clusters).code, 0)

@@ -26,7 +26,7 @@ struct ClusterRegistries {
   init(_ path: String) throws(ExecutorFailure) {
     place = path
     let bytes: [UInt8]
-    do throws(Errno) { bytes = try readRegularFile(path, limit: 4 << 20) } catch {
+    do throws(Errno) { bytes = try readRegularFile(path, limit: 4 << 20, followLinks: true) } catch {
       throw ExecutorFailure(.notFound, "--clusters \(printable(path.utf8)): \(error)")
     }
     try add(bytes)
@@ -39,7 +39,7 @@ struct ClusterRegistries {
     let roots = [environment["AURORA_CONFIG_ROOT"] ?? "/etc/aurora", environment["HOME"].map { $0 + "/.aurora" }]
     for path in roots.compactMap({ $0 }).filter({ !$0.isEmpty }).map({ $0 + "/clusters.json" }) {
       let bytes: [UInt8]
-      do throws(Errno) { bytes = try readRegularFile(path, limit: 4 << 20) } catch {
+      do throws(Errno) { bytes = try readRegularFile(path, limit: 4 << 20, followLinks: true) } catch {
         if error.code == ENOENT || error.code == ENOTDIR { continue }
         throw ExecutorFailure(.notFound, "\(printable(path.utf8)): \(error)", hint: "--clusters FILE names another")
       }

@@ -12,8 +12,6 @@ struct AppcDownload {
   private let tell: (PullProgress) -> Void
 
   private static let refusalBytes = 64 << 10
-  /// Free space is looked at after so many bytes.
-  private static let stride: UInt64 = 16 << 20
 
   init(
     _ address: WebAddress, access: RegistryAccess, interruption: Int32?, tell: @escaping (PullProgress) -> Void
@@ -55,10 +53,10 @@ struct AppcDownload {
     let file = try kernel("open \(path)") { () throws(Errno) in
       try openFile(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
     }
+    let space = SpaceGuard(of: file.rawValue, reserve: Budgets().reservedBytes)
     let transfer = try Transfer(request, curl)
     defer { transfer.stop() }
     var received: UInt64 = 0
-    var checked: UInt64 = 0
     var refused: [UInt8] = []
     while true {
       switch try transfer.take() {
@@ -74,10 +72,7 @@ struct AppcDownload {
         let offset = Int64(received)
         try kernel("write \(path)") { () throws(Errno) in try file.writeAll(Array(bytes), at: offset) }
         received += UInt64(bytes.count)
-        if received >= checked {
-          checked = received + AppcDownload.stride
-          try checkRoom(file.rawValue)
-        }
+        try Registry.store { () throws(ImageError) in try space.check(received) }
       case .end(let error):
         guard let head = transfer.head else { throw error ?? .invalid("the answer is no HTTP") }
         hasAnswered = true
@@ -87,17 +82,6 @@ struct AppcDownload {
         if let size, received != size { throw .invalid("\(received) bytes came, and \(size) are stated of it") }
         return true
       }
-    }
-  }
-
-  /// A download leaves as much free as unpacking does.
-  private func checkRoom(_ file: Int32) throws(RegistryError) {
-    let room = try kernel("look for free space") { () throws(Errno) in try space(of: file) }
-    guard room.available >= min(Budgets().reservedBytes, room.total / 20) else {
-      throw RegistryError(
-        ImageError(
-          .exhausted, why: "\(room.available >> 20) MiB are free where images are stored",
-          hint: "make room, or name another --work-dir"))
     }
   }
 }
