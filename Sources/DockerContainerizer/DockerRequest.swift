@@ -133,8 +133,8 @@ package struct DockerRequest {
     limits.cpuShares = Int64(cpus.shares)
     limits.cpuPeriod = Int64(CPUBandwidth.periodMicroseconds)
     limits.cpuQuota = Int64(cpus.quotaMicroseconds)
-    limits.memory = resources.ram
-    limits.memoryReservation = resources.ram
+    limits.memory = resources.memoryLimit
+    limits.memoryReservation = resources.memoryLimit
   }
 
   /// What only holds together with what the parameters said.

@@ -164,7 +164,7 @@ package struct NativeContainerizer: Containerizer {
     var resources = ContainerConfig.Resources()
     if let asked = task.resources {
       resources.cpus = asked.cpu
-      resources.memoryBytes = UInt64(clamping: asked.ram)
+      resources.memoryBytes = UInt64(clamping: asked.memoryLimit)
       resources.diskBytes = UInt64(clamping: asked.disk)
     }
     let (asked, ceiling) = (task.resources?.pids, settings.policy?.ceilings[.pids])

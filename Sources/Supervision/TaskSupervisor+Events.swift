@@ -40,7 +40,7 @@ extension TaskSupervisor {
     if container.wasInitKilledForMemory(words) {
       let usage = container.usage()
       // Who reaches the limit has used as much.
-      let limit = usage.memoryLimitBytes ?? UInt64(clamping: task.resources?.ram ?? 0)
+      let limit = usage.memoryLimitBytes ?? UInt64(clamping: task.resources?.memoryLimit ?? 0)
       let outcome = RunOutcome.outOfMemory(
         signal: nil, exitCode: nil, limitBytes: limit, peakBytes: usage.memoryPeakBytes ?? limit)
       pending.append(

@@ -68,7 +68,7 @@ package struct TaskSpecification: Sendable, Equatable {
 package struct Resources: Sendable, Equatable {
   /// Cores, above 0.
   package var cpu: Double
-  /// Bytes of memory.
+  /// Bytes of memory, as they are asked for.
   package var ram: Int64
   /// Bytes of disk; 0: no limit.
   package var disk: Int64
@@ -83,6 +83,13 @@ package struct Resources: Sendable, Equatable {
     self.gpu = gpu
     self.pids = pids
   }
+
+  /// The least memory a container gets, whatever is asked for (`MIN_MEMORY` of Mesos' two containerizers). With less a shell
+  /// is ended by the kernel before it has said why, and engines refuse less than 6 MiB.
+  package static let leastMemory: Int64 = 32 << 20
+
+  /// Bytes of memory that the task may use: what it asks for, and no less than `leastMemory`.
+  package var memoryLimit: Int64 { max(ram, Resources.leastMemory) }
 }
 
 /// The document's `announce`: kept for the names it gives to ports; nothing is announced here.

@@ -220,6 +220,10 @@ class Limits(SameTestCase):
         self.assertEqual(seen[0]["memory.limit_in_bytes"], 48 << 20)
         self.assertEqual(seen[0]["cpu.cfs_quota_us"], 50_000)
 
+    def test_less_memory_than_mesos_gives_is_raised(self):
+        for outcome in self.both("ls -lR / | wc -l", ram=1 << 20):
+            self.assertGreater(int(self.assert_finished(outcome).out()), 100)
+
     def test_out_of_memory_ends_alike(self):
         native, docker = self.both("dd if=/dev/zero of=/dev/null bs=100M count=1", ram=64 << 20)
         for outcome in (native, docker):

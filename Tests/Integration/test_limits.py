@@ -76,6 +76,14 @@ class Memory(ExecutorTestCase):
             "dd if=/dev/zero of=/dev/shm/big bs=1M count=60", image=self.with_busybox(), ram=32 * MIB))
         self.assertEqual(outcome.code, 1, outcome)
 
+    def test_less_than_mesos_gives_is_raised_and_said(self):
+        made = document("ls -lR / | wc -l", "for i in 1 2 3; do echo hello; sleep 0.2; done", image=self.with_busybox(), ram=1 * MIB)
+        outcome = self.assert_finished(self.run_task(made))
+        self.assertGreater(int(outcome.out()), 100)
+        self.assertIn("1048576 bytes are too few for a container: it gets 32 MiB", outcome.said)
+        self.assertIn("it gets 32 MiB", self.aurora("validate", self.host.write("small.json", made)).err)
+        self.assertIn("33554432", self.aurora("plan", self.host.write("small.json", made), "--role", "www-data", "--output", "json").out)
+
     def test_the_limit_is_the_tasks_in_its_cgroup(self):
         task = self.start_task(document("echo ready; sleep 1000", ram=48 * MIB, finalization_wait=2)).wait_log("ready")
         directory = os.path.join(need_controller("memory"), "aurora-executor", task.id, "task")

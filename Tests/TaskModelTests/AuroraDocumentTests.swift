@@ -18,9 +18,10 @@ import Testing
 
   @Test func allAreThere() { #expect(Self.names.count >= 17) }
 
+  /// Nothing is said but that some ask for less memory than Mesos gives as well.
   @Test(arguments: names) func isValidWithoutAWord(name: String) throws {
     let (document, diagnostics) = TaskDocument.decode(Array(try Self.text(name).utf8))
-    #expect(diagnostics == [])
+    #expect(diagnostics.filter { !$0.message.hasSuffix("it gets 32 MiB, as with Mesos") } == [])
     #expect(try #require(document).check() == [])
   }
 

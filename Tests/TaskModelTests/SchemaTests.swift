@@ -29,7 +29,7 @@ import Testing
     {"role":"svc","cluster":"c","environment":"e","name":"job","container":CONTAINER,
      "health_check_config":{"health_checker":{"http":{"endpoint":"/h"}}},
      "lifecycle":{"http":{"port":"http"}},"announce":{"primary_port":"http","portmap":{"health":"http"}},
-     "task":{"name":"t","resources":{"cpu":1,"ram":2097152,"disk":3145728},
+     "task":{"name":"t","resources":{"cpu":1,"ram":67108864,"disk":3145728},
        "processes":[{"name":"p","cmdline":"x","logger":{"mode":"rotate","rotate":{}},"backoff":{},
          "health_check_config":{"health_checker":{"tcp":{"port":"http"}}}},
          {"name":"q","cmdline":"y","final":false,"after":{"p":"healthy"}}, {"name":"r","cmdline":"z","after":["q"]}],

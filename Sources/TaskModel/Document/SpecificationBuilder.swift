@@ -42,6 +42,7 @@ struct SpecificationBuilder {
       ports: ports.numbers)
     TaskFields.table.read(task, into: &specification)
     adviseOnPlaces(specification, task, path: taskPath)
+    adviseOnMemory(specification, task, path: taskPath)
     return specification
   }
 
@@ -101,6 +102,17 @@ struct SpecificationBuilder {
     plan.checkLoops()
     diagnostics += plan.diagnostics
     return definitions
+  }
+
+  /// What is asked for stays in the document; what is given is more.
+  private mutating func adviseOnMemory(_ specification: TaskSpecification, _ task: JSON, path: String) {
+    guard let resources = specification.resources, resources.ram < Resources.leastMemory else { return }
+    let member = task["resources"]?["ram"]
+    diagnostics.append(
+      Diagnostic(
+        .advice, severity: .warning, at: member?.position ?? task.position, path: joined(path, "resources.ram"),
+        "\(resources.ram) bytes are too few for a container: it gets \(Resources.leastMemory >> 20) MiB, as with Mesos")
+    )
   }
 
   /// Daemons keep their places: where they take all of them, nothing else ever runs.

@@ -44,7 +44,9 @@ enum ResourceFields {
     "Resources", "What the task may use at most.",
     [
       Row("cpu", .number(0...65536, above: true), required: true, \.cpu, "Cores, also parts of one."),
-      Row("ram", .integer((1 << 20)...(1 << 60)), required: true, \.ram, "Bytes of memory, at least 1 MiB."),
+      Row(
+        "ram", .integer((1 << 20)...(1 << 60)), required: true, \.ram,
+        "Bytes of memory, at least 1 MiB. Less than 32 MiB gives 32 MiB, as with Mesos."),
       Row(disk, .integer(0...(1 << 60)), required: true, \.disk, "Bytes of disk, at least 1 MiB; 0: no limit."),
       Row("gpu", .integer(0...1024), \.gpu, "GPUs, of a Docker task: the engine finds them."),
       Row("pids", .integer(1...4_194_304), \.pids, "Processes and threads of the task; by default 4096."),
