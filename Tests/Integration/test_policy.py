@@ -11,6 +11,7 @@ import time
 
 from support import DockerTestCase, ExecutorTestCase, document, in_docker, job, process
 from support.exchange import exchange
+from support.faulty_registry import FaultyRegistry
 
 
 def volume(host_path, mode="RO", container_path="/data"):
@@ -78,6 +79,20 @@ class PolicyCase:
             "policy", "explain", self.host.write("explained.json", made), "--policy", policy, "--output", "json", *options)
         self.assertEqual(done.code, code, done)
         return json.loads(done.out)
+
+
+class Registries(PolicyCase, ExecutorTestCase):
+    def test_none_is_asked_for_a_document_that_is_refused(self):
+        server = FaultyRegistry()
+        self.addCleanup(server.stop)
+        made = job("echo {{docker.image[%s/team/app][1]}}" % server.address, role="root")
+        self.refused(made, self.policy({}), "root", by_document=True)
+        self.assertEqual(server.requests, [])
+        # With leave it is asked, and so this test can fail.
+        allowed = self.policy({"roles": {"allow": ["root"]}})
+        outcome = self.run_task(made, "--policy", allowed, role=None)
+        self.assertEqual(outcome.code, 66, outcome)
+        self.assertNotEqual(server.requests, [])
 
 
 class WhoMayWriteIt(PolicyCase, ExecutorTestCase):

@@ -45,7 +45,7 @@ enum RunCommand {
     // A task that is there was allowed when it was begun.
     let isTakeover = exists(paths)
     // What it was begun with is written down.
-    let new = isTakeover ? nil : try judged(request.resolved(arguments, until: signals), arguments)
+    let new = isTakeover ? nil : try judged(request, arguments, until: signals)
     let settings = new?.settings ?? request.settings
     if arguments.has("--detach") {
       return try DetachedRun.run(loader, arguments, settings, taskID: taskID, statusDescriptor, signals)
@@ -71,7 +71,15 @@ enum RunCommand {
     return ExitCode(end)
   }
 
-  /// The task as this host's policy has it, or its refusal.
+  /// The task as this host's policy has it, or its refusal. No registry is asked anything for what is refused.
+  private static func judged(
+    _ request: TaskOptions.Request, _ arguments: Arguments, until signals: SharedDescriptor
+  ) throws(ExecutorFailure) -> PolicyGate {
+    guard !request.document.referencedImages.isEmpty else { return try judged(request, arguments) }
+    _ = try judged(request.withoutRegistries, arguments)
+    return try judged(request.resolved(arguments, until: signals), arguments)
+  }
+
   private static func judged(_ request: TaskOptions.Request, _ arguments: Arguments) throws(ExecutorFailure)
     -> PolicyGate
   {
