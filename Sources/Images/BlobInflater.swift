@@ -23,7 +23,11 @@ struct BlobInflater {
   }
 
   /// Writes the plain content of `stream`, which must compute a digest, to `output`.
-  static func run(_ stream: ByteStream, to output: Int32, budgets: Budgets) throws(ImageError) -> Report {
+  ///
+  /// - Parameter onOutput: called with how much was written, before more is.
+  static func run(
+    _ stream: ByteStream, to output: Int32, budgets: Budgets, onOutput: (UInt64) throws(ImageError) -> Void = { _ in }
+  ) throws(ImageError) -> Report {
     var decompressor: (any Decompressor)?
     var produced: UInt64 = 0
     while true {
@@ -44,6 +48,7 @@ struct BlobInflater {
         if produced > budgets.expansionFreeBytes, produced / budgets.expansion > stream.received {
           throw .invalid("it expands to more than \(budgets.expansion) times its size")
         }
+        try onOutput(produced)
         try kernel("pass on decompressed data") { () throws(Errno) in try writeAll(plain, to: output) }
       }
     }

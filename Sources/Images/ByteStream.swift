@@ -19,6 +19,7 @@ final class ByteStream {
   private let start: UInt64?
   private let size: UInt64?
   private let limit: UInt64
+  private let growth: Int32?
   private var hash: SHA256?
   private var wideHash: SHA512?
   private let buffer: UnsafeMutableRawBufferPointer
@@ -32,12 +33,15 @@ final class ByteStream {
 
   /// Reads `range` of `descriptor`, which stays the caller's. More than `limit` bytes are refused.
   ///
-  /// - Parameter naming: with `hashing`, whether AppC's image id is computed as well.
+  /// - Parameters:
+  ///   - naming: with `hashing`, whether AppC's image id is computed as well.
+  ///   - growth: a pipe in which something can be read when the file has grown, for one that is still being written.
   init(
-    _ descriptor: Int32, _ range: ByteRange, hashing: Bool, naming: Bool = false, limit: UInt64,
+    _ descriptor: Int32, _ range: ByteRange, growth: Int32? = nil, hashing: Bool, naming: Bool = false, limit: UInt64,
     bufferBytes: Int = 256 << 10
   ) throws(ImageError) {
     self.descriptor = descriptor
+    self.growth = growth
     start = range.offset
     size = range.size
     self.limit = limit
@@ -74,7 +78,7 @@ final class ByteStream {
         }
         offset = position
       }
-      count = try kernel("read the data") { () throws(Errno) in try readOnce(descriptor, into: free, at: offset) }
+      count = try read(into: free, at: offset)
       hash?.update(UnsafeRawBufferPointer(rebasing: free[..<count]))
       wideHash?.update(UnsafeRawBufferPointer(rebasing: free[..<count]))
     }
@@ -88,6 +92,18 @@ final class ByteStream {
     if received > limit { throw .invalid("more than the limit of \(limit) bytes") }
     try onProgress?(received)
     return true
+  }
+
+  /// Waits for a file to grow that is not as long yet as it will be. Who has it grow ends this process when it will not.
+  private func read(into free: UnsafeMutableRawBufferPointer, at offset: Int64?) throws(ImageError) -> Int {
+    while true {
+      let count = try kernel("read the data") { () throws(Errno) in try readOnce(descriptor, into: free, at: offset) }
+      guard count == 0, let growth, let size, received < size else { return count }
+      var news: (UInt64, UInt64) = (0, 0)
+      _ = try kernel("wait for more of it") { () throws(Errno) in
+        try withUnsafeMutableBytes(of: &news) { (bytes) throws(Errno) in try readOnce(growth, into: bytes, at: nil) }
+      }
+    }
   }
 
   /// The next `count` bytes in one piece, `nil` when the stream ends exactly here. `count` must fit the buffer.

@@ -17,22 +17,26 @@ struct ImageImport {
   /// What an AppC image is called that was not imported as the tar that it was.
   var stated: AppcImageID?
   let interruption: Int32?
-
-  /// Layers at once: each keeps up to two processors busy.
-  private static let parallelLayers = 2
+  /// Where the layers come from that the source does not have yet.
+  var arriving: (any ArrivingLayers)?
 
   private var paths: StorePaths { store.paths }
 
   func run(_ progress: (ImportProgress) -> Void) throws(ImageError) -> StoredImage {
-    let key = image.document.map { SHA256.digest(of: $0) }
-    // Two imports of one image do the work once: the second waits here, and then finds the layers.
-    let lock = try key.map { (digest) throws(ImageError) in try importLock(digest) }
+    var state = ImportProgress(phase: .waiting)
+    state.image = references.first?.description ?? image.appc?.name ?? ""
+    // Two imports of one image do the work once: the second waits here, and then finds the layers. Two pulls have waited for
+    // one another already, by name, and how long this one takes is a server's to say.
+    var lock: SharedDescriptor?
+    if arriving == nil, let document = image.document {
+      lock = try importLock(SHA256.digest(of: document)) { progress(state) }
+    }
     defer { withExtendedLifetime(lock) {} }
 
     // A removal may take a layer away between finding it and publishing the image; then it is unpacked after all.
     for _ in 0..<4 {
-      var state = ImportProgress(phase: .unpacking)
-      state.image = references.first?.description ?? image.appc?.name ?? ""
+      state.phase = .unpacking
+      state.layersPresent = 0
       state.layers = image.layers.count
       let staged = try unpackMissing(&state, progress)
       state.phase = .storing
@@ -51,19 +55,28 @@ struct ImageImport {
     throw ImageError(.inUse, why: "other imports and removals keep taking its layers away", hint: "try again")
   }
 
-  private func importLock(_ digest: Digest) throws(ImageError) -> SharedDescriptor {
+  /// How long another import of the image is waited for. It spares work, and nothing depends on it: whoever publishes last finds
+  /// what is there. Whose archive has the same configuration need not have its layers, and may take as long as he likes.
+  private static let patience: UInt64 = 20 * 1_000_000_000
+
+  /// - Parameter wait: called when there is another import to wait for.
+  /// - Returns: `nil` when that took too long.
+  private func importLock(_ digest: Digest, wait: () -> Void) throws(ImageError) -> SharedDescriptor? {
     let path = paths.importLock(digest)
     let file = try kernel("open \(path)") { () throws(Errno) in
       SharedDescriptor(try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
     }
-    while true {
+    let end = Clock.now + ImageImport.patience
+    while Clock.now < end {
       let taken = try kernel("lock \(path)") { () throws(Errno) in
         try FileLock.take(.exclusive, on: file.rawValue, wait: false)
       }
       if taken { return file }
-      // Another import may take minutes, and this one must stay interruptible; nothing tells when a lock is free.
+      wait()
+      // This one must stay interruptible; nothing tells when a lock is free.
       try WorkerWait.wait([], interruption, milliseconds: 50)
     }
+    return nil
   }
 
   /// A layer that was unpacked for this import.
@@ -78,63 +91,44 @@ struct ImageImport {
   private func unpackMissing(_ state: inout ImportProgress, _ progress: (ImportProgress) -> Void) throws(ImageError)
     -> [Staged]
   {
-    var groups: [(layer: ArchiveLayer, positions: [Int])] = []
-    for (position, layer) in image.layers.enumerated() {
-      if let index = groups.firstIndex(where: {
-        layer.diffID != nil ? $0.layer.diffID == layer.diffID : $0.layer.location == layer.location
-      }) {
-        groups[index].positions.append(position)
+    var missing: [LayerQueue.Entry] = []
+    for entry in LayerQueue.distinct(image.layers) {
+      if let diffID = entry.layer.diffID, try store.layerRecord(diffID) != nil {
+        state.layersPresent += entry.positions.count
       } else {
-        groups.append((layer, [position]))
+        missing.append(entry)
       }
     }
-    var waiting: [(layer: ArchiveLayer, positions: [Int])] = []
-    for group in groups {
-      if let diffID = group.layer.diffID, try store.layerRecord(diffID) != nil {
-        state.layersPresent += group.positions.count
-        state.layersDone += group.positions.count
-      } else {
-        waiting.append(group)
-        state.bytesTotal = state.bytesTotal.addingReportingOverflow(group.layer.location.size).partialValue
-      }
+    state.layersDone = state.layersPresent
+    let queue = LayerQueue(missing, of: image.layers.count, from: arriving) { (entry) throws(ImageError) in
+      try start(entry.layer, number: entry.positions[0])
     }
+    defer { queue.stop() }
+    try queue.begin()
+    queue.show(in: &state)
     progress(state)
-
-    var running: [(unpack: LayerPipeline, positions: [Int])] = []
-    var done: [Staged] = []
-    var doneBytes: UInt64 = 0
-    var entries: UInt64 = 0
-    while !waiting.isEmpty || !running.isEmpty {
-      while running.count < ImageImport.parallelLayers, !waiting.isEmpty {
-        let next = waiting.removeFirst()
-        running.append((try start(next.layer, number: next.positions[0]), next.positions))
-      }
-      try WorkerWait.wait(running.flatMap { $0.unpack.descriptors }, interruption)
-      for index in running.indices.reversed() {
-        guard let outcome = running[index].unpack.pump() else { continue }
-        let (unpack, positions) = running.remove(at: index)
-        let report: LayerReport
-        do throws(ImageError) { report = try outcome.get() } catch {
-          throw error.at(
-            "layer \(positions[0] + 1) of \(image.layers.count)" + (unpack.layer.diffID.map { " (\($0.short))" } ?? ""))
-        }
-        entries = entries.addingReportingOverflow(report.entries).partialValue
-        guard entries <= Budgets().entries else { throw .invalid("more than \(Budgets().entries) entries") }
-        done.append(Staged(directory: unpack.directory, report: report, positions: positions))
-        doneBytes = doneBytes.addingReportingOverflow(unpack.layer.location.size).partialValue
-        state.layersDone += positions.count
-      }
-      state.bytesDone = running.reduce(doneBytes) { $0.addingReportingOverflow($1.unpack.progress).partialValue }
+    while try queue.advance(interruption) {
+      queue.show(in: &state)
       progress(state)
     }
-    return done
+    queue.show(in: &state)
+    progress(state)
+    return queue.done
   }
 
-  private func start(_ layer: ArchiveLayer, number: Int) throws(ImageError) -> LayerPipeline {
+  /// Starts to unpack a layer; `nil` when too little of it has come.
+  private func start(_ layer: ArchiveLayer, number: Int) throws(ImageError) -> LayerPipeline? {
+    let file: FileDescriptor
+    if let arriving, case .file(let digest, _) = layer.location {
+      guard let opened = try arriving.open(digest) else { return nil }
+      file = opened
+    } else {
+      file = try source.open(layer.location)
+    }
     // Clock.wall keeps names apart when an import has to start over.
     let directory = try staging.directory("\(number)-\(String(Clock.wall % 1_000_000_000_000, radix: 36))")
-    let file = try source.open(layer.location)
-    return try LayerPipeline.start(layer, source: file, into: directory, empty: empty, store.worker)
+    return try LayerPipeline.start(
+      layer, source: file, grows: arriving != nil, into: directory, empty: empty, store.worker)
   }
 
   /// The configuration with its diff ids, which an old archive does not state.

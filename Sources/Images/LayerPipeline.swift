@@ -13,19 +13,28 @@ final class LayerPipeline {
   let directory: String
   private let inflate: WorkerProcess?
   private let unpack: WorkerProcess
+  /// Where the worker that reads the stored layer is told of more. Both ends stay here: nobody is to be ended by a signal
+  /// because a worker is gone.
+  private let growth: DescriptorPair?
   private var outcome: Result<LayerReport, ImageError>?
 
-  private init(_ layer: ArchiveLayer, directory: String, inflate: WorkerProcess?, unpack: WorkerProcess) {
+  private init(
+    _ layer: ArchiveLayer, directory: String, inflate: WorkerProcess?, unpack: WorkerProcess, growth: DescriptorPair?
+  ) {
     self.layer = layer
     self.directory = directory
     self.inflate = inflate
     self.unpack = unpack
+    self.growth = growth
   }
 
   /// Starts to unpack. `source` is the file that the layer's location is about; `empty` is a directory for the root of
   /// the decompressing worker.
+  ///
+  /// - Parameter grows: whether the file is not complete yet; it has its first six bytes, and whenever there are more
+  ///   `grown` is to be called.
   static func start(
-    _ layer: ArchiveLayer, source: borrowing FileDescriptor, into directory: String, empty: String,
+    _ layer: ArchiveLayer, source: borrowing FileDescriptor, grows: Bool = false, into directory: String, empty: String,
     _ binary: WorkerBinary
   ) throws(ImageError) -> LayerPipeline {
     let tree = directory + "/" + StorePaths.treeName
@@ -37,29 +46,38 @@ final class LayerPipeline {
       case .range(let offset, let size): ByteRange(offset: offset, size: size)
       case .file(_, let size): ByteRange(offset: 0, size: size)
       }
+    let pipe = grows ? try kernel("make a pipe") { () throws(Errno) in try makePipe() } : nil
+    if let pipe { try kernel("keep a pipe") { () throws(Errno) in try pipe.second.descriptor.setNonBlocking(true) } }
     if try !isCompressed(source, range) {
       var request = UnpackWorker.Request(.layer, range: range)
       request.form = layer.form
-      let unpack = try WorkerProcess(binary, request, source: source.rawValue, root: root)
-      return LayerPipeline(layer, directory: directory, inflate: nil, unpack: unpack)
+      let unpack = try WorkerProcess(
+        binary, request, source: source.rawValue, root: root, growth: pipe?.first.rawValue)
+      return LayerPipeline(layer, directory: directory, inflate: nil, unpack: unpack, growth: pipe)
     }
     let nothing = try WorkerRoot.mount(empty, writable: false)
     let (inflate, unpack) = try startPair(
-      binary, range, layer.form, source: source.rawValue, nothing: nothing, root: root)
-    return LayerPipeline(layer, directory: directory, inflate: inflate, unpack: unpack)
+      binary, range, layer.form, source: source.rawValue, nothing: nothing, root: root, growth: pipe?.first.rawValue)
+    return LayerPipeline(layer, directory: directory, inflate: inflate, unpack: unpack, growth: pipe)
+  }
+
+  /// Has the worker look at the file again. One that has not looked since it was told last needs no second word.
+  func grown() {
+    guard let growth else { return }
+    _ = try? growth.second.descriptor.writeSome([0])
   }
 
   /// Two workers and the pipe between them. Our own ends close on return: the second worker sees the end of the stream only
   /// when nobody else can write.
   private static func startPair(
     _ binary: WorkerBinary, _ range: ByteRange, _ form: LayerForm, source: Int32, nothing: borrowing FileDescriptor,
-    root: borrowing FileDescriptor
+    root: borrowing FileDescriptor, growth: Int32?
   ) throws(ImageError) -> (WorkerProcess, WorkerProcess) {
     let pipe = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
     enlargePipe(pipe.second.rawValue, to: 1 << 20)
     let inflate = try WorkerProcess(
       binary, UnpackWorker.Request(.inflate, range: range), source: source, root: nothing,
-      output: pipe.second.rawValue)
+      output: pipe.second.rawValue, growth: growth)
     var request = UnpackWorker.Request(.layer)
     request.form = form
     let unpack = try WorkerProcess(binary, request, source: pipe.first.rawValue, root: root)

@@ -2,9 +2,6 @@ import LinuxKernel
 
 /// What a pull needs of the store: what is there already, and a place for what is not.
 extension ImageStore {
-  /// Whether the layer with this diff id is here, unpacked.
-  package func hasLayer(_ diffID: Digest) throws(ImageError) -> Bool { try layerRecord(diffID) != nil }
-
   /// The image whose manifest has this digest, `nil` when it is not here or lacks a layer.
   package func find(manifest digest: Digest) throws(ImageError) -> StoredImage? {
     let table = try ReferenceTable(paths.references)
@@ -27,12 +24,13 @@ extension ImageStore {
     return try stored(record, table)
   }
 
-  /// Puts the one image of a layout that a pull has made into the store, under `reference`. Layers that the store has may be
-  /// missing from the layout; one that has gone from the store since makes the import fail, and the pull can be tried again.
+  /// Puts the one image of a layout that a pull makes into the store, under `reference`. The layout has the documents; the
+  /// layers come while they are unpacked, those that the store lacks.
   ///
   /// `progress` and `interruption` are those of `importArchive`.
   package func importPulled(
-    _ layout: String, as reference: ImageReference, interruption: Int32?, progress: (ImportProgress) -> Void
+    _ layout: String, as reference: ImageReference, layers: any ArrivingLayers, interruption: Int32?,
+    progress: (ImportProgress) -> Void
   ) throws(ImageError) -> StoredImage {
     let staging = try Staging(in: paths)
     let empty = try staging.directory("empty")
@@ -41,9 +39,10 @@ extension ImageStore {
     guard contents.images.count == 1, let image = contents.images.first else {
       throw .invalid("the layout of a pull holds \(contents.images.count) images")
     }
-    let job = ImageImport(
+    var job = ImageImport(
       store: self, source: source, staging: staging, empty: empty, image: image, references: [reference],
       interruption: interruption)
+    job.arriving = layers
     return try job.run(progress)
   }
 

@@ -11,6 +11,8 @@ extension UnpackWorker {
     var mayBeRoot = false
     /// What a tar stream is to become.
     var form = LayerForm.layer
+    /// The number of the pipe that tells of a source's growth.
+    var growth: Int32?
 
     var range: ByteRange { ByteRange(offset: offset, size: size) }
 
@@ -25,7 +27,7 @@ extension UnpackWorker {
         + (offset.map { ["offset=\($0)"] } ?? []) + (size.map { ["size=\($0)"] } ?? [])
         + ["os=\(platform.os)", "architecture=\(platform.architecture)", "variant=\(platform.variant)"]
         + (mayLackLayers ? ["lacking=layers"] : []) + (mayBeRoot ? ["plain=root"] : [])
-        + (form == .layer ? [] : ["form=\(form.rawValue)"])
+        + (form == .layer ? [] : ["form=\(form.rawValue)"]) + (growth.map { ["growth=\($0)"] } ?? [])
     }
 
     init(_ arguments: [String]) throws(ImageError) {
@@ -46,6 +48,7 @@ extension UnpackWorker {
         case "variant": platform.variant = value
         case "lacking": mayLackLayers = true
         case "plain": mayBeRoot = true
+        case "growth": growth = Int32(exactly: try Request.number(value, hint))
         case "form":
           guard let form = LayerForm(rawValue: value) else {
             throw .invalid("the unpack worker does not know \(argument)", hint: hint)

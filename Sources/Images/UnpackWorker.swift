@@ -85,20 +85,23 @@ package enum UnpackWorker {
       ).contents().wire
     case .inflate:
       let stream = try ByteStream(
-        Descriptors.source, request.range, hashing: true, limit: budgets.unpackedBytes)
+        Descriptors.source, request.range, growth: request.growth, hashing: true, limit: budgets.unpackedBytes)
       let report = reporter()
+      stream.onProgress = report
+      // What little was read may become much.
       let space = SpaceGuard(of: Descriptors.output, reserve: budgets.reservedBytes)
-      stream.onProgress = { (received) throws(ImageError) in
-        try report(received)
-        try space.check(received)
+      let result = try BlobInflater.run(stream, to: Descriptors.output, budgets: budgets) {
+        (written) throws(ImageError) in
+        try space.check(written)
       }
-      try BlobInflater.run(stream, to: Descriptors.output, budgets: budgets).write(to: &wire)
+      result.write(to: &wire)
     case .layer:
       let root = try kernel("open the layer's directory") { () throws(Errno) in
         try openFile("/", O_RDONLY | O_DIRECTORY)
       }
       let stream = try ByteStream(
-        Descriptors.source, request.range, hashing: true, naming: request.form == .aci, limit: budgets.unpackedBytes)
+        Descriptors.source, request.range, growth: request.growth, hashing: true, naming: request.form == .aci,
+        limit: budgets.unpackedBytes)
       let report = reporter()
       let space = SpaceGuard(of: root.rawValue, reserve: budgets.reservedBytes)
       stream.onProgress = { (received) throws(ImageError) in

@@ -50,12 +50,14 @@ final class WorkerProcess {
   private static let maximumNanoseconds: UInt64 = 1800 * 1_000_000_000
 
   /// Starts a worker in namespaces of its own. `root` is a detached mount that becomes its root; `output` is for
-  /// `inflate` alone.
+  /// `inflate` alone; `growth` tells of a source that is still being written.
   init(
     _ binary: WorkerBinary, _ request: UnpackWorker.Request, source: Int32, root: borrowing FileDescriptor,
-    output: Int32? = nil
+    output: Int32? = nil, growth: Int32? = nil
   ) throws(ImageError) {
     job = request.job
+    var request = request
+    request.growth = growth == nil ? nil : UnpackWorker.Descriptors.root + (output == nil ? 1 : 2)
     let pipe = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
     // Not a device of the host's: whoever takes the worker over could change its mode.
     let complaints = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
@@ -67,7 +69,7 @@ final class WorkerProcess {
     var spawn = SpawnRequest(
       executable: executable, arguments: request.arguments,
       descriptors: [source, pipe.second.rawValue, complaints.second.rawValue, root.rawValue]
-        + (output.map { [$0] } ?? []))
+        + [output, growth].compactMap { $0 })
     spawn.namespaces = [.mount, .pid, .network, .ipc]
     spawn.newSession = true
     spawn.owners = [pipe.first, pipe.second, complaints.second]

@@ -31,6 +31,9 @@ package struct FileSystemSpace: Sendable, Equatable {
   package let available: UInt64
   /// Inodes that are taken; 0 where the file system does not count them.
   package let inodes: UInt64
+  /// Inodes that there can be, and those that nobody has; both 0 where they are not counted.
+  package let inodesTotal: UInt64
+  package let inodesFree: UInt64
 }
 
 /// Sets access and modification time of an open file (futimens(3)).
@@ -133,7 +136,8 @@ package func space(of descriptor: Int32) throws(Errno) -> FileSystemSpace {
   }
   return FileSystemSpace(
     total: bytes(raw.f_blocks), free: bytes(raw.f_bfree), available: bytes(raw.f_bavail),
-    inodes: UInt64(clamping: raw.f_files) - min(UInt64(clamping: raw.f_files), UInt64(clamping: raw.f_ffree)))
+    inodes: UInt64(clamping: raw.f_files) - min(UInt64(clamping: raw.f_files), UInt64(clamping: raw.f_ffree)),
+    inodesTotal: UInt64(clamping: raw.f_files), inodesFree: UInt64(clamping: raw.f_ffree))
 }
 
 /// Waits until everything written to the file system of an open file is on the disk (syncfs(2)).

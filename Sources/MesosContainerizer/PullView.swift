@@ -3,27 +3,20 @@ import LinuxKernel
 import Registry
 import TaskModel
 
-/// Shows how a pull gets on: a line for whatever is new, and on a terminal one that is written over while bytes come.
+/// Shows how a pull or an import gets on: a line for whatever is new, and on a terminal a bar for each layer under way.
 package struct PullView {
   private let name: String
-  private let isTerminal: Bool
   private let write: ([UInt8]) -> Void
-  private var isLineOpen = false
-  private var shownAt: UInt64 = 0
-  private var begun: UInt64?
+  private var bars: LayerBars?
   private var last = ""
-
-  private static let interval: UInt64 = 200_000_000
-  /// Return, and erase to the end of the line (ECMA-48).
-  private static let lineStart = Array("\r\u{1b}[K".utf8)
 
   package init(
     _ name: String, isTerminal: Bool = StandardStream.isTerminal(2),
     write: @escaping ([UInt8]) -> Void = { StandardStream.write($0, to: 2) }
   ) {
     self.name = name
-    self.isTerminal = isTerminal
     self.write = write
+    bars = isTerminal ? LayerBars() : nil
   }
 
   package mutating func take(_ progress: PullProgress, at now: UInt64 = Clock.now) {
@@ -32,7 +25,6 @@ package struct PullView {
     case .resolved(let digest): line("\(digest)")
     case .present: line("the store has it")
     case .layers(let missing, let all, let bytes):
-      begun = now
       line(
         missing == 0
           ? "the store has all \(all) layers" : "\(missing) of \(all) layers to fetch, \(Quantity.bytes(bytes))")
@@ -40,8 +32,9 @@ package struct PullView {
     case .retrying(let what, let why, let milliseconds):
       let seconds = "\(milliseconds / 1000).\(milliseconds % 1000 / 100)"
       line("\(what): \(why): once more in \(seconds) s")
-    case .importing(let progress): line(progress.text, isTold: true)
-    case .fetching(let bytes, let total): count(bytes, of: total, at: now)
+    case .importing(let progress):
+      line(progress.text, isTold: true)
+      if let text = bars?.show(progress.parts, at: now) { write(text) }
     }
   }
 
@@ -54,24 +47,9 @@ package struct PullView {
     write(terminalSafe(Array((text + "\n").utf8)))
   }
 
-  private mutating func count(_ bytes: UInt64, of total: UInt64, at now: UInt64) {
-    guard isTerminal, total > 0, now >= shownAt + PullView.interval else { return }
-    shownAt = now
-    isLineOpen = true
-    let passed = max(now - (begun ?? now), 1_000_000)
-    let rate = UInt64(Double(bytes) / (Double(passed) / 1e9))
-    let filled = Int(min(bytes, total) * 30 / total)
-    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-    write(
-      PullView.lineStart
-        + Array("  [\(bar)] \(Quantity.bytes(bytes)) / \(Quantity.bytes(total)), \(Quantity.bytes(rate))/s".utf8))
-  }
-
-  /// Takes the line away: what comes next stands on its own.
+  /// Takes the bars away: what comes next stands on its own.
   package mutating func finish() {
-    guard isLineOpen else { return }
-    isLineOpen = false
-    write(PullView.lineStart)
+    if let text = bars?.wipe() { write(text) }
   }
 }
 
@@ -83,6 +61,7 @@ extension ImportProgress {
     case .copying: return name + "reading standard input"
     case .decompressing: return name + "decompressing the archive"
     case .inspecting: return name + "reading the archive"
+    case .waiting: return name + "another import of it is under way: waiting for that"
     case .unpacking:
       if layersDone == layers { return name + "\(layers) of \(layers) layers unpacked" }
       return name + "unpacking layer \(layersDone + 1) of \(layers), " + Quantity.bytes(bytesTotal)

@@ -1,10 +1,12 @@
 """Images: what is imported, kept, listed and removed; and that hostile archives change nothing."""
 
+import fcntl
 import gzip
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from support import ExecutorTestCase, Image, Layer, TarWriter, busybox_image, document, need_command
@@ -192,6 +194,21 @@ class Import(ExecutorTestCase):
         # What the killed ones had begun is not kept for ever.
         self.assertEqual(len([name for name in self.everything() if name.endswith("/f2999")]), 1)
 
+    def test_who_holds_an_import_back_does_so_for_a_while(self):
+        """The lock of an import belongs to whoever has the configuration, which is no secret."""
+        image = busybox_image()
+        path = image.docker_archive(self.host.path("image.tar"))
+        self.assertEqual(self.aurora("image", "import", path).code, 0)
+        self.assertEqual(self.aurora("image", "rm", "busybox:test").code, 0)
+        locks = [os.path.join(self.host.work, "images/importing", name) for name in os.listdir(self.host.work + "/images/importing")]
+        self.assertEqual(len(locks), 1)
+        with open(locks[0], "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            done = self.aurora("image", "import", path, timeout=90)
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("another import of it is under way", done.err)
+        self.assert_finished(self.run_task(document("true", image="busybox:test")))
+
     def everything(self):
         return [
             os.path.join(directory, name) for directory, _, names in os.walk(self.host.work + "/images") for name in names]
@@ -349,6 +366,42 @@ class HostileArchives(ExecutorTestCase):
         done = self.aurora("image", "import", path, "bomb:1", timeout=60)
         self.assertNotEqual(done.code, 0, done)
         self.assertEqual(self.layers(), [])
+
+    def test_what_becomes_large_leaves_room(self):
+        """On a file system of its own: what little is read is no measure of what is written."""
+        os.makedirs(self.host.work)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m,nr_inodes=40k,mode=711", "tmpfs", self.host.work], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.host.work], check=True)
+        least = {"bytes": 1 << 40, "inodes": 1 << 40}
+        over = threading.Event()
+
+        def watch():
+            while not over.wait(0.002):
+                found = os.statvfs(self.host.work)
+                least["bytes"] = min(least["bytes"], found.f_bavail * found.f_frsize)
+                least["inodes"] = min(least["inodes"], found.f_favail)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        self.addCleanup(watcher.join)
+        self.addCleanup(over.set)
+
+        big, many = TarWriter().file("f", b"x" * (700 << 20)).bytes(), TarWriter()
+        for index in range(60_000):
+            many.file(f"d/{index}", b"")
+        whole = self.host.path("whole.tar.gz")
+        with open(whole, "wb") as file:
+            file.write(gzip.compress(big, 1))
+        layer = Image([Layer(big, "gzip")], name="big:1").oci_archive(self.host.path("layer.tar"))
+        inodes = Image([Layer(many, "gzip")], name="many:1").oci_archive(self.host.path("many.tar"))
+        for name, words in ((whole, ("big:1",)), (layer, ("big:1",)), (inodes, ("many:1",))):
+            with self.subTest(name=name):
+                done = self.aurora("image", "import", name, *words, timeout=120)
+                self.assertEqual(done.code, 73, done)
+                self.assertIn("are free where images are stored", done.err)
+                self.assertEqual(os.listdir(self.host.work + "/images/staging"), [])
+        # A twentieth, but for what is written between two looks.
+        self.assertGreater(least["bytes"], (512 << 20) // 20 - (10 << 20))
+        self.assertGreater(least["inodes"], 40_000 // 20 - 1800)
 
     def test_a_manifest_that_names_paths_outside_is_refused(self):
         config = busybox_image().configuration

@@ -496,9 +496,9 @@ class Together(PullTestCase):
         self.addCleanup(self.server.stop)
         self.layer = digest_of(self.image.layers[1].blob)
 
-    def start(self, *options):
+    def start(self, *options, reference=None):
         process = subprocess.Popen(
-            self.host.words(["image", "pull", self.server.reference, *options]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            self.host.words(["image", "pull", reference or self.server.reference, *options]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=self.host.environment())
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -553,6 +553,100 @@ class Together(PullTestCase):
         self.assertEqual([fields.get("Range") for _, fields in self.server.asked(self.layer)], ["bytes=500000-"])
         for layer in others:
             self.assertEqual(self.server.asked(digest_of(layer.blob)), [])
+
+    def test_a_layer_is_unpacked_while_it_comes(self):
+        first, second = os.urandom(3 << 20), os.urandom(1 << 20)
+        for compression in ("gzip", "none"):
+            with self.subTest(compression=compression):
+                tar = TarWriter().file("first", first).file("second", second).file(f"as-{compression}", b"")
+                image = Image([Layer(busybox_tar(), "gzip"), Layer(tar, compression)], name="team/app:1")
+                server = FaultyRegistry(image)
+                self.addCleanup(server.stop)
+                layer = digest_of(image.layers[1].blob)
+                data, gate = server.blobs[layer], threading.Event()
+                self.addCleanup(gate.set)
+
+                def half(handler, layer=layer, data=data, gate=gate):
+                    if layer not in handler.path:
+                        return False
+                    handler.send_response(200)
+                    handler.send_header("Content-Length", str(len(data)))
+                    handler.end_headers()
+                    handler.wfile.write(data[:7 << 19])
+                    gate.wait(60)
+                    handler.wfile.write(data[7 << 19:])
+                    return True
+                server.answer = half
+                process = self.start(reference=server.reference)
+                staging = self.host.work + "/images/staging"
+
+                def unpacked():
+                    return [path for path, _, names in os.walk(staging) if "second" in names and "first" in names]
+                tree = wait_until(unpacked, "the first half is unpacked")[0]
+                with open(tree + "/first", "rb") as file:
+                    self.assertEqual(file.read()[:3 << 20], first)
+                gate.set()
+                self.assertEqual(process.wait(30), 0, process.stderr.read())
+                self.assertEqual(os.listdir(staging), [])
+                self.assertEqual(os.listdir(self.host.work + "/images/pulls"), [])
+
+    def test_a_layer_that_begins_anew_is_unpacked_anew(self):
+        data, wrong = self.server.blobs[self.layer], []
+
+        def answer(handler):
+            if self.layer not in handler.path:
+                return False
+            if wrong:
+                handler.reply(200, data)
+            else:
+                # Not what it should be from the middle on, then cut; and then a server that knows no ranges.
+                wrong.append(data[:300_000] + bytes(300_000))
+                handler.reply(200, wrong[0], length=len(data))
+            return True
+        self.server.answer = answer
+        process = self.start()
+        self.assertEqual(process.wait(60), 0)
+        self.assertEqual(len(self.server.asked(self.layer)), 2)
+        listed = json.loads(self.aurora("image", "ls", "--output", "json").out)
+        self.assertEqual(len(listed["layers"]), 4)
+
+    def test_what_had_come_whole_is_not_asked_for_again(self):
+        """A pull that died between the last byte and the rename."""
+        for made in (1, 2):
+            data = self.server.blobs[self.layer]
+            if made == 2:
+                data = bytes(len(data))
+            gate = threading.Event()
+            self.addCleanup(gate.set)
+            self.server.answer = lambda handler, gate=gate: (self.layer in handler.path and gate.wait(20)) and False
+            first = self.start()
+            wait_until(lambda: self.server.asked(self.layer), "the layer is asked for")
+            partial = wait_until(lambda: [
+                os.path.join(path, name) for path, _, names in os.walk(self.host.work + "/images/pulls") for name in names
+                if path.endswith("/partial") and self.layer.endswith(name)], "its file")[0]
+            first.kill()
+            first.wait()
+            gate.set()
+            with open(partial, "wb") as file:
+                file.write(data)
+            self.server.requests.clear()
+            self.assert_pulled(self.pull(self.server.reference))
+            # What is not the layer is not taken for it.
+            self.assertEqual(len(self.server.asked(self.layer)), made - 1)
+            self.assertEqual(self.aurora("image", "rm", self.server.reference).code, 0)
+
+    def test_a_program_is_told_of_everything_in_json(self):
+        told = [json.loads(line) for line in self.assert_pulled(self.pull(self.server.reference, "--output", "json")).out.splitlines()]
+        events = [line["event"] for line in told]
+        self.assertEqual(events[0], "resolved")
+        self.assertEqual(events[-1], "image")
+        self.assertEqual(told[-1]["references"], [self.server.reference])
+        self.assertEqual(events.count("fetched"), len(self.image.layers))
+        last = [line for line in told if line["event"] == "unpacking"][-1]
+        self.assertEqual([layer["phase"] for layer in last["layers"]], ["done"] * len(self.image.layers))
+        quiet = self.pull(self.server.reference, "--output", "json", "--quiet")
+        self.assertEqual([json.loads(line)["event"] for line in quiet.out.splitlines()], ["image"])
+        self.assertEqual(quiet.err, "")
 
     def test_curl_is_nobodys_and_knows_no_secret(self):
         secret = "s3cr3t-t0ken"

@@ -100,54 +100,45 @@ enum ImageCommand {
       throw ExecutorFailure(.usage, "two names: \(printable(name.utf8)) and --tag \(printable(tag.utf8))")
     }
     let reference = try (tag ?? name).map { (text) throws(ReferenceError) in try ImageReference(text) }
-    let quiet = arguments.has("--quiet")
-    var shown = ""
-    func note(_ progress: ImportProgress) {
-      // On a line of its own each, and only when there is something new to say.
-      let text = progress.text
-      guard !quiet, style == .plain, text != shown else { return }
-      shown = text
-      Console.note(text)
-    }
+    var report = ProgressReport(printable(path.utf8), style, isQuiet: arguments.has("--quiet"))
+    defer { report.finish() }
     let store = try store(arguments)
     let places = AppcOptions.places(arguments)
     let images: [StoredImage]
     if places.isEmpty {
-      images = try store.importArchive(path, as: reference, mayBeRoot: tag != nil, progress: note)
+      images = try store.importArchive(path, as: reference, mayBeRoot: tag != nil) { report.take(.importing($0)) }
     } else {
-      let pull = AppcPull(into: store, places: places, access: RegistryOptions.access(arguments)) { progress in
-        if case .importing(let progress) = progress { note(progress) }
-      }
+      let pull = AppcPull(into: store, places: places, access: RegistryOptions.access(arguments)) { report.take($0) }
       images = try pull.importArchive(path, as: reference, mayBeRoot: tag != nil)
     }
+    report.finish()
     for image in images { show(image, style) }
     return .finished
   }
 
   private static func pull(_ name: String, _ arguments: Arguments) throws -> ExitCode {
     let style = try arguments.outputStyle()
-    let quiet = arguments.has("--quiet") || style == .json
     let places = AppcOptions.places(arguments)
     let reference = places.isEmpty ? try ImageReference(name) : nil
-    var view = PullView(reference?.description ?? printable(name.utf8))
-    defer { view.finish() }
+    var report = ProgressReport(
+      reference?.description ?? printable(name.utf8), style, isQuiet: arguments.has("--quiet"))
+    defer { report.finish() }
     let store = try store(arguments, platform: try RegistryOptions.platform(arguments))
     let access = RegistryOptions.access(arguments)
-    func tell(_ progress: PullProgress) { if !quiet { view.take(progress) } }
     let image =
       if let reference {
-        try RegistryPull(into: store, access: access, tell: tell).run(reference)
+        try RegistryPull(into: store, access: access) { report.take($0) }.run(reference)
       } else {
-        try AppcPull(into: store, places: places, access: access, tell: tell).run(try AppcQuery(name))
+        try AppcPull(into: store, places: places, access: access) { report.take($0) }.run(try AppcQuery(name))
       }
-    view.finish()
+    report.finish()
     show(image, style)
     return .finished
   }
 
   private static func show(_ image: StoredImage, _ style: StatusPublisher.Style) {
     if style == .json {
-      Console.output(json(image).compact)
+      Console.output(JSON(object: [("event", "image")] + members(image)).compact)
     } else {
       let names = names(image).joined(separator: ", ")
       Console.output(
@@ -204,9 +195,11 @@ enum ImageCommand {
     return .finished
   }
 
-  private static func json(_ image: StoredImage) -> JSON {
+  private static func json(_ image: StoredImage) -> JSON { JSON(object: members(image)) }
+
+  private static func members(_ image: StoredImage) -> [(String, JSON?)] {
     let config = image.config
-    return JSON(object: [
+    return [
       ("references", JSON(image.references.map { JSON($0.description) })), ("id", JSON(image.id.description)),
       ("digest", image.manifestDigest.map { JSON($0.description) }), ("appc", image.appc?.json),
       ("bytes", JSON(image.bytes)),
@@ -224,6 +217,6 @@ enum ImageCommand {
             ])
           })
       ),
-    ])
+    ]
   }
 }

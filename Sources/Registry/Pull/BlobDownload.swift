@@ -5,7 +5,7 @@ import LinuxKernel
 
 /// One blob on its way into a file: counted and hashed as it comes, gone on with where it was cut.
 final class BlobDownload {
-  let descriptor: Descriptor
+  let blob: WantedBlob
   private let client: RegistryClient
   private let directory: PullDirectory
   private let file: FileDescriptor
@@ -29,11 +29,11 @@ final class BlobDownload {
   private static let turn = 16
 
   /// Takes up what an earlier pull has left of it.
-  init(_ descriptor: Descriptor, _ client: RegistryClient, into directory: PullDirectory) throws(RegistryError) {
-    self.descriptor = descriptor
+  init(_ blob: WantedBlob, _ client: RegistryClient, into directory: PullDirectory) throws(RegistryError) {
+    self.blob = blob
     self.client = client
     self.directory = directory
-    let path = directory.partial(descriptor.digest)
+    let path = directory.partial(blob.digest)
     file = try kernel("open \(path)") { () throws(Errno) in
       try openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
     }
@@ -51,32 +51,37 @@ final class BlobDownload {
       if piece.isEmpty { break }
       piece.withUnsafeBytes { hash?.update($0) }
       received += UInt64(piece.count)
-      if received > descriptor.size { return try restart() }
+      if received > blob.size { return try restart() }
       if received.isMultiple(of: 32 << 20) { try TransferWait.wait([], client.interruption, milliseconds: 0) }
     }
     highest = received
+    // Only the rename was missing.
+    guard received == blob.size else { return }
+    if hash.take()?.finish() == blob.digest { try keep() } else { try restart() }
   }
+
+  /// Whether all of it is there, checked, and in its place.
+  private(set) var isComplete = false
+  /// How often it was begun from its first byte, after others had come.
+  private(set) var beginnings = 0
 
   var isRunning: Bool { transfer != nil }
   /// Readable when there is something to `advance`.
   var waitsFor: Int32? { transfer?.descriptor }
 
   func start() throws(RegistryError) {
-    let rest = descriptor.size - received
     // Room for a refusal in words where the blob is smaller, and for all of it where the server knows no ranges.
     var request = client.request(
-      "\(client.repository)/blobs/\(descriptor.digest)",
-      maximumBytes: max(descriptor.size, UInt64(BlobDownload.refusalBytes)),
+      "\(client.repository)/blobs/\(blob.digest)",
+      maximumBytes: max(blob.size, UInt64(BlobDownload.refusalBytes)),
       authorization: try client.authorization())
-    // All of it is there already when only the rename was missing.
-    request.offset = rest > 0 ? received : 0
-    if rest == 0 { try restart() }
+    request.offset = received
     isExamined = false
     refused = []
     transfer = try client.start(request)
   }
 
-  /// Takes what there is; true when the blob is complete, checked and in its place.
+  /// Takes what there is; true when the blob is complete with it.
   func advance() throws(RegistryError) -> Bool {
     guard let transfer else { return false }
     do throws(RegistryError) {
@@ -105,13 +110,13 @@ final class BlobDownload {
       if refused.count < BlobDownload.refusalBytes { refused += bytes }
       return
     }
-    guard received + UInt64(bytes.count) <= descriptor.size else {
+    guard received + UInt64(bytes.count) <= blob.size else {
       transfer.stop()
-      throw .invalid("more than the announced \(descriptor.size) bytes came")
+      throw .invalid("more than the announced \(blob.size) bytes came")
     }
     try Registry.store { () throws(ImageError) in try space.check(received) }
     let offset = Int64(received)
-    try kernel("write \(directory.partial(descriptor.digest))") { () throws(Errno) in
+    try kernel("write \(directory.partial(blob.digest))") { () throws(Errno) in
       try file.writeAll(Array(bytes), at: offset)
     }
     bytes.withUnsafeBytes { hash?.update($0) }
@@ -133,9 +138,10 @@ final class BlobDownload {
   }
 
   private func restart() throws(RegistryError) {
+    if received > 0 { beginnings += 1 }
     received = 0
     hash = SHA256()
-    try kernel("empty \(directory.partial(descriptor.digest))") { () throws(Errno) in try truncate(file, to: 0) }
+    try kernel("empty \(directory.partial(blob.digest))") { () throws(Errno) in try truncate(file, to: 0) }
   }
 
   private func end(_ transfer: Transfer, _ error: RegistryError?) throws(RegistryError) -> Bool {
@@ -150,21 +156,26 @@ final class BlobDownload {
     guard head.status == 200 || head.status == 206 else { throw client.refusal(head, refused) }
     hasShown = false
     if let error { throw error }
-    guard received == descriptor.size else {
+    guard received == blob.size else {
       throw RegistryError(
-        .unavailable, why: "\(received) bytes came, and \(descriptor.size) are announced", mayPass: true)
+        .unavailable, why: "\(received) bytes came, and \(blob.size) are announced", mayPass: true)
     }
     let digest = hash.take()?.finish()
-    guard digest == descriptor.digest else {
+    guard digest == blob.digest else {
       try restart()
       throw .invalid(
-        "what came has the digest \(digest.map(\.description) ?? "unknown"), and \(descriptor.digest) was asked for",
+        "what came has the digest \(digest.map(\.description) ?? "unknown"), and \(blob.digest) was asked for",
         hint: "the registry, or something on the way to it, has changed it")
     }
-    try kernel("keep the blob \(descriptor.digest.short)") { () throws(Errno) in
-      try rename(directory.partial(descriptor.digest), to: directory.blob(descriptor.digest))
-    }
+    try keep()
     return true
+  }
+
+  private func keep() throws(RegistryError) {
+    try kernel("keep the blob \(blob.digest.short)") { () throws(Errno) in
+      try rename(directory.partial(blob.digest), to: directory.blob(blob.digest))
+    }
+    isComplete = true
   }
 
   /// Has it asked for again when that may help; else throws.
@@ -172,7 +183,7 @@ final class BlobDownload {
     if client.learn(error) { return }
     failures = received > highest ? 1 : failures + 1
     highest = max(highest, received)
-    guard let pause = client.pause(after: failures, error, "layer \(descriptor.digest.short)") else { throw error }
+    guard let pause = client.pause(after: failures, error, "layer \(blob.digest.short)") else { throw error }
     notBefore = Clock.now + pause * 1_000_000
   }
 
