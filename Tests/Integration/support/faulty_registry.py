@@ -92,9 +92,28 @@ class FaultyRegistry:
         self.documents[tag] = self.documents[digest_of(data)] = (data, media_type)
         return digest_of(data)
 
+    def announce(self, tag, *sizes):
+        """An image of layers of these sizes that nobody has; returns its reference, and their digests, which are made up."""
+        digests = [digest_of(f"{tag} {number}".encode()) for number in range(len(sizes))]
+        config = json.dumps({
+            "architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": digests}}).encode()
+        self.blobs[digest_of(config)] = config
+        self.put(json.dumps({
+            "schemaVersion": 2, "mediaType": OCI,
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(config), "size": len(config)},
+            "layers": [
+                {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": size}
+                for digest, size in zip(digests, sizes)],
+        }).encode(), OCI, tag)
+        return self.named(tag), digests
+
+    def named(self, tag):
+        return f"{self.address}/{self.name}:{tag}"
+
     @property
     def reference(self):
-        return f"{self.address}/{self.name}:1"
+        return self.named("1")
 
     def asked(self, word):
         return [(path, fields) for path, fields in self.requests if word in path]
@@ -131,6 +150,24 @@ class FaultyRegistry:
                 pass
             except OSError:
                 return
+
+    @staticmethod
+    def flood(handler, size=None):
+        """Sends zeros, so many or without end."""
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        if size is not None:
+            handler.send_header("Content-Length", str(size))
+        handler.end_headers()
+        handler.close_connection = True
+        zeros = bytes(1 << 20)
+        try:
+            while size is None or size > 0:
+                handler.wfile.write(zeros if size is None else zeros[:size])
+                size = None if size is None else size - len(zeros)
+        except OSError:
+            # Who asked has heard enough.
+            pass
 
     def stop(self):
         self.server.shutdown()
