@@ -15,6 +15,8 @@ struct ArchiveFiles {
     case file(offset: UInt64, size: UInt64)
     /// A symbolic or hard link to another member: old versions of `docker save` write a layer that is used twice once.
     case link([UInt8])
+    /// What no image is read from, `a device` for example: no harm where nobody asks for it.
+    case useless(String)
   }
 
   private let source: Source
@@ -50,17 +52,12 @@ struct ArchiveFiles {
         if count > budgets.archiveMembers { continue }
         switch entry.kind {
         case .file:
-          if entry.sparse != nil {
-            if mayBeRoot { continue }
-            throw .invalid("a sparse file")
-          }
-          members[name] = .file(offset: stream.position, size: entry.size)
+          members[name] =
+            entry.sparse == nil ? .file(offset: stream.position, size: entry.size) : .useless("a sparse file")
         case .symbolicLink: members[name] = .link(ArchiveFiles.resolve(entry.linkName, from: path.parent))
         case .hardLink: members[name] = .link(ArchiveFiles.resolve(entry.linkName, from: [][...]))
         case .directory: break
-        case .characterDevice, .blockDevice, .fifo:
-          if mayBeRoot { continue }
-          throw .invalid("a device or a fifo")
+        case .characterDevice, .blockDevice, .fifo: members[name] = .useless("a device or a fifo")
         }
       } catch {
         throw error.at("member \(printable(entry.name.prefix(512)))")
@@ -94,6 +91,7 @@ struct ArchiveFiles {
         case nil: return nil
         case .file(let offset, let size): return .range(offset: offset, size: size)
         case .link(let target): key = target
+        case .useless(let what): throw ImageError.invalid("it is \(what)").at(printable(name.utf8))
         }
       }
       throw .invalid("\(printable(name.utf8)) is a chain of links")
@@ -130,9 +128,19 @@ struct ArchiveFiles {
         directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve: [.beneath, .noMagicLinks, .noCrossMounts])
     } catch  where error.code == ENOENT || error.code == ENOTDIR {
       return nil
+    } catch  where error.code == EXDEV || error.code == ELOOP {
+      throw ArchiveFiles.leadsOut(name)
     } catch {
       throw ImageError(error, doing: "open \(printable(name.utf8))")
     }
+  }
+
+  /// A file of a layout that is a link out of it, or one through another mount.
+  static func leadsOut(_ name: String) -> ImageError {
+    ImageError.invalid(
+      "it is a symbolic link that leads out of the layout, which may be anybody's",
+      hint: "put the file itself there, or import a copy: cp -rL"
+    ).at(printable(name.utf8))
   }
 
   /// A document's bytes, `nil` when there is no such member; checked against `digest` and `size` when they are known.

@@ -61,13 +61,20 @@ struct ImageSource {
       return try kernel("open the archive again") { () throws(Errno) in try descriptor.descriptor.duplicate() }
     }
     let name = "blobs/sha256/\(digest.hex)"
-    let file = try kernel("open \(name)") { () throws(Errno) in
-      try openBelow(
-        descriptor.rawValue, name, O_RDONLY | O_NONBLOCK | O_NOCTTY,
-        resolve: [.beneath, .noMagicLinks, .noCrossMounts])
-    }
+    let file = try open(blob: name)
     let found = try kernel("look at \(name)") { () throws(Errno) in try status(of: file.rawValue) }
     guard found.isRegularFile, found.size == size else { throw .invalid("\(name) changed while it was imported") }
     return file
+  }
+
+  private func open(blob name: String) throws(ImageError) -> FileDescriptor {
+    do throws(Errno) {
+      return try openBelow(
+        descriptor.rawValue, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve: [.beneath, .noMagicLinks, .noCrossMounts])
+    } catch  where error.code == EXDEV || error.code == ELOOP {
+      throw ArchiveFiles.leadsOut(name)
+    } catch {
+      throw ImageError(error, doing: "open \(name)")
+    }
   }
 }

@@ -1,6 +1,6 @@
 import LinuxKernel
 
-/// The name of an entry in a layer, checked: relative, without `..`, short enough for the kernel.
+/// The name of an entry in a layer, relative to the layer's root and short enough for the kernel.
 ///
 /// Everything is decided on bytes. `String` would compare by grapheme and hide separators and prefixes: a slash or a
 /// `.wh.` followed by a combining mark is one other character there.
@@ -13,11 +13,10 @@ struct LayerPath {
   private static let slash = UInt8(ascii: "/")
   private static let dot = UInt8(ascii: ".")
 
-  /// Reads `name` as tar writes names: a leading `./`, doubled slashes, `.` components and a slash at the end mean
-  /// nothing. Absolute names and `..` are refused, not bent: a layer that has them was not made in good faith.
+  /// Reads `name` as umoci and Docker do: the layer is its root, so slashes at the start, doubled or at the end and `.`
+  /// mean nothing, and `..` takes back the component before it and stops at the root. Nothing here keeps a name inside
+  /// the layer; the kernel does, when it resolves what is left.
   init(_ name: [UInt8], budgets: Budgets) throws(ImageError) {
-    guard !name.isEmpty else { throw .invalid("the name is empty") }
-    guard name[0] != LayerPath.slash else { throw .invalid("the name is absolute") }
     guard name.count <= budgets.pathBytes else { throw .invalid("the name is \(name.count) bytes long") }
     text.reserveCapacity(name.count + 1)
     var depth = 0
@@ -32,15 +31,17 @@ struct LayerPath {
       defer { start = end + 1 }
       if length == 0 || (length == 1 && name[start] == LayerPath.dot) { continue }
       if length == 2, name[start] == LayerPath.dot, name[start + 1] == LayerPath.dot {
-        throw .invalid("the name holds a .. component")
+        text.removeSubrange((text.lastIndex(of: LayerPath.slash) ?? 0)...)
+        depth = max(depth - 1, 0)
+        continue
       }
       if length > budgets.componentBytes { throw .invalid("a component of the name is \(length) bytes long") }
       depth += 1
       if depth > budgets.depth { throw .invalid("the name is more than \(budgets.depth) directories deep") }
       if !text.isEmpty { text.append(LayerPath.slash) }
-      leaf = text.count
       text += name[start..<end]
     }
+    leaf = text.lastIndex(of: LayerPath.slash).map { $0 + 1 } ?? 0
     text.append(0)
   }
 
@@ -58,13 +59,17 @@ struct LayerPath {
     case whiteout([UInt8])
     /// `.wh..wh..opq`: nothing of the directory in lower layers exists any more.
     case opaque
-    /// Bookkeeping of AUFS (`.wh..wh.plnk` and such), which no tool restores.
+    /// Bookkeeping of AUFS (`.wh..wh.aufs` and such), which is no part of the image.
     case bookkeeping
+    /// `.wh..wh.plnk/NAME`: where AUFS keeps a file that has several names. Hard links lead there.
+    case keptForLinks
   }
 
   private static let whiteoutPrefix = Array(".wh.".utf8)
   private static let bookkeepingPrefix = Array(".wh..wh.".utf8)
   private static let opaqueName = Array(".wh..wh..opq".utf8)
+  /// The directory of what is `keptForLinks`.
+  static let keptName = Array(".wh..wh.plnk".utf8)
 
   /// What the name means, decided on its bytes. Whiteouts of nothing, of `.` and of `..` are refused.
   func meaning() throws(ImageError) -> Meaning {
@@ -76,11 +81,10 @@ struct LayerPath {
     }
     guard suspicious else { return .plain }
 
-    for component in parent.split(separator: LayerPath.slash) where component.starts(with: LayerPath.whiteoutPrefix) {
-      if component.starts(with: LayerPath.bookkeepingPrefix) { return .bookkeeping }
-      throw .invalid("the name leads through a whiteout")
-    }
+    // Like Docker and umoci, a whiteout is what is called so: above the last component these are names like others.
     let leaf = leafBytes
+    if parent.elementsEqual(LayerPath.keptName), !leaf.starts(with: LayerPath.whiteoutPrefix) { return .keptForLinks }
+    if parent.starts(with: LayerPath.bookkeepingPrefix) { return .bookkeeping }
     guard leaf.starts(with: LayerPath.whiteoutPrefix) else { return .plain }
     if leaf.elementsEqual(LayerPath.opaqueName) { return .opaque }
     let target = leaf.dropFirst(LayerPath.whiteoutPrefix.count)

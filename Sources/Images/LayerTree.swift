@@ -43,50 +43,46 @@ final class LayerTree {
     try openBelow(root.rawValue, path, O_RDONLY | O_DIRECTORY, resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
   }
 
-  /// Walks down from the root and makes what is missing. A link on the way must lead to a directory that exists.
+  /// Walks down from the root and makes what is missing, also where a symbolic link of this layer leads to what only the
+  /// layers below have. Nobody else works in the layer, so what was looked at stays what it is.
   private func makeDirectories(_ path: ArraySlice<UInt8>) throws(ImageError) -> FileDescriptor {
-    var end = path.startIndex
-    while true {
-      let start = end
-      end =
-        path[start...].dropFirst(start == path.startIndex ? 0 : 1).firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
-      let prefix = Array(path[..<end])
-      do throws(Errno) {
-        let opened = try open(prefix)
-        if end == path.endIndex { return opened }
+    var walk = PathWalk(path)
+    while let name = try walk.next() {
+      let above = try kernel("open its directory") { () throws(Errno) in try openPlain(walk.place) }
+      guard let found = try existing(name, in: above.rawValue) else {
+        try makeImplicitDirectory(name, in: above.rawValue)
+        try walk.enter(name)
         continue
-      } catch  where error.code == ENOENT || error.code == ENOTDIR {
-      } catch {
-        throw LayerTree.refusal(error, "open its directory")
       }
-      if start == path.startIndex {
-        try makeImplicitDirectory(prefix, in: root.rawValue)
+      if found.isDirectory {
+        try walk.enter(name)
+      } else if found.isSymbolicLink {
+        try walk.follow(
+          try kernel("read a symbolic link") { () throws(Errno) in try readSymbolicLink(name, at: above.rawValue) })
+      } else if LayerTree.isWhiteout(found) {
+        // A directory that the layer deletes below and fills again, without an entry of its own.
+        try replaceWhiteout(name, in: above.rawValue)
+        try kernel("set the owner's permissions") { () throws(Errno) in
+          try changeMode(of: name, at: above.rawValue, to: 0o755)
+        }
+        try walk.enter(name)
       } else {
-        let above = try kernel("open its directory") { () throws(Errno) in try open(Array(path[..<start])) }
-        try makeImplicitDirectory(Array(path[(start + 1)..<end]), in: above.rawValue)
-      }
-      if end == path.endIndex {
-        return try kernel("open its directory") { () throws(Errno) in try open(prefix) }
+        throw .invalid("its directory is no directory")
       }
     }
+    return try kernel("open its directory") { () throws(Errno) in try openPlain(walk.place) }
+  }
+
+  /// A directory by a path that has no links in it.
+  private func openPlain(_ path: [UInt8]) throws(Errno) -> FileDescriptor {
+    try openBelow(
+      root.rawValue, path.isEmpty ? [UInt8(ascii: ".")] : path, O_RDONLY | O_DIRECTORY,
+      resolve: [.beneath, .noSymlinks, .noCrossMounts])
   }
 
   private func makeImplicitDirectory(_ name: [UInt8], in parent: Int32) throws(ImageError) {
-    do throws(Errno) {
-      try makeDirectory(name, mode: 0o755, at: parent)
-      return
-    } catch  where error.code == EEXIST {
-    } catch {
+    do throws(Errno) { try makeDirectory(name, mode: 0o755, at: parent) } catch {
       throw LayerTree.refusal(error, "make its directory")
-    }
-    // A directory that the layer deletes below and fills again, without an entry of its own.
-    guard try isWhiteout(name, in: parent) else {
-      throw .invalid("its directory is no directory, or a link to nothing")
-    }
-    try replaceWhiteout(name, in: parent)
-    try kernel("set the owner's permissions") { () throws(Errno) in
-      let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
-      try changeMode(of: made.rawValue, to: 0o755)
     }
   }
 
@@ -139,6 +135,12 @@ final class LayerTree {
     do throws(Errno) { try removeTree(name, at: parent) } catch {
       throw LayerTree.refusal(error, "remove what an earlier entry made")
     }
+  }
+
+  /// Removes what this layer has at a name in its root.
+  func remove(_ name: [UInt8]) throws(ImageError) {
+    parentDirectory = nil
+    try kernel("remove \(printable(name))") { () throws(Errno) in try removeTree(name, at: root.rawValue) }
   }
 
   /// Makes a directory, or keeps the one that is there. Returns its inode.
@@ -209,14 +211,13 @@ final class LayerTree {
     }
   }
 
-  /// Gives the file at `target`, a name in this layer, the name `name`. No link is followed on the way to the target: the
-  /// other name would be one that nobody sees in the archive.
-  func makeLink(to target: LayerPath, _ name: RawPath, in parent: Int32) throws(ImageError) {
+  /// Gives the file at `target`, a name in this layer, the name `name`. Links on the way to the target are followed and stay
+  /// in the layer; one that is the target itself gets another name. False when the layer has no such file.
+  func makeLink(to target: LayerPath, _ name: RawPath, in parent: Int32) throws(ImageError) -> Bool {
     var holder: FileDescriptor?
     if !target.parent.isEmpty {
-      do throws(Errno) {
-        holder = try openBelow(
-          root.rawValue, Array(target.parent), O_RDONLY | O_DIRECTORY, resolve: [.beneath, .noSymlinks, .noCrossMounts])
+      do throws(Errno) { holder = try open(Array(target.parent)) } catch  where error.code == ENOENT {
+        return false
       } catch {
         throw LayerTree.refusal(error, "open the directory of the hard link's target")
       }
@@ -224,14 +225,15 @@ final class LayerTree {
     let directory = holder?.rawValue ?? root.rawValue
     let leaf = Array(target.leafBytes)
     guard let found = try existing(leaf, in: directory), !LayerTree.isWhiteout(found) else {
-      throw .invalid("a hard link to what is not in the layer")
+      return false
     }
     if found.isDirectory { throw .invalid("a hard link to a directory") }
     // The same file under the same name: removing it first would remove the target.
-    if let there = try existing(name, in: parent), there.inode == found.inode { return }
+    if let there = try existing(name, in: parent), there.inode == found.inode { return true }
     try create(name, in: parent, "make the hard link") { () throws(Errno) in
       try makeHardLink(leaf, at: directory, to: name, at: parent)
     }
+    return true
   }
 
   /// What the archive did wrong is its own fault, not the host's; anything else is.

@@ -20,6 +20,11 @@ struct LayerUnpacker {
   private var skippedDevices: UInt64 = 0
   private var skippedAttributes: UInt64 = 0
   private var opaqueRoot = false
+  /// Names of device nodes that were left out, and how long they are together: a hard link to one is one.
+  private var deviceNames: Set<[UInt8]> = []
+  private var deviceNameBytes = 0
+  /// Whether AUFS' directory for files with several names was made.
+  private var keepsForLinks = false
   /// New files are root's own already, and most files of an image shall be.
   private let createdAsRoot = geteuid() == 0
 
@@ -45,6 +50,7 @@ struct LayerUnpacker {
       do throws(ImageError) { try place(entry) } catch { throw error.at("entry \(printable(entry.name.prefix(512)))") }
     }
     try stream.drain()
+    if keepsForLinks { try tree.remove(LayerPath.keptName) }
     try directories.settle(in: tree)
     var report = LayerReport(diffID: try stream.digest(), streamBytes: stream.received)
     report.contentBytes = contentBytes
@@ -87,6 +93,9 @@ struct LayerUnpacker {
     switch form == .aci ? .plain : try path.meaning() {
     case .plain: break
     case .bookkeeping: return
+    case .keptForLinks:
+      guard entry.kind == .file else { return }
+      keepsForLinks = true
     case .opaque:
       if path.parent.isEmpty { opaqueRoot = true }
       let directory = try tree.directory(path.parent)
@@ -99,8 +108,7 @@ struct LayerUnpacker {
     }
     if entry.kind == .characterDevice || entry.kind == .blockDevice {
       // Also 0:0, which overlayfs would take for a whiteout.
-      skippedDevices += 1
-      return
+      return try skipDevice(path)
     }
     let parent = try tree.directory(path.parent)
     defer { withExtendedLifetime(parent) {} }
@@ -109,6 +117,15 @@ struct LayerUnpacker {
       let name = RawPath(UnsafeRawPointer(base + path.leaf).assumingMemoryBound(to: CChar.self))
       try make(entry, path, name, in: parent.rawValue)
     }
+  }
+
+  private mutating func skipDevice(_ path: LayerPath) throws(ImageError) {
+    skippedDevices += 1
+    deviceNameBytes += path.text.count
+    guard deviceNameBytes <= budgets.directoryNameBytes else {
+      throw .invalid("names of devices of more than \(budgets.directoryNameBytes) bytes together")
+    }
+    deviceNames.insert(path.text)
   }
 
   private mutating func make(_ entry: TarEntry, _ path: LayerPath, _ name: RawPath, in parent: Int32) throws(ImageError)
@@ -142,7 +159,9 @@ struct LayerUnpacker {
         throw error.at("hard link to \(printable(entry.linkName.prefix(512)))")
       }
       if target.isRoot { throw .invalid("a hard link to a directory") }
-      try tree.makeLink(to: target, name, in: parent)
+      if try tree.makeLink(to: target, name, in: parent) { return }
+      guard deviceNames.contains(target.text) else { throw .invalid("a hard link to what is not in the layer") }
+      try skipDevice(path)
     case .fifo:
       try tree.create(name, in: parent, "make the fifo") { () throws(Errno) in
         try makeNode(name, mode: UInt32(S_IFIFO) | entry.mode & 0o777, major: 0, minor: 0, at: parent)

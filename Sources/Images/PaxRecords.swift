@@ -157,9 +157,10 @@ struct PaxRecords {
     return seconds == .min ? (seconds, 0) : (seconds - 1, 1_000_000_000 - nanoseconds)
   }
 
-  /// Whether a global header with these records would change what the entries after it mean.
+  /// Whether a global header with these records would change what the entries after it are. Times are left to the
+  /// entries' own headers, as Go does.
   var changesMeaning: Bool {
-    path != nil || linkPath != nil || size != nil || uid != nil || gid != nil || modified != nil || !attributes.isEmpty
+    path != nil || linkPath != nil || size != nil || uid != nil || gid != nil || !attributes.isEmpty
       || sparse.name != nil || sparse.major != nil || sparse.minor != nil || sparse.realSize != nil || sparse.map != nil
   }
 }

@@ -43,13 +43,14 @@ package struct Platform: Sendable, Hashable, CustomStringConvertible {
 
   /// The same under Go's names: other tools write the kernel's, or a variant that says nothing more.
   package var normalized: Platform {
-    var result = self
+    var result = Platform(
+      os: Platform.folded(os), architecture: Platform.folded(architecture), variant: Platform.folded(variant))
     let names: [(String, String, String)] = [
       ("x86_64", "amd64", ""), ("x86-64", "amd64", ""), ("i386", "386", ""), ("i686", "386", ""),
       ("aarch64", "arm64", ""), ("armhf", "arm", "v7"), ("armel", "arm", "v6"), ("armv7l", "arm", "v7"),
       ("armv6l", "arm", "v6"), ("ppc64el", "ppc64le", ""), ("mips64el", "mips64le", ""),
     ]
-    if let known = names.first(where: { $0.0.utf8.elementsEqual(architecture.utf8) }) {
+    if let known = names.first(where: { $0.0.utf8.elementsEqual(result.architecture.utf8) }) {
       result.architecture = known.1
       if result.variant.isEmpty { result.variant = known.2 }
     }
@@ -60,6 +61,12 @@ package struct Platform: Sendable, Hashable, CustomStringConvertible {
     default: break
     }
     return result
+  }
+
+  /// In lower case, without the tables that `lowercased()` needs: these names are ASCII.
+  private static func folded(_ text: String) -> String {
+    String(
+      decoding: text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
   }
 
   /// How well an image for `other` runs here: 0 not at all, larger is better. Names are compared by what they mean, and

@@ -71,6 +71,10 @@ struct TarReader {
         let global = try PaxRecords(try metadata(header, limit: budgets.paxBytes), budgets: budgets)
         // Tools do not agree on what these mean for the entries after them.
         if global.changesMeaning { throw .invalid("a global pax header that changes names, sizes or owners") }
+      case UInt8(ascii: "V"):
+        // GNU tar's label of the archive, which is no member.
+        _ = try startData(header.size)
+        (pax, longName, longLink) = (nil, nil, nil)
       case UInt8(ascii: "L"): longName = try longText(header)
       case UInt8(ascii: "K"): longLink = try longText(header)
       default: return try entry(header, pax: pax, longName: longName, longLink: longLink)
@@ -141,7 +145,7 @@ struct TarReader {
     case UInt8(ascii: "2"): kind = .symbolicLink
     case UInt8(ascii: "3"): kind = .characterDevice
     case UInt8(ascii: "4"): kind = .blockDevice
-    case UInt8(ascii: "5"): kind = .directory
+    case UInt8(ascii: "5"), UInt8(ascii: "D"): kind = .directory
     case UInt8(ascii: "6"): kind = .fifo
     default: throw ImageError.invalid("an entry of unknown type \(printable([header.type]))").at(place(name))
     }
@@ -157,6 +161,11 @@ struct TarReader {
             throw .invalid("a sparse file of \(size) bytes, more than the limit of \(budgets.unpackedBytes)")
           }
         }
+      }
+      if header.type == UInt8(ascii: "D") {
+        // A directory of GNU tar's incremental archives: its data lists the names that were in it.
+        padding += try startData(pax?.size ?? header.size)
+        dataLeft = 0
       }
       let modified = pax?.modified.map { FileTime(seconds: $0.seconds, nanoseconds: $0.nanoseconds) }
       return TarEntry(

@@ -88,7 +88,6 @@ import Testing
     (#""dependencies": [{"imageName": "a", "imageID": "sha256-00"}]"#, "dependencies[0]: imageID is not sha512-"),
     (#""dependencies": [{"imageName": "a", "size": -1}]"#, "dependencies[0]: size is no number"),
     (#""pathWhitelist": ["etc"]"#, "pathWhitelist[0]: \"etc\" is not an absolute path"),
-    (#""pathWhitelist": ["/a", "/a/../../etc"]"#, "pathWhitelist[1]: the name holds a .. component"),
     (#""pathWhitelist": ["/a\u0000"]"#, "pathWhitelist[0]: the name holds a NUL"),
   ])
   func whatCannotBeIsRefusedWithItsPlace(_ more: String, _ why: String) {

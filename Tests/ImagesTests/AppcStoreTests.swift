@@ -228,18 +228,17 @@ import Testing
   @Test func whatIsNoACIIsRefused() throws {
     func tar(_ fill: (inout TarBuilder) -> Void) -> [UInt8] { aci("a", "", fill) }
     let cases: [([UInt8], String)] = [
-      (tar { $0.file("rootfs/../../x", "") }, "the name holds a .. component"),
-      (tar { $0.file("/rootfs/x", "") }, "the name is absolute"),
+      (tar { $0.file("rootfs/../../x", "") }, "x is neither its manifest nor below its rootfs"),
       (tar { $0.file("etc/x", "") }, "etc/x is neither its manifest nor below its rootfs"),
       (tar { $0.file("rootfs2/x", "") }, "is neither its manifest nor below its rootfs"),
       (tar { $0.file("./manifest", "{}") }, "there are 2 members called manifest"),
       (tar { $0.hardLink("rootfs/x", to: "manifest") }, "a hard link to manifest, which is not below rootfs"),
-      (tar { $0.hardLink("rootfs/x", to: "rootfs/../../etc/shadow") }, "the name holds a .. component"),
+      (tar { $0.hardLink("rootfs/x", to: "rootfs/../../etc/shadow") }, "a hard link to etc/shadow, which is not below"),
       (tar { $0.symbolicLink("rootfs", to: "/etc") }, "the root of the layer must be a directory"),
       (
         tar {
           $0.symbolicLink("rootfs/up", to: "/"); $0.file("rootfs/up/../../x", "")
-        }, "the name holds a .. component"
+        }, "x is neither its manifest nor below its rootfs"
       ),
       (aci("a", manifest: false) { $0.symbolicLink("manifest", to: "rootfs/m") }, "its manifest is no regular file"),
       (aci("a", manifest: false) { $0.directory("manifest") }, "its manifest is no regular file"),

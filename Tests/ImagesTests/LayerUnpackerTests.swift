@@ -137,6 +137,23 @@ import Testing
     #expect(!report.opaqueRoot)
   }
 
+  /// AUFS keeps a file with several names beside the tree.
+  @Test func filesThatAufsKeepsForLinksGetTheirNames() throws {
+    let scratch = try Scratch()
+    var tar = TarBuilder()
+    tar.directory(".wh..wh.plnk/", mode: "0000700")
+    tar.file(".wh..wh.plnk/12.34", "two names", mode: "0000640")
+    tar.hardLink("a", to: ".wh..wh.plnk/12.34")
+    tar.hardLink("d/b", to: "/.wh..wh.plnk/12.34")
+    tar.file("d/.wh..wh.orph/x")
+    _ = try scratch.unpack(tar.finished)
+    #expect(try scratch.names() == [Array("a".utf8), Array("d".utf8)])
+    #expect(try scratch.content("a") == "two names")
+    #expect(try scratch.status("a").inode == scratch.status("d/b").inode)
+    #expect(try scratch.status("a").links == 2)
+    #expect(try scratch.status("a").permissions == 0o640)
+  }
+
   @Test func anOpaqueRootIsReported() throws {
     var tar = TarBuilder()
     tar.file(".wh..wh..opq")

@@ -258,6 +258,15 @@ import Testing
     #expect(refusal(unknown.finished).contains("unknown type Q"))
   }
 
+  @Test func labelsAndDumpedDirectoriesOfGnuTarAreRead() throws {
+    var tar = TarBuilder()
+    tar.add(TarBuilder.Header("my label", type: "V"))
+    tar.add(TarBuilder.Header("d/", type: "D"), data: Array("Yfile\0\0".utf8))
+    tar.file("d/file", "content")
+    #expect(try members(tar.finished) == [Member(name: "d/", content: ""), Member(name: "d/file", content: "content")])
+    #expect(try first(tar.finished).kind == .directory)
+  }
+
   @Test func extensionsThatAreAmbiguousAreRefused() throws {
     var both = TarBuilder()
     both.add(TarBuilder.Header("L", type: "L"), data: Array("one".utf8))
@@ -273,6 +282,10 @@ import Testing
     global.pax([("comment", Array("git's commit id".utf8))], type: "g")
     global.file("x")
     #expect(try members(global.finished).map(\.name) == ["x"])
+    var times = TarBuilder()
+    times.pax([("mtime", Array("5".utf8)), ("atime", Array("5".utf8))], type: "g")
+    times.file("x")
+    #expect(try first(times.finished).modified.seconds == 0)
     var changing = TarBuilder()
     changing.pax([("path", Array("everything".utf8))], type: "g")
     changing.file("x")
