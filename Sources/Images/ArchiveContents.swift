@@ -49,6 +49,7 @@ struct ArchiveImage: Sendable, Equatable {
 /// What a worker found in an archive or a layout.
 struct ArchiveContents: Sendable, Equatable {
   var images: [ArchiveImage]
+  var passedOver: [PassedOver] = []
 
   var wire: [UInt8] {
     var wire = WireWriter()
@@ -75,10 +76,14 @@ struct ArchiveContents: Sendable, Equatable {
       }
       wire.put(image.appc) { $1.write(to: &$0) }
     }
+    wire.put(list: passedOver) { $1.write(to: &$0) }
     return wire.bytes
   }
 
-  init(images: [ArchiveImage]) { self.images = images }
+  init(images: [ArchiveImage], passedOver: [PassedOver] = []) {
+    self.images = images
+    self.passedOver = passedOver
+  }
 
   init(wire bytes: [UInt8]) throws(ImageError) {
     var wire = WireReader(bytes)
@@ -92,6 +97,7 @@ struct ArchiveContents: Sendable, Equatable {
         layers: try wire.list { (wire) throws(ImageError) in try ArchiveContents.layer(from: &wire) },
         appc: try wire.optional { (wire) throws(ImageError) in try AppcManifest(from: &wire) })
     }
+    passedOver = try wire.list { (wire) throws(ImageError) in try PassedOver(from: &wire) }
     try wire.finish()
   }
 

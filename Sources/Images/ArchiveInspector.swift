@@ -17,26 +17,25 @@ struct ArchiveInspector {
   func contents() throws(ImageError) -> ArchiveContents {
     let docker = DockerArchive(files: files, platform: platform, budgets: budgets)
     if try files.find("oci-layout") != nil, try files.find("index.json") != nil {
-      var images = try OCILayout(
+      var contents = try OCILayout(
         files: files, platform: platform, budgets: budgets, mayLackLayers: mayLackLayers
-      ).images()
-      if images.contains(where: { $0.names.isEmpty }) {
-        let known = try docker.namesByConfiguration()
-        for index in images.indices where images[index].names.isEmpty {
-          guard let document = images[index].document else { continue }
+      ).contents()
+      if contents.images.contains(where: { $0.names.isEmpty }) {
+        // A broken document beside the layout is no concern of it.
+        let known = (try? docker.namesByConfiguration()) ?? []
+        for index in contents.images.indices where contents.images[index].names.isEmpty {
+          guard let document = contents.images[index].document else { continue }
           let digest = SHA256.digest(of: document)
-          images[index].names = known.first { ArchiveFiles.blobDigest($0.config) == digest }?.names ?? []
+          contents.images[index].names = known.first { ArchiveFiles.blobDigest($0.config) == digest }?.names ?? []
         }
       }
-      return ArchiveContents(images: images)
+      return contents
     }
     if let list = try docker.manifest() {
       guard !list.isEmpty else { throw .invalid("manifest.json lists no image") }
-      return ArchiveContents(images: try docker.images(list))
+      return try docker.contents(list)
     }
-    if let repositories = try files.json("repositories") {
-      return ArchiveContents(images: try docker.legacyImages(repositories))
-    }
+    if let repositories = try files.json("repositories") { return try docker.legacyContents(repositories) }
     if let size, files.appc.isImage(mayBeRoot: mayBeRoot) {
       let archive = AppcArchive(files: files, platform: platform, budgets: budgets, size: size)
       return ArchiveContents(images: [try archive.image()])

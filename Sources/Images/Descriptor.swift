@@ -6,6 +6,8 @@ package struct Descriptor: Sendable {
   package let digest: Digest
   package let size: UInt64
   package let platform: Platform?
+  /// What it says to be in place of an image; empty for images.
+  let artifactType: String
   /// Names and values; what is not a string is left out.
   package let annotations: [(name: String, value: String)]
 
@@ -20,6 +22,7 @@ package struct Descriptor: Sendable {
     self.digest = digest
     self.size = size
     mediaType = json["mediaType"]?.string ?? ""
+    artifactType = json["artifactType"]?.string ?? ""
     if let platform = json["platform"], platform.members != nil {
       self.platform = Platform(
         os: platform["os"]?.string ?? "", architecture: platform["architecture"]?.string ?? "",

@@ -27,13 +27,20 @@ struct DockerArchive {
 
   private static func texts(_ json: JSON?) -> [String] { (json?.array ?? []).compactMap(\.string) }
 
-  /// The images that `manifest.json` lists.
-  func images(_ list: [JSON]) throws(ImageError) -> [ArchiveImage] {
-    var images: [ArchiveImage] = []
+  /// The images that `manifest.json` lists, as far as they can be taken.
+  func contents(_ list: [JSON]) throws(ImageError) -> ArchiveContents {
+    var contents = ArchiveContents(images: [])
     for item in list {
-      do throws(ImageError) { images.append(try image(item)) } catch { throw error.at("manifest.json") }
+      do throws(ImageError) { contents.images.append(try image(item)) } catch {
+        guard PassedOver.isReason(error) else { throw error }
+        contents.passedOver.append(
+          PassedOver(
+            names: DockerArchive.texts(item["RepoTags"]), tag: nil, label: item["Config"]?.string ?? "an image",
+            error.at("manifest.json")))
+      }
     }
-    return images
+    guard !contents.images.isEmpty else { throw PassedOver.nothingLeft(contents.passedOver) }
+    return contents
   }
 
   private func image(_ item: JSON) throws(ImageError) -> ArchiveImage {
@@ -74,7 +81,7 @@ struct DockerArchive {
 
   /// The images of an archive of before Docker 1.10: `repositories` leads to the top layer of each, and every layer's
   /// `json` to the one below. Which digests the layers have shows when they are unpacked.
-  func legacyImages(_ repositories: JSON) throws(ImageError) -> [ArchiveImage] {
+  func legacyContents(_ repositories: JSON) throws(ImageError) -> ArchiveContents {
     guard let members = repositories.members else { throw .invalid("repositories is \(repositories.kind)") }
     var tops: [(id: [UInt8], names: [String])] = []
     for repository in members {
@@ -92,15 +99,16 @@ struct DockerArchive {
       }
     }
     guard !tops.isEmpty, tops.count <= 512 else { throw .invalid("repositories names \(tops.count) images") }
-    var images: [ArchiveImage] = []
+    var contents = ArchiveContents(images: [])
     for top in tops {
-      do throws(ImageError) {
-        images.append(try legacyImage(String(decoding: top.id, as: UTF8.self), names: top.names))
-      } catch {
-        throw error.at(printable((top.names.first ?? "").utf8))
+      let id = String(decoding: top.id, as: UTF8.self)
+      do throws(ImageError) { contents.images.append(try legacyImage(id, names: top.names)) } catch {
+        guard PassedOver.isReason(error) else { throw error }
+        contents.passedOver.append(PassedOver(names: top.names, tag: nil, label: id, error))
       }
     }
-    return images
+    guard !contents.images.isEmpty else { throw PassedOver.nothingLeft(contents.passedOver) }
+    return contents
   }
 
   private func legacyImage(_ top: String, names: [String]) throws(ImageError) -> ArchiveImage {

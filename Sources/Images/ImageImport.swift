@@ -7,11 +7,11 @@ extension ImageStore {
   /// `reference` names the image in place of the archive's own names; it is needed where the archive carries none, and
   /// chooses one where the archive holds several. A tar that is no image is the root file system of one when `mayBeRoot`.
   /// An AppC image has the name of its manifest; its dependencies are in the store, or `appc` gives them.
-  /// `-` is standard input. `progress` is called now and then. When `interruption` becomes readable
+  /// `-` is standard input. `passedOver` is told what lies beside the images that are taken. `progress` is called now and then. When `interruption` becomes readable
   /// (a signalfd), the import stops with `.host(EINTR)` and leaves nothing behind.
   package func importArchive(
     _ path: String, as reference: ImageReference?, mayBeRoot: Bool = false, appc: AppcImport = AppcImport(),
-    interruption: Int32? = nil, progress: (ImportProgress) -> Void
+    interruption: Int32? = nil, passedOver: (PassedOver) -> Void = { _ in }, progress: (ImportProgress) -> Void
   ) throws(ImageError) -> [StoredImage] {
     do throws(ImageError) {
       let staging = try Staging(in: paths)
@@ -30,7 +30,9 @@ extension ImageStore {
       progress(ImportProgress(phase: .inspecting))
       let contents = try inspect(source, empty: empty, mayBeRoot: mayBeRoot, interruption)
       var stored: [StoredImage] = []
-      for (image, references) in try ImageSelection.choose(contents.images, as: reference) {
+      let selection = try ImageSelection(of: contents, as: reference)
+      for item in selection.passedOver { passedOver(item) }
+      for (image, references) in selection.chosen {
         var job = ImageImport(
           store: self, source: source, staging: staging, empty: empty, image: image, references: references,
           interruption: interruption)

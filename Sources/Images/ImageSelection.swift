@@ -1,51 +1,79 @@
 import LinuxKernel
 
 /// Which images of an archive are imported, and under which names.
-enum ImageSelection {
+struct ImageSelection {
+  private(set) var chosen: [(image: ArchiveImage, references: [ImageReference])] = []
+  /// What lies beside them.
+  private(set) var passedOver: [PassedOver]
+
   /// Without `wanted`, every image under its own names; with it, the one that it names, or the only one there is.
-  static func choose(_ images: [ArchiveImage], as wanted: ImageReference?) throws(ImageError)
-    -> [(ArchiveImage, [ImageReference])]
-  {
+  init(of contents: ArchiveContents, as wanted: ImageReference?) throws(ImageError) {
+    passedOver = contents.passedOver
     guard let wanted else {
-      var chosen: [(ArchiveImage, [ImageReference])] = []
-      for image in images {
-        let names = try references(of: image)
+      try takeAll(contents.images)
+      return
+    }
+    let image = try take(wanted, of: contents)
+    if let digest = wanted.digest, image.manifestDigest != digest {
+      throw .invalid(
+        "the digest of its manifest is \(image.manifestDigest?.description ?? "not known"), but \(digest) is asked for")
+    }
+    chosen = [(image, [wanted])]
+  }
+
+  private mutating func takeAll(_ images: [ArchiveImage]) throws(ImageError) {
+    for image in images {
+      do throws(ImageError) {
+        let names = try ImageSelection.references(image.names)
         guard !names.isEmpty || image.appc != nil else {
           throw .invalid(
             "an image in it has no name" + (image.tag.map { ", only the tag \(printable($0.utf8))" } ?? ""),
             hint: "name it: image import ARCHIVE NAME:TAG")
         }
         chosen.append((image, names))
+      } catch {
+        passedOver.append(PassedOver(image, error))
       }
-      return chosen
     }
-    let image = try one(of: images, named: wanted)
-    if let digest = wanted.digest, image.manifestDigest != digest {
-      throw .invalid(
-        "the digest of its manifest is \(image.manifestDigest?.description ?? "not known"), but \(digest) is asked for")
-    }
-    return [(image, [wanted])]
+    if chosen.isEmpty { throw PassedOver.nothingLeft(passedOver) }
   }
 
-  private static func one(of images: [ArchiveImage], named wanted: ImageReference) throws(ImageError) -> ArchiveImage {
-    if images.count == 1 { return images[0] }
-    for image in images where try references(of: image).contains(wanted) { return image }
-    let byTag = images.filter { image in
-      guard let tag = image.tag, let wantedTag = wanted.tag else { return false }
+  /// The image that `wanted` names. What is asked for and cannot be taken is the error; the only image there is may be
+  /// given any name.
+  private mutating func take(_ wanted: ImageReference, of contents: ArchiveContents) throws(ImageError) -> ArchiveImage
+  {
+    func isNamed(_ names: [String]) -> Bool { ((try? ImageSelection.references(names)) ?? []).contains(wanted) }
+    func isTagged(_ tag: String?) -> Bool {
+      guard let tag, let wantedTag = wanted.tag else { return false }
       return tag.utf8.elementsEqual(wantedTag.utf8)
     }
-    if byTag.count == 1 { return byTag[0] }
-    var names: [String] = []
-    for image in images {
-      names.append(
-        try references(of: image).first?.description ?? image.tag.map { ":" + printable($0.utf8) } ?? "unnamed")
+    let images = contents.images
+    let named =
+      images.first { wanted.digest != nil && $0.manifestDigest == wanted.digest } ?? images.first { isNamed($0.names) }
+    if let named {
+      // Neighbours with other names are none of anybody's business.
+      passedOver.removeAll { !isNamed($0.names) }
+      return named
+    }
+    if let lost = passedOver.first(where: { isNamed($0.names) }) { throw lost.error }
+    let tagged = images.filter { isTagged($0.tag) }
+    if tagged.count == 1 {
+      passedOver.removeAll { !isTagged($0.tag) }
+      return tagged[0]
+    }
+    if tagged.isEmpty, let lost = passedOver.first(where: { isTagged($0.tag) }) { throw lost.error }
+    if images.count == 1 { return images[0] }
+    if images.isEmpty { throw PassedOver.nothingLeft(passedOver) }
+    let names = images.map { image in
+      (try? ImageSelection.references(image.names))?.first?.description ?? image.tag.map { ":" + printable($0.utf8) }
+        ?? "unnamed"
     }
     throw .invalid("it holds \(images.count) images and none is \(wanted): \(names.joined(separator: ", "))")
   }
 
-  private static func references(of image: ArchiveImage) throws(ImageError) -> [ImageReference] {
+  private static func references(_ names: [String]) throws(ImageError) -> [ImageReference] {
     var result: [ImageReference] = []
-    for name in image.names {
+    for name in names {
       do throws(ReferenceError) {
         let reference = try ImageReference(name)
         if !result.contains(reference) { result.append(reference) }

@@ -13,23 +13,24 @@ struct OCILayout {
   private static let maximumManifests = 512
 
   /// A manifest that an index leads to, with the names found on the way.
-  private struct Candidate {
+  fileprivate struct Candidate {
     var descriptor: Descriptor
     var names: [String] = []
     var tag: String?
   }
 
-  /// The images of the layout that run here. One that is not named is an image as well.
-  func images() throws(ImageError) -> [ArchiveImage] {
+  /// The images of the layout that run here, and what lies beside them. One that is not named is an image as well.
+  func contents() throws(ImageError) -> ArchiveContents {
     guard let marker = try files.json("oci-layout") else { throw .invalid("oci-layout is missing") }
     guard let version = marker["imageLayoutVersion"]?.string, version.utf8.starts(with: "1.".utf8) else {
       throw .invalid("oci-layout is of an unknown version")
     }
     guard let index = try files.json("index.json") else { throw .invalid("index.json is missing") }
 
+    var contents = ArchiveContents(images: [])
     // Manifests of one name are one image for several platforms; so are all those without a name together.
     var groups: [(key: [UInt8], candidates: [Candidate])] = []
-    for descriptor in try manifests(of: index, "index.json") {
+    for descriptor in try manifests(of: index, "index.json", passing: &contents) {
       let candidate = OCILayout.named(descriptor)
       let key = Array((candidate.names.first ?? candidate.tag ?? "").utf8)
       if let position = groups.firstIndex(where: { $0.key == key }) {
@@ -38,22 +39,23 @@ struct OCILayout {
         groups.append((key, [candidate]))
       }
     }
-    guard !groups.isEmpty else { throw .invalid("index.json names no manifest") }
-    var images: [ArchiveImage] = []
     for group in groups {
       var flat: [Candidate] = []
-      for candidate in group.candidates { try flatten(candidate, depth: 0, into: &flat) }
-      for chosen in try choose(flat, sameName: group.key) {
-        let digest = chosen.descriptor.digest
-        if let index = images.firstIndex(where: { $0.manifestDigest == digest }) {
-          images[index].names += chosen.names  // one image under several names
-          images[index].tag = images[index].tag ?? chosen.tag
-        } else {
-          images.append(try image(chosen))
+      for candidate in group.candidates {
+        let before = flat.count
+        try contents.passing(over: candidate) { (contents) throws(ImageError) in
+          try flatten(candidate, depth: 0, into: &flat, passing: &contents)
+        } else: {
+          flat.removeSubrange(before...)
         }
       }
+      try take(flat, sameName: group.key, into: &contents)
     }
-    return images
+    guard !contents.images.isEmpty else {
+      guard !contents.passedOver.isEmpty else { throw .invalid("index.json names no manifest") }
+      throw PassedOver.nothingLeft(contents.passedOver)
+    }
+    return contents
   }
 
   private static func named(_ descriptor: Descriptor) -> Candidate {
@@ -71,7 +73,9 @@ struct OCILayout {
   }
 
   /// The descriptors in an index document.
-  private func manifests(of index: JSON, _ place: String) throws(ImageError) -> [Descriptor] {
+  private func manifests(of index: JSON, _ place: String, passing contents: inout ArchiveContents) throws(ImageError)
+    -> [Descriptor]
+  {
     if index["layers"] != nil || index["config"] != nil {
       throw ImageError.invalid("a document that is an index and a manifest at once").at(place)
     }
@@ -86,13 +90,18 @@ struct OCILayout {
     }
     var result: [Descriptor] = []
     for item in list {
-      do throws(ImageError) { result.append(try Descriptor(item)) } catch { throw error.at(place) }
+      do throws(ImageError) { result.append(try Descriptor(item)) } catch {
+        contents.passedOver.append(
+          PassedOver(names: [], tag: nil, label: item["digest"]?.string ?? "a manifest", error.at(place)))
+      }
     }
     return result
   }
 
   /// Replaces nested indexes by what they list.
-  private func flatten(_ candidate: Candidate, depth: Int, into flat: inout [Candidate]) throws(ImageError) {
+  private func flatten(
+    _ candidate: Candidate, depth: Int, into flat: inout [Candidate], passing contents: inout ArchiveContents
+  ) throws(ImageError) {
     let descriptor = candidate.descriptor
     guard MediaType.isOne(of: MediaType.indexes, descriptor.mediaType) else {
       flat.append(candidate)
@@ -107,23 +116,44 @@ struct OCILayout {
     guard let index = try files.json(descriptor.blobName, digest: descriptor.digest, size: descriptor.size) else {
       throw ImageError.invalid("the blob is missing").at("index \(descriptor.digest)")
     }
-    for inner in try manifests(of: index, "index \(descriptor.digest)") {
+    for inner in try manifests(of: index, "index \(descriptor.digest)", passing: &contents) {
       var next = candidate
       next.descriptor = inner
-      try flatten(next, depth: depth + 1, into: &flat)
+      try flatten(next, depth: depth + 1, into: &flat, passing: &contents)
     }
   }
 
-  /// Of manifests for one name, the one that suits this host best; several without a platform are several images.
-  private func choose(_ candidates: [Candidate], sameName: [UInt8]) throws(ImageError) -> [Candidate] {
-    if candidates.count == 1 { return candidates }
-    if sameName.isEmpty, candidates.allSatisfy({ $0.descriptor.platform == nil }) { return candidates }
-    let rated = candidates.map { (candidate: $0, score: platform.suits($0.descriptor.platform ?? platform)) }
-    guard let best = rated.map(\.score).max(), best > 0, let chosen = rated.first(where: { $0.score == best }) else {
-      let there = candidates.map { $0.descriptor.platform?.description ?? "no platform" }.joined(separator: ", ")
-      throw .invalid("no image for \(platform); there are: \(printable(there.utf8))")
+  /// Takes of manifests for one name the one that suits this host best and can be read; several without a platform are several
+  /// images.
+  private func take(_ candidates: [Candidate], sameName: [UInt8], into contents: inout ArchiveContents)
+    throws(ImageError)
+  {
+    let areSeveral = sameName.isEmpty && candidates.allSatisfy { $0.descriptor.platform == nil }
+    // What the index says of the only one there is does not matter: its configuration says it as well.
+    var rated: [(candidate: Candidate, score: Int)] = []
+    for score in (0...4).reversed() {
+      for candidate in candidates {
+        let own = candidates.count == 1 ? 1 : platform.suits(candidate.descriptor.platform ?? platform)
+        if own == score { rated.append((candidate, score)) }
+      }
     }
-    return [chosen.candidate]
+    var isTaken = false
+    for (candidate, score) in rated {
+      let digest = candidate.descriptor.digest
+      if let index = contents.images.firstIndex(where: { $0.manifestDigest == digest }) {
+        contents.images[index].names += candidate.names  // one image under several names
+        contents.images[index].tag = contents.images[index].tag ?? candidate.tag
+        isTaken = true
+        continue
+      }
+      try contents.passing(over: candidate) { (contents) throws(ImageError) in
+        if isTaken, !areSeveral, score > 0 { throw .invalid("another one of the same name suits \(platform) better") }
+        guard score > 0 else { throw .invalid("this host is \(platform)") }
+        contents.images.append(try image(candidate))
+        isTaken = true
+      } else: {
+      }
+    }
   }
 
   private func image(_ candidate: Candidate) throws(ImageError) -> ArchiveImage {
@@ -170,5 +200,23 @@ struct OCILayout {
     }
     return ArchiveImage(
       names: [], tag: nil, manifestDigest: descriptor.digest, document: document, config: config, layers: layers)
+  }
+}
+
+extension ArchiveContents {
+  /// Runs `body`; a failure of the candidate's own is the reason for passing it over.
+  fileprivate mutating func passing(
+    over candidate: OCILayout.Candidate, _ body: (inout ArchiveContents) throws(ImageError) -> Void,
+    else undo: () -> Void
+  ) throws(ImageError) {
+    do throws(ImageError) { try body(&self) } catch {
+      guard PassedOver.isReason(error) else { throw error }
+      undo()
+      let descriptor = candidate.descriptor
+      passedOver.append(
+        PassedOver(
+          names: candidate.names, tag: candidate.tag, label: descriptor.digest.short,
+          kind: descriptor.platform?.description ?? descriptor.artifactType, error))
+    }
   }
 }

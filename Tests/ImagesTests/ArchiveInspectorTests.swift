@@ -95,23 +95,102 @@ import Testing
   @Test func aNameChoosesAmongSeveral() throws {
     var other = fixture
     other.environment = ["OTHER=1"]
-    let images = [
+    let images = ArchiveContents(images: [
       try #require(try inspect(ImageFixture.tar(fixture.dockerFiles(tags: ["a:1"]))).images.first),
       try #require(try inspect(ImageFixture.tar(other.dockerFiles(tags: ["b:1", "c:1"]))).images.first),
-    ]
-    let chosen = try ImageSelection.choose(images, as: try ImageReference("docker.io/library/c:1"))
-    #expect(chosen.map(\.0.config.environment) == [["OTHER=1"]])
-    #expect(chosen.first?.1.map(\.description) == ["c:1"])
-    #expect(try ImageSelection.choose(images, as: nil).map { $0.1.count } == [1, 2])
+    ])
+    let chosen = try ImageSelection(of: images, as: try ImageReference("docker.io/library/c:1")).chosen
+    #expect(chosen.map(\.image.config.environment) == [["OTHER=1"]])
+    #expect(chosen.first?.references.map(\.description) == ["c:1"])
+    #expect(try ImageSelection(of: images, as: nil).chosen.map { $0.references.count } == [1, 2])
     let error = #expect(throws: ImageError.self) {
-      _ = try ImageSelection.choose(images, as: try ImageReference("d:1"))
+      _ = try ImageSelection(of: images, as: try ImageReference("d:1"))
     }
     #expect(error?.description.contains("2 images and none is d:1: a:1, b:1") == true)
     let digest = #expect(throws: ImageError.self) {
-      _ = try ImageSelection.choose(
-        [images[0]], as: try ImageReference("a@sha256:" + String(repeating: "0", count: 64)))
+      _ = try ImageSelection(
+        of: ArchiveContents(images: [images.images[0]]),
+        as: try ImageReference("a@sha256:" + String(repeating: "0", count: 64)))
     }
     #expect(digest?.description.contains("digest of its manifest") == true)
+  }
+
+  /// A layout with the fixture's image under `good:1` and what `beside` adds to its index.
+  private func layout(beside: [JSON], extra: [[UInt8]] = []) throws -> ArchiveContents {
+    let index = beside + [fixture.manifestDescriptor(name: "good:1")]
+    return try inspect(ImageFixture.tar(fixture.layoutFiles(index: index, extra: extra)))
+  }
+
+  @Test func whatLiesBesideAnImageIsPassedOverAndNamed() throws {
+    var arm = fixture
+    arm.architecture = "s390x"
+    let platform = JSON(object: [("os", "unknown"), ("architecture", "unknown")])
+    let beside: [JSON] = [
+      arm.manifestDescriptor(name: "arm:1"),
+      fixture.manifestDescriptor(name: "good:1", platform: platform),
+      JSON(object: [("digest", "sha512:abc"), ("size", 1)]),
+      JSON(object: [
+        ("mediaType", "application/vnd.oci.image.manifest.v1+json"), ("artifactType", "application/spdx+json"),
+        ("digest", JSON(fixture.digest([7]).description)), ("size", 1),
+      ]),
+    ]
+    let contents = try layout(beside: beside, extra: [arm.document, arm.manifest])
+    #expect(contents.images.map(\.names) == [["good:1", "good:1"]] || contents.images.map(\.names) == [["good:1"]])
+    let told = contents.passedOver.map(\.description)
+    #expect(told.contains { $0.contains("arm:1: ") && $0.contains("the image is for linux/s390x") }, "\(told)")
+    #expect(told.contains { $0.contains("sha512:abc") && $0.contains("a digest that is not sha256") }, "\(told)")
+    #expect(told.contains { $0.contains("(application/spdx+json)") && $0.contains("missing") }, "\(told)")
+
+    // A name chooses first: of what has other names nothing is said, and what cannot be taken is the error.
+    let good = try ImageSelection(of: contents, as: try ImageReference("good:1"))
+    #expect(!good.passedOver.contains { $0.description.contains("arm") })
+    let error = #expect(throws: ImageError.self) {
+      _ = try ImageSelection(of: contents, as: try ImageReference("arm:1"))
+    }
+    #expect(error?.description.contains("the image is for linux/s390x") == true)
+    #expect(try ImageSelection(of: contents, as: try ImageReference("new:1")).chosen.count == 1)
+  }
+
+  @Test func whereNothingIsLeftEveryReasonIsGiven() throws {
+    var one = fixture
+    one.architecture = "s390x"
+    var two = one
+    two.architecture = "riscv64"
+    let files = fixture.layoutFiles(
+      index: [one.manifestDescriptor(name: "a:1"), two.manifestDescriptor(name: "b:1")],
+      extra: [one.document, one.manifest, two.document, two.manifest])
+    let text = refusal(files)
+    #expect(text.contains("none of the 2 images"), "\(text)")
+    #expect(text.contains("a:1: ") && text.contains("b:1: ") && text.contains("linux/riscv64"), "\(text)")
+  }
+
+  @Test func neighboursInArchivesOfDockerSaveArePassedOver() throws {
+    var arm = fixture
+    arm.architecture = "s390x"
+    let good = fixture.dockerFiles(tags: ["two:x86"])
+    let bad = arm.dockerFiles(tags: ["two:arm"])
+    func items(_ files: [(String, [UInt8])]) throws -> [JSON] {
+      try JSON(parsing: try #require(files.last).1).array ?? []
+    }
+    let manifest = JSON([JSON("nonsense")] + (try items(bad)) + (try items(good))).compactBytes
+    let archive = ImageFixture.tar(Array((bad.dropLast() + good.dropLast())) + [("manifest.json", manifest)])
+    let contents = try inspect(archive)
+    #expect(contents.images.map(\.names) == [["two:x86"]])
+    #expect(contents.passedOver.map(\.names) == [[], ["two:arm"]])
+    let selection = try ImageSelection(of: contents, as: nil)
+    #expect(selection.passedOver.last?.description.contains("two:arm: manifest.json: the image is for") == true)
+  }
+
+  /// What a name of the archive's is worth shows when nobody gave another.
+  @Test func imagesWithoutAUsableNameArePassedOver() throws {
+    var contents = try inspect(ImageFixture.tar(fixture.dockerFiles(tags: ["a:1"])))
+    contents.images += try inspect(ImageFixture.tar(fixture.dockerFiles(tags: ["NO"]))).images
+    contents.images += try inspect(ImageFixture.tar(fixture.dockerFiles(tags: []))).images
+    let selection = try ImageSelection(of: contents, as: nil)
+    #expect(selection.chosen.count == 1)
+    #expect(
+      selection.passedOver.map(\.hint) == Array(repeating: "name it yourself: image import ARCHIVE NAME:TAG", count: 1)
+        + ["name it: image import ARCHIVE NAME:TAG"])
   }
 
   @Test func damagedArchivesSayWhatIsMissing() {

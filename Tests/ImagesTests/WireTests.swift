@@ -13,14 +13,16 @@ import Testing
     config.labels = [ImageConfig.Label(name: "x", value: "y")]
     config.diffIDs = [Digest(hex: String(repeating: "ab", count: 32).utf8)].compactMap { $0 }
     let digest = config.diffIDs[0]
-    return ArchiveContents(images: [
-      ArchiveImage(
-        names: ["a", "b"], tag: "t", manifestDigest: digest, document: [1, 2, 3], config: config,
-        layers: [
-          ArchiveLayer(location: .range(offset: 5, size: 6), blobDigest: nil, diffID: digest),
-          ArchiveLayer(location: .file(digest: digest, size: 7), blobDigest: digest, diffID: nil),
-        ])
-    ])
+    let beside = PassedOver(names: ["c"], tag: nil, label: "l", kind: "k", .invalid("why", hint: "hint"))
+    return ArchiveContents(
+      images: [
+        ArchiveImage(
+          names: ["a", "b"], tag: "t", manifestDigest: digest, document: [1, 2, 3], config: config,
+          layers: [
+            ArchiveLayer(location: .range(offset: 5, size: 6), blobDigest: nil, diffID: digest),
+            ArchiveLayer(location: .file(digest: digest, size: 7), blobDigest: digest, diffID: nil),
+          ])
+      ], passedOver: [beside])
   }
 
   @Test func contentsComeBackAsTheyWere() throws {

@@ -2,6 +2,7 @@
 
 import fcntl
 import gzip
+import hashlib
 import json
 import os
 import signal
@@ -238,6 +239,107 @@ class Import(ExecutorTestCase):
     def everything(self):
         return [
             os.path.join(directory, name) for directory, _, names in os.walk(self.host.work + "/images") for name in names]
+
+
+class Beside(ExecutorTestCase):
+    """What lies beside the wanted image is no concern of its import."""
+
+    ARM = {"architecture": "arm64", "variant": "v8"}
+
+    def other(self, name, **about):
+        image = busybox_image(name=name)
+        image.configuration = json.dumps({**json.loads(image.configuration), **about}).encode()
+        return image
+
+    def layout(self, *descriptors, blobs=(), image=None):
+        """A layout of an image, with more in its index and among its blobs."""
+        image = image or busybox_image(name="case/good:1")
+        path = image.oci_layout(self.host.path(f"layout{len(os.listdir(self.host.directory))}"))
+        for blob in blobs:
+            self.host.write(os.path.join(path, "blobs/sha256", hashlib.sha256(blob).hexdigest()), blob)
+        with open(path + "/index.json", encoding="utf-8") as file:
+            index = json.load(file)
+        index["manifests"] = [*descriptors, *index["manifests"]]
+        with open(path + "/index.json", "w", encoding="utf-8") as file:
+            json.dump(index, file)
+        return path
+
+    @staticmethod
+    def descriptor(blob, kind="application/vnd.oci.image.manifest.v1+json", **more):
+        return {"mediaType": kind, "digest": "sha256:" + hashlib.sha256(blob).hexdigest(), "size": len(blob), **more}
+
+    def artifact(self, config, layers, **more):
+        """A manifest that is no image, with its blobs: cosign's, oras', buildkit's."""
+        blobs = [blob for blob, _ in (config, *layers)]
+        manifest = json.dumps({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": self.descriptor(*config), "layers": [self.descriptor(*layer) for layer in layers], **more}).encode()
+        return manifest, [manifest, *blobs]
+
+    def assert_taken(self, path, *passed, name="case/good:1", words=()):
+        done = self.aurora("image", "import", path, *words)
+        self.assertEqual(done.code, 0, done)
+        self.assertIn(name, done.out)
+        lines = [line for line in done.err.splitlines() if "passed over: " in line]
+        self.assertEqual(len(lines), len(passed), done.err)
+        for line, expected in zip(lines, passed):
+            for word in expected:
+                self.assertIn(word, line)
+        self.assert_finished(self.run_task(document("true", image=name)))
+        self.aurora("image", "rm", "--force", name)
+
+    def test_signatures_attestations_and_bills_are_passed_over(self):
+        config = json.dumps({"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}).encode()
+        oci_config = "application/vnd.oci.image.config.v1+json"
+        signature, blobs = self.artifact(
+            (config, oci_config), [(b'{"critical":{}}', "application/vnd.dev.cosign.simplesigning.v1+json")])
+        self.assert_taken(self.layout(self.descriptor(signature), blobs=blobs), ["unknown media type", "cosign"])
+        bill, blobs = self.artifact(
+            (b"{}", "application/vnd.oci.empty.v1+json"), [(b"{1}", "application/spdx+json")], artifactType="application/spdx+json")
+        self.assert_taken(
+            self.layout(self.descriptor(bill, artifactType="application/spdx+json"), blobs=blobs), ["(application/spdx+json)", "empty.v1"])
+        attestation, blobs = self.artifact((config, oci_config), [(b"{}", "application/vnd.in-toto+json")])
+        unknown = {"platform": {"os": "unknown", "architecture": "unknown"}, "annotations": {"io.containerd.image.name": "case/good:1"}}
+        self.assert_taken(self.layout(self.descriptor(attestation, **unknown), blobs=blobs), ["case/good:1 (unknown/unknown)"])
+        # One whose blob is not there at all, and what is no descriptor.
+        self.assert_taken(self.layout(self.descriptor(b"absent"), {"digest": "md5:1"}), ["md5:1"], ["missing"])
+
+    def test_other_processors_are_passed_over_and_a_name_chooses_first(self):
+        arm = self.other("case/two:arm", **self.ARM)
+        x86 = busybox_image(name="case/two:x86")
+        two = self.save(arm, x86)
+        why = ["case/two:arm", "the image is for linux/arm64/v8, this host is linux/amd64"]
+        self.assert_taken(two, why, name="case/two:x86")
+        self.assert_taken(two, name="case/two:x86", words=["case/two:x86"])
+        self.assert_taken(two, why, name="mine:1", words=["mine:1"])
+        for words in (["case/two:arm"], ["--tag", "case/two:arm"]):
+            done = self.aurora("image", "import", two, *words)
+            self.assertEqual(done.code, 1, done)
+            self.assertIn("the image is for linux/arm64/v8", done.err)
+        done = self.aurora("image", "import", self.save(arm, self.other("case/two:s", architecture="s390x")))
+        self.assertEqual(done.code, 1, done)
+        for word in ("none of the 2 images", "case/two:arm", "case/two:s", "s390x"):
+            self.assertIn(word, done.err)
+        self.assertEqual(self.aurora("image", "ls", "--quiet").out, "")
+
+    def save(self, *images):
+        """One archive of `docker save` with several images."""
+        tar, items = TarWriter(), []
+        for image in images:
+            config = hashlib.sha256(image.configuration).hexdigest() + ".json"
+            names = []
+            for layer in image.layers:
+                names.append(layer.diff_id.removeprefix("sha256:") + "/layer.tar")
+                tar.file(names[-1], layer.tar)
+            tar.file(config, image.configuration)
+            items.append({"Config": config, "RepoTags": [image.name], "Layers": names})
+        tar.file("manifest.json", json.dumps(items))
+        return self.host.write(f"two{len(os.listdir(self.host.directory))}.tar", tar.bytes())
+
+    def test_a_broken_neighbour_is_passed_over(self):
+        broken = busybox_image(name="case/broken:1", config={"Env": ["broken"]})
+        broken.configuration = b"{"
+        self.assert_taken(self.save(broken, busybox_image(name="case/good:1")), ["case/broken:1", ".json: 1:2"])
 
 
 class Store(ExecutorTestCase):

@@ -106,10 +106,12 @@ enum ImageCommand {
     let places = AppcOptions.places(arguments)
     let images: [StoredImage]
     if places.isEmpty {
-      images = try store.importArchive(path, as: reference, mayBeRoot: tag != nil) { report.take(.importing($0)) }
+      images = try store.importArchive(
+        path, as: reference, mayBeRoot: tag != nil, passedOver: { report.passOver($0) }
+      ) { report.take(.importing($0)) }
     } else {
       let pull = AppcPull(into: store, places: places, access: RegistryOptions.access(arguments)) { report.take($0) }
-      images = try pull.importArchive(path, as: reference, mayBeRoot: tag != nil)
+      images = try pull.importArchive(path, as: reference, mayBeRoot: tag != nil) { report.passOver($0) }
     }
     report.finish()
     for image in images { show(image, style) }

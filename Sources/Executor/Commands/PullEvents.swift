@@ -11,6 +11,10 @@ import TaskStore
 struct ProgressReport {
   private var view: PullView?
   private var events: PullEvents?
+  /// How much was passed over.
+  private var beside = 0
+
+  private static let mostBeside = 16
 
   /// - Parameter name: what is pulled or imported.
   init(_ name: String, _ style: StatusPublisher.Style, isQuiet: Bool) {
@@ -23,8 +27,22 @@ struct ProgressReport {
     events?.take(progress)
   }
 
+  /// Something lies beside the image in an archive. People are told of the first ones: an index may list hundreds.
+  mutating func passOver(_ item: PassedOver) {
+    beside += 1
+    if let events { return events.passOver(item) }
+    view?.finish()
+    if beside <= ProgressReport.mostBeside { Console.note("passed over: \(item)") }
+  }
+
   /// Takes away what is only for the moment.
-  mutating func finish() { view?.finish() }
+  mutating func finish() {
+    view?.finish()
+    if events == nil, beside > ProgressReport.mostBeside {
+      Console.note("passed over: \(beside - ProgressReport.mostBeside) more")
+      beside = 0
+    }
+  }
 }
 
 /// How a pull or an import gets on, as a line of JSON for whatever is new: `{"event": "layers", …}`.
@@ -52,6 +70,8 @@ struct PullEvents {
     case .importing(let progress): take(progress, at: now)
     }
   }
+
+  func passOver(_ item: PassedOver) { tell("passed_over", ("what", JSON(item.description))) }
 
   private mutating func take(_ progress: ImportProgress, at now: UInt64) {
     let isNews = last.map { $0.phase != progress.phase || $0.done != progress.layersDone } ?? true

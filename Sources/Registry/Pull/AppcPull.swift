@@ -65,12 +65,13 @@ package struct AppcPull {
   }
 
   /// Imports an archive; where it is an AppC image, what it depends on is found.
-  package func importArchive(_ path: String, as reference: ImageReference?, mayBeRoot: Bool) throws(RegistryError)
-    -> [StoredImage]
-  {
+  package func importArchive(
+    _ path: String, as reference: ImageReference?, mayBeRoot: Bool, passedOver: (PassedOver) -> Void
+  ) throws(RegistryError) -> [StoredImage] {
     try keepingKind { (provide) throws(ImageError) in
       try store.importArchive(
-        path, as: reference, mayBeRoot: mayBeRoot, appc: AppcImport(provide: provide), interruption: interruption
+        path, as: reference, mayBeRoot: mayBeRoot, appc: AppcImport(provide: provide), interruption: interruption,
+        passedOver: passedOver
       ) { tell(.importing($0)) }
     }
   }
