@@ -26,6 +26,8 @@ package struct Budgets: Sendable, Equatable {
   package var attributes = 1024
   /// Names of directories that are kept until the end, to set their modes and times then.
   package var directoryNameBytes = 64 << 20
+  /// Names of what a layer leaves to those below it.
+  package var gapBytes = 32 << 20
   /// Members of the archive around the layers.
   package var archiveMembers = 20_000
   /// A base-2 logarithm: zstd frames that need a larger window are refused.

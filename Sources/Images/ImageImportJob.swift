@@ -45,12 +45,13 @@ struct ImageImport {
         if let manifest = image.appc { try assemble(manifest, staged) } else {
           Assembly(staged: staged, config: try finalConfig(staged))
         }
+      guard let stacked = try complete(made) else { continue }
       let document = image.document ?? made.config.document.compactBytes
       let id = SHA256.digest(of: document)
       let record = ImageRecord(
         id: id, manifestDigest: image.manifestDigest, config: made.config, diffIDs: made.config.diffIDs,
-        appc: made.appc, importedAt: Clock.wall)
-      if let stored = try publish(record, document: document, layers: made.staged) { return stored }
+        stack: stacked.stack, appc: made.appc, importedAt: Clock.wall)
+      if let stored = try publish(record, document: document, layers: stacked.staged) { return stored }
     }
     throw ImageError(.inUse, why: "other imports and removals keep taking its layers away", hint: "try again")
   }

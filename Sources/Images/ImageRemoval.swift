@@ -112,14 +112,16 @@ extension ImageStore {
   private func takeLayers(into staging: Staging, keeping records: [ImageRecord], _ removal: inout ImageRemoval)
     throws(ImageError)
   {
-    let needed = Set(records.flatMap(\.diffIDs))
+    let needed = Set(records.flatMap { $0.diffIDs + $0.stack })
     let names = try kernel("list \(paths.layers)") { () throws(Errno) in try entries(of: paths.layers) }
     for diffID in names.compactMap({ Digest(hex: $0.name) }) where !needed.contains(diffID) {
       // A layer whose record is damaged goes as well.
-      let bytes = (try? layerRecord(diffID))?.contentBytes ?? 0
+      let record = try? layerRecord(diffID)
       try move(paths.layer(diffID), into: staging)
+      // Nobody has ever been told of a supplement, and it holds nothing of its own.
+      if record?.isSupplement == true { continue }
       removal.layers.append(diffID)
-      removal.bytes = removal.bytes.addingReportingOverflow(bytes).partialValue
+      removal.bytes = removal.bytes.addingReportingOverflow(record?.contentBytes ?? 0).partialValue
     }
   }
 

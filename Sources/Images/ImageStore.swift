@@ -210,12 +210,14 @@ package struct ImageStore: Sendable {
   func stored(_ record: ImageRecord, _ table: ReferenceTable) throws(ImageError) -> StoredImage? {
     var layers: [StoredLayer] = []
     var bytes: UInt64 = 0
-    for diffID in record.diffIDs {
+    for diffID in record.stack {
       guard let layer = try layerRecord(diffID) else { return nil }
       if layer.opaqueRoot { layers = [] }
       // overlayfs refuses a layer that occurs twice, and the upper one hides all that the lower one has.
       layers.removeAll { $0.diffID == diffID }
-      layers.append(StoredLayer(diffID: diffID, path: paths.tree(diffID), bytes: layer.contentBytes))
+      layers.append(
+        StoredLayer(
+          diffID: diffID, path: paths.tree(diffID), bytes: layer.contentBytes, isSupplement: layer.isSupplement))
       bytes = bytes.addingReportingOverflow(layer.contentBytes).partialValue
     }
     return StoredImage(

@@ -14,6 +14,10 @@ struct LayerReport: Sendable, Equatable {
   /// Whether nothing of the layers below is to be seen: the root directory itself is opaque, which overlayfs does not
   /// know for the root of a stack.
   var opaqueRoot = false
+  /// What it leaves to the layers below it.
+  var gaps = LayerGaps()
+  /// Whether it was made here to complete other layers, and is nobody's archive.
+  var isSupplement = false
   /// Of an ACI, which it names.
   var imageID: AppcImageID?
 
@@ -22,6 +26,7 @@ struct LayerReport: Sendable, Equatable {
     for number in [streamBytes, contentBytes, entries, skippedDevices, skippedAttributes] { wire.put(number) }
     wire.put(opaqueRoot)
     wire.put(imageID) { $0.put($1.rawBytes) }
+    gaps.write(to: &wire)
   }
 
   init(diffID: Digest, streamBytes: UInt64) {
@@ -38,5 +43,6 @@ struct LayerReport: Sendable, Equatable {
     skippedAttributes = try wire.number()
     opaqueRoot = try wire.truth()
     imageID = try wire.optional { (wire) throws(ImageError) in try wire.data() }.flatMap { AppcImageID(rawBytes: $0) }
+    gaps = try LayerGaps(from: &wire)
   }
 }

@@ -12,6 +12,9 @@ final class LayerTree {
   /// The parent of the last entry: archives list a directory's children one after the other.
   private var parentPath: [UInt8] = []
   private var parentDirectory: SharedDescriptor?
+  /// Directories that were made without an entry of their own: their paths, without links, by inode.
+  private var implicit: [UInt64: [UInt8]] = [:]
+  private var implicitBytes = 0
 
   private static let opaqueAttribute = Array("user.overlay.opaque".utf8)
   /// Without content it says "has lower parts, unknown which". overlayfs then looks for whiteouts in the directory also
@@ -52,6 +55,7 @@ final class LayerTree {
       guard let found = try existing(name, in: above.rawValue) else {
         try makeImplicitDirectory(name, in: above.rawValue)
         try walk.enter(name)
+        try noteImplicit(name, in: above.rawValue, as: walk.place)
         continue
       }
       if found.isDirectory {
@@ -65,6 +69,8 @@ final class LayerTree {
         try kernel("set the owner's permissions") { () throws(Errno) in
           try changeMode(of: name, at: above.rawValue, to: 0o755)
         }
+        // The layers below have nothing to say about it. Its inode may have been another directory's.
+        implicit[try inode(of: name, in: above.rawValue)] = nil
         try walk.enter(name)
       } else {
         throw .invalid("its directory is no directory")
@@ -78,6 +84,30 @@ final class LayerTree {
     try openBelow(
       root.rawValue, path.isEmpty ? [UInt8(ascii: ".")] : path, O_RDONLY | O_DIRECTORY,
       resolve: [.beneath, .noSymlinks, .noCrossMounts])
+  }
+
+  private func inode(of name: some KernelPath, in parent: Int32) throws(ImageError) -> UInt64 {
+    try kernel("look at the directory") { () throws(Errno) in try status(of: name, at: parent).inode }
+  }
+
+  private func noteImplicit(_ name: [UInt8], in parent: Int32, as path: [UInt8]) throws(ImageError) {
+    implicitBytes += path.count
+    let most = Budgets().gapBytes
+    guard implicitBytes <= most else {
+      throw .invalid("directories without an entry, whose names have more than \(most) bytes together")
+    }
+    implicit[try inode(of: name, in: parent)] = path
+  }
+
+  /// Paths of the directories that have no entry of their own, when all entries were seen.
+  func implicitDirectories() -> [[UInt8]] {
+    var paths: [[UInt8]] = []
+    for (inode, path) in implicit {
+      // A later entry may have replaced it, and the inode may be something else's now.
+      guard let found = try? openPlain(path), (try? status(of: found.rawValue))?.inode == inode else { continue }
+      paths.append(path)
+    }
+    return paths.sorted { $0.lexicographicallyPrecedes($1) }
   }
 
   private func makeImplicitDirectory(_ name: [UInt8], in parent: Int32) throws(ImageError) {
@@ -114,6 +144,11 @@ final class LayerTree {
   }
 
   private static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
+
+  /// Makes sure that the layer has nothing at a name.
+  func clearIfPresent(_ name: RawPath, in parent: Int32) throws(ImageError) {
+    if try existing(name, in: parent) != nil { try clear(name, in: parent) }
+  }
 
   /// Runs `make`, which creates `name`; when something is there already, that goes first: the last entry of a name wins.
   func create<T: ~Copyable>(
@@ -160,7 +195,9 @@ final class LayerTree {
     } catch {
       throw LayerTree.refusal(error, "make the directory")
     }
-    return try kernel("look at the directory") { () throws(Errno) in try status(of: name, at: parent).inode }
+    let inode = try inode(of: name, in: parent)
+    implicit[inode] = nil
+    return inode
   }
 
   /// Takes from a directory what its earlier entry set, except what it means to overlayfs.
@@ -227,6 +264,8 @@ final class LayerTree {
     guard let found = try existing(leaf, in: directory), !LayerTree.isWhiteout(found) else {
       return false
     }
+    // In place of a directory without an entry the layers below may have a link.
+    if found.isDirectory, implicit[found.inode] != nil { return false }
     if found.isDirectory { throw .invalid("a hard link to a directory") }
     // The same file under the same name: removing it first would remove the target.
     if let there = try existing(name, in: parent), there.inode == found.inode { return true }

@@ -23,6 +23,9 @@ struct LayerUnpacker {
   /// Names of device nodes that were left out, and how long they are together: a hard link to one is one.
   private var deviceNames: Set<[UInt8]> = []
   private var deviceNameBytes = 0
+  /// Hard links to what the layer does not have: one below may.
+  private var links: [LayerGaps.Link] = []
+  private var linkBytes = 0
   /// Whether AUFS' directory for files with several names was made.
   private var keepsForLinks = false
   /// New files are root's own already, and most files of an image shall be.
@@ -59,6 +62,8 @@ struct LayerUnpacker {
     report.skippedAttributes = skippedAttributes
     report.opaqueRoot = opaqueRoot
     report.imageID = stream.imageID()
+    report.gaps.directories = tree.implicitDirectories()
+    report.gaps.links = links
     return report
   }
 
@@ -160,8 +165,13 @@ struct LayerUnpacker {
       }
       if target.isRoot { throw .invalid("a hard link to a directory") }
       if try tree.makeLink(to: target, name, in: parent) { return }
-      guard deviceNames.contains(target.text) else { throw .invalid("a hard link to what is not in the layer") }
-      try skipDevice(path)
+      if deviceNames.contains(target.text) { return try skipDevice(path) }
+      linkBytes += path.text.count + target.text.count
+      guard linkBytes <= budgets.gapBytes else {
+        throw .invalid("hard links to lower layers, whose names have more than \(budgets.gapBytes) bytes together")
+      }
+      try tree.clearIfPresent(name, in: parent)
+      links.append(LayerGaps.Link(name: Array(path.text.dropLast()), target: Array(target.text.dropLast())))
     case .fifo:
       try tree.create(name, in: parent, "make the fifo") { () throws(Errno) in
         try makeNode(name, mode: UInt32(S_IFIFO) | entry.mode & 0o777, major: 0, minor: 0, at: parent)

@@ -13,6 +13,10 @@ extension ImageImport {
       let path = layer.directory + "/" + StorePaths.layerRecordName
       try kernel("write \(path)") { () throws(Errno) in
         try writeFileAtomically(path, Array(LayerRecord(layer.report).json.pretty.utf8), mode: 0o600)
+        guard !layer.report.gaps.isEmpty else { return }
+        var wire = WireWriter()
+        layer.report.gaps.write(to: &wire)
+        try writeFileAtomically(layer.directory + "/" + StorePaths.layerGapsName, wire.bytes, mode: 0o600)
       }
     }
     let fresh = try prepareRecord(record, document: document)
@@ -26,7 +30,7 @@ extension ImageImport {
     let lock = try store.lockStore()
     defer { withExtendedLifetime(lock) {} }
     for layer in staged { try install(layer.directory, as: paths.layer(layer.report.diffID)) }
-    for diffID in record.diffIDs where try store.layerRecord(diffID) == nil { return nil }
+    for id in record.diffIDs + record.stack where try store.layerRecord(id) == nil { return nil }
     if store.exists(paths.image(record.id)) {
       // The same image again; it may have come without its manifest the first time.
       if var old = try store.record(record.id), old.manifestDigest == nil, record.manifestDigest != nil {

@@ -13,6 +13,7 @@
 ///   layers/<diff id>/            one unpacked layer; appears by a rename, and never changes
 ///     fs/                        its tree, as overlayfs stacks it
 ///     layer.json                 sizes and counts
+///     gaps                       what it leaves to the layers below it; there when it does
 ///   pulls/<key>/                 flock: held by the pull that fetches into it; what one that died had fetched is there for
 ///                                the next pull of that name, and is swept after a day
 ///   staging/<name>/              flock: held by the import that works in it; swept when nobody does
@@ -43,11 +44,14 @@ struct StorePaths: Sendable {
   func tree(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.treeName }
   func layerRecord(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerRecordName }
 
+  func layerGaps(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerGapsName }
+
   static let recordName = "image.json"
   static let configName = "config.json"
   static let lastUseName = "used"
   static let treeName = "fs"
   static let layerRecordName = "layer.json"
+  static let layerGapsName = "gaps"
   /// The longest store root with which layers can be mounted.
   static let maximumRootLength = 255 - "/layers//fs".utf8.count - 64
 }

@@ -9,6 +9,8 @@ package struct StoredLayer: Sendable, Hashable {
   package let path: String
   /// Bytes of file content.
   package let bytes: UInt64
+  /// Whether it completes the layers below it, and is none of the image's own (`LayerStack`). `diffID` is what it was made of.
+  package let isSupplement: Bool
 }
 
 /// An image in the store, complete: every layer is unpacked and verified.
@@ -21,7 +23,7 @@ package struct StoredImage: Sendable {
   package let appc: AppcIdentity?
   /// The digest of its manifest, when it came with one.
   package let manifestDigest: Digest?
-  /// What is to be stacked, bottom to top, each once: left out are the lower occurrences of a layer that the image names
+  /// What is to be stacked, bottom to top, each once, supplements among them: left out are the lower occurrences of a layer that the image names
   /// several times, and what is below a layer whose root directory is opaque. Neither would be seen.
   package let layers: [StoredLayer]
   package let config: ImageConfig
@@ -42,6 +44,9 @@ struct ImageRecord: Sendable {
   var config: ImageConfig
   /// All layers, bottom to top.
   var diffIDs: [Digest]
+  /// What is stacked, bottom to top: those of the layers that are seen, and supplements. Records of older executors have none,
+  /// and stack the layers.
+  var stack: [Digest]
   /// What it is called as an AppC image, when it came as one.
   var appc: AppcIdentity?
   var importedAt: UInt64
@@ -51,15 +56,17 @@ struct ImageRecord: Sendable {
       ("schema_version", 1), ("id", JSON(id.description)),
       ("manifest_digest", manifestDigest.map { JSON($0.description) }),
       ("imported_at", JSON(importedAt)), ("layers", JSON(diffIDs.map { JSON($0.description) })),
-      ("appc", appc?.json), ("config", config.document),
+      ("stack", stack == diffIDs ? nil : JSON(stack.map { JSON($0.description) })), ("appc", appc?.json),
+      ("config", config.document),
     ])
   }
 
   init(
-    id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], appc: AppcIdentity? = nil,
-    importedAt: UInt64
+    id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], stack: [Digest],
+    appc: AppcIdentity? = nil, importedAt: UInt64
   ) {
     self.id = id
+    self.stack = stack
     self.appc = appc
     self.manifestDigest = manifestDigest
     self.config = config
@@ -77,8 +84,10 @@ struct ImageRecord: Sendable {
     manifestDigest = json["manifest_digest"]?.string.flatMap { Digest($0) }
     self.config = try ImageConfig(document: config)
     diffIDs = layers.compactMap { $0.string.flatMap { Digest($0) } }
+    let stacked = json["stack"]?.array ?? layers
+    stack = stacked.compactMap { $0.string.flatMap { Digest($0) } }
     appc = json["appc"].flatMap { AppcIdentity($0) }
-    guard diffIDs.count == layers.count, (appc == nil) == (json["appc"] == nil) else {
+    guard diffIDs.count == layers.count, stack.count == stacked.count, (appc == nil) == (json["appc"] == nil) else {
       throw .invalid("the record of the image is damaged", hint: "remove the image and import it again")
     }
   }
@@ -92,6 +101,7 @@ struct LayerRecord: Sendable, Equatable {
   var skippedDevices: UInt64
   var skippedAttributes: UInt64
   var opaqueRoot: Bool
+  var isSupplement: Bool
 
   init(_ report: LayerReport) {
     diffID = report.diffID
@@ -100,6 +110,7 @@ struct LayerRecord: Sendable, Equatable {
     skippedDevices = report.skippedDevices
     skippedAttributes = report.skippedAttributes
     opaqueRoot = report.opaqueRoot
+    isSupplement = report.isSupplement
   }
 
   var json: JSON {
@@ -107,6 +118,7 @@ struct LayerRecord: Sendable, Equatable {
       ("schema_version", 1), ("diff_id", JSON(diffID.description)), ("content_bytes", JSON(contentBytes)),
       ("entries", JSON(entries)), ("skipped_devices", JSON(skippedDevices)),
       ("skipped_attributes", JSON(skippedAttributes)), ("opaque_root", JSON(opaqueRoot)),
+      ("supplement", isSupplement ? true : nil),
     ])
   }
 
@@ -122,6 +134,7 @@ struct LayerRecord: Sendable, Equatable {
     else { throw .invalid("the record of a layer is damaged", hint: "remove the image and import it again") }
     self.diffID = diffID
     self.opaqueRoot = opaqueRoot
+    isSupplement = json["supplement"]?.bool ?? false
     contentBytes = try number("content_bytes")
     entries = try number("entries")
     skippedDevices = try number("skipped_devices")

@@ -32,6 +32,8 @@ package struct FileStatus: Sendable, Equatable {
   package let deviceType: UInt64
   package let mountID: UInt64
   package let modified: Int64
+  /// The part of `modified` below a second.
+  package let modifiedNanoseconds: Int32
   /// When anything about it changed last, in seconds: unlike the other times its owner cannot set it.
   package let changed: Int64
 
@@ -105,7 +107,8 @@ package func status(
     mode: UInt32(raw.stx_mode), uid: raw.stx_uid, gid: raw.stx_gid, size: raw.stx_size, blocks: raw.stx_blocks,
     links: raw.stx_nlink, inode: raw.stx_ino, device: UInt64(raw.stx_dev_major) << 32 | UInt64(raw.stx_dev_minor),
     deviceType: UInt64(raw.stx_rdev_major) << 32 | UInt64(raw.stx_rdev_minor), mountID: raw.stx_mnt_id,
-    modified: raw.stx_mtime.tv_sec, changed: raw.stx_ctime.tv_sec)
+    modified: raw.stx_mtime.tv_sec,
+    modifiedNanoseconds: Int32(bitPattern: raw.stx_mtime.tv_nsec), changed: raw.stx_ctime.tv_sec)
 }
 
 /// The magic number of the file system an open file is on (statfs(2)).

@@ -186,7 +186,7 @@ def _():
     return one(symlink("l", "../../../../../.."), entry("l/evil", b"x"))
 
 
-@case("through-link-of-lower-layer", "contained", files=["l/evil"])
+@case("through-link-of-lower-layer", "contained", files=["tmp/evil"])
 def _():
     return Layout(symlink("l", "/tmp") + END, entry("l/evil", b"x") + END)
 

@@ -154,6 +154,23 @@ import Testing
     #expect(try scratch.status("a").permissions == 0o640)
   }
 
+  @Test func directoriesWithoutAnEntryAreReported() throws {
+    let scratch = try Scratch()
+    var tar = TarBuilder()
+    tar.file("a/b/f")
+    tar.directory("a/b/")
+    tar.file("later/f")
+    tar.directory("later/")
+    tar.file("replaced/f")
+    tar.file("replaced", "a file")
+    tar.symbolicLink("l", to: "/x/y")
+    tar.file("l/z/f")
+    tar.file(".wh.deleted")
+    tar.file("deleted/f")
+    let report = try scratch.unpack(tar.finished)
+    #expect(report.gaps.directories == ["a", "x", "x/y", "x/y/z"].map { Array($0.utf8) })
+  }
+
   @Test func anOpaqueRootIsReported() throws {
     var tar = TarBuilder()
     tar.file(".wh..wh..opq")

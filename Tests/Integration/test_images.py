@@ -129,6 +129,29 @@ class Import(ExecutorTestCase):
         outcome = self.assert_finished(self.run_task(document("cd /; ls d o; ls tree || true", image=image.name)))
         self.assertEqual(outcome.out(), "d:\nkept\n\no:\nnew\n")
 
+    def test_directories_without_an_entry_are_as_the_layers_below_have_them(self):
+        below = TarWriter().directory("srv", mode=0o750, uid=2, gid=2, mtime=1000).symlink("lib", "/usr/lib")
+        below.directory("usr", mode=0o711).directory("usr/lib", mode=0o751).file("usr/lib/old", "old")
+        above = TarWriter().file("tmp/marker").file("srv/new", uid=2, gid=2).file("lib/new", "new").hardlink("lib/third", "lib/old")
+        image = busybox_image(layers=[Layer(below), Layer(above)])
+        self.host.import_image(image)
+        command = "cd /; stat -c '%n %a %u %Y' srv; stat -c '%n %a %F' tmp lib usr usr/lib; cat usr/lib/new usr/lib/third; touch /tmp/mine"
+        outcome = self.assert_finished(self.run_task(document(command, image=image.name)))
+        self.assertEqual(outcome.out(), (
+            "srv 750 2 1000\ntmp 1777 directory\nlib 777 symbolic link\nusr 711 directory\nusr/lib 751 directory\nnewold"))
+        shown = json.loads(self.aurora("image", "inspect", image.name).out)
+        self.assertEqual([layer["diff_id"] for layer in shown["layers"]], [layer.diff_id for layer in image.layers])
+        self.assertEqual((len(shown["supplements"]), len(shown["stack"])), (2, 5))
+
+        # The same layer on another base is what it is there, and the supplements go with their images.
+        other = busybox_image(name="other:1", layers=[Layer(TarWriter().file("tmp/marker"))])
+        self.host.import_image(other)
+        self.host.import_image(image)
+        self.assertEqual(self.run_task(document("stat -c %a /tmp", image="other:1")).out(), "1777\n")
+        for name in (image.name, "other:1"):
+            self.assertEqual(self.aurora("image", "rm", name).code, 0)
+        self.assertEqual(os.listdir(self.host.work + "/images/layers"), [])
+
     def test_a_file_that_comes_back_after_its_whiteout_is_there(self):
         image = busybox_image(layers=[
             Layer(TarWriter().file("f", "old")), Layer(TarWriter().file(".wh.f")), Layer(TarWriter().file("f", "new"))])

@@ -143,8 +143,9 @@ enum ImageCommand {
       Console.output(JSON(object: [("event", "image")] + members(image)).compact)
     } else {
       let names = names(image).joined(separator: ", ")
+      let count = image.layers.count { !$0.isSupplement }
       Console.output(
-        "\(names)  \(image.id.short)  \(image.layers.count) layer\(image.layers.count == 1 ? "" : "s"), "
+        "\(names)  \(image.id.short)  \(count) layer\(count == 1 ? "" : "s"), "
           + Quantity.bytes(image.bytes) + (image.appc.map { "  \($0.imageID)" } ?? ""))
     }
   }
@@ -169,7 +170,7 @@ enum ImageCommand {
         let names = names(image)
         for name in names.isEmpty ? ["<none>"] : names {
           rows.append([
-            name, image.id.short, String(image.layers.count), Quantity.bytes(image.bytes),
+            name, image.id.short, String(image.layers.count { !$0.isSupplement }), Quantity.bytes(image.bytes),
             Clock.timestamp(image.importedAt),
           ])
         }
@@ -201,6 +202,7 @@ enum ImageCommand {
 
   private static func members(_ image: StoredImage) -> [(String, JSON?)] {
     let config = image.config
+    let supplements = image.layers.filter(\.isSupplement)
     return [
       ("references", JSON(image.references.map { JSON($0.description) })), ("id", JSON(image.id.description)),
       ("digest", image.manifestDigest.map { JSON($0.description) }), ("appc", image.appc?.json),
@@ -213,12 +215,16 @@ enum ImageCommand {
       (
         "layers",
         JSON(
-          image.layers.map {
+          image.layers.filter { !$0.isSupplement }.map {
             JSON(object: [
               ("diff_id", JSON($0.diffID.description)), ("bytes", JSON($0.bytes)), ("path", JSON($0.path)),
             ])
           })
       ),
+      (
+        "supplements",
+        supplements.isEmpty ? nil : JSON(supplements.map { JSON(object: [("path", JSON($0.path))]) })
+      ), ("stack", supplements.isEmpty ? nil : JSON(image.layers.map { JSON($0.path) })),
     ]
   }
 }

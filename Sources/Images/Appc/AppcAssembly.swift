@@ -87,6 +87,8 @@ extension ImageImport {
     do throws(ImageError) { try whitelisted.make() } catch { throw error.at("pathWhitelist") }
     own.directory = directory
     own.report.diffID = SHA256.digest(of: Array(key.utf8))
+    // What was open is closed: the tree is that of all layers together.
+    own.report.gaps = LayerGaps()
     own.report.entries = whitelisted.entries
     own.report.contentBytes = whitelisted.contentBytes
     config.diffIDs = [own.report.diffID]

@@ -1,0 +1,287 @@
+import Glibc
+import LinuxKernel
+import Testing
+
+@testable import Images
+
+/// Layers that leave something to those below them. Everything runs in this process, without root.
+@Suite(.serialized) struct LayerStackTests {
+  private let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  /// The layers unpacked and completed, as one tree.
+  private func stack(_ fills: [(inout TarBuilder) -> Void]) throws -> (
+    stack: LayerStack, tree: MergedTree, roots: [String]
+  ) {
+    var layers: [LayerStack.Layer] = []
+    for (index, fill) in fills.enumerated() {
+      var tar = TarBuilder()
+      fill(&tar)
+      let directory = try scratch.directory("layer\(index)-\(Clock.now)")
+      let file = try openFile(try scratch.write("layer\(index).tar", tar.finished), O_RDONLY)
+      let tree = directory + "/fs"
+      try makeDirectory(tree, mode: 0o755)
+      let stream = try ByteStream(file.rawValue, .everything, hashing: true, limit: .max)
+      var unpacker = LayerUnpacker(stream, into: try openFile(tree, O_RDONLY | O_DIRECTORY), budgets: Budgets())
+      let report = try unpacker.run()
+      // Through the pipe, as from a worker.
+      var wire = WireWriter()
+      report.write(to: &wire)
+      var reader = WireReader(wire.bytes)
+      let received = try LayerReport(from: &reader)
+      #expect(received.gaps == report.gaps)
+      layers.append(
+        LayerStack.Layer(id: received.diffID, tree: tree, gaps: received.gaps, place: "layer \(index + 1)"))
+    }
+    let scratch = scratch
+    var stack = LayerStack { () throws(ImageError) in
+      let path = scratch.path + "/room\(Clock.now)"
+      try kernel("make it") { () throws(Errno) in try makeDirectory(path, mode: 0o700) }
+      return path
+    }
+    try stack.run(layers)
+    let paths = stack.ids.map { id in
+      layers.first { $0.id == id }?.tree ?? (stack.supplements.first { $0.id == id }?.directory ?? "") + "/fs"
+    }
+    let roots = try paths.map { SharedDescriptor(try openFile($0, O_RDONLY | O_DIRECTORY)) }
+    return (stack, MergedTree(layers: roots), paths)
+  }
+
+  private func refusal(_ fills: [(inout TarBuilder) -> Void]) -> String {
+    do {
+      _ = try stack(fills)
+      return "accepted"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  /// What is seen at a path, links not followed.
+  private func seen(_ path: String, _ tree: MergedTree) throws -> FileStatus? {
+    let (parent, name) = StackSupplement.split(Array(path.utf8))
+    guard let directory = try tree.directory(parent) else { return nil }
+    switch try tree.look(name, in: directory) {
+    case .nothing: return nil
+    case .other(let status, _): return status
+    case .directory(let found):
+      let top = try #require(try tree.open(found.path, found.parts[0]))
+      return try status(of: top.rawValue)
+    }
+  }
+
+  private static func base(_ tar: inout TarBuilder) {
+    tar.pax([("mtime", Array("1000.25".utf8)), ("SCHILY.xattr.user.note", Array("below".utf8))])
+    tar.directory("tmp/", mode: "0001777")
+    tar.directory("srv/", mode: "0000750")
+    tar.directory("srv/deep/", mode: "0000700")
+    tar.directory("usr/", mode: "0000711")
+    tar.directory("usr/lib/", mode: "0000751")
+    tar.file("usr/lib/old", "old")
+    tar.symbolicLink("lib", to: "usr/lib")
+    tar.symbolicLink("usr/lib/plugins", to: "/srv/deep")
+    tar.file("file", "a file")
+  }
+
+  @Test func directoriesWithoutAnEntryAreWhatTheyAreBelow() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.file("tmp/marker")
+        tar.file("srv/deep/new")
+        tar.file("fresh/x")
+      },
+      { tar in tar.file("tmp/more") },
+    ])
+    #expect(made.stack.supplements.count == 1)
+    let tmp = try #require(try seen("tmp", made.tree))
+    #expect(tmp.permissions == 0o1777)
+    #expect(tmp.modified == 1000 && tmp.modifiedNanoseconds == 250_000_000)
+    #expect(try seen("srv", made.tree)?.permissions == 0o750)
+    #expect(try seen("srv/deep", made.tree)?.permissions == 0o700)
+    #expect(try seen("fresh", made.tree)?.permissions == 0o755)
+    for name in ["tmp/marker", "tmp/more", "srv/deep/new", "usr/lib/old"] { #expect(try seen(name, made.tree) != nil) }
+    let top = try openFile((made.roots.last ?? "") + "/tmp", O_RDONLY)
+    #expect(try attribute("user.note", of: top.rawValue) == Array("below".utf8))
+    // The layers themselves stay what they are: other images have them as well.
+    #expect(try status(of: made.roots[1] + "/tmp").permissions == 0o755)
+  }
+
+  @Test func nothingIsMadeWhereNothingIsLeftOpen() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.directory("tmp/", mode: "0000700")
+        tar.file("tmp/marker")
+        tar.file("fresh/dir/x")
+      },
+    ])
+    #expect(made.stack.supplements.isEmpty)
+    #expect(try seen("tmp", made.tree)?.permissions == 0o700)
+  }
+
+  @Test func aLinkOfALowerLayerIsFollowed() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.file("lib/new", "new")
+        tar.directory("lib/dir/", mode: "0000701")
+        tar.file("lib/dir/x", "x")
+        tar.file("lib/plugins/p", "p")
+        tar.file("lib/.wh.old")
+      },
+      { tar in tar.file("usr/lib/dir/y") },
+    ])
+    #expect(try seen("lib", made.tree)?.isSymbolicLink == true)
+    #expect(try seen("usr/lib/new", made.tree)?.size == 3)
+    #expect(try seen("usr/lib/old", made.tree) == nil)
+    #expect(try seen("usr/lib/dir", made.tree)?.permissions == 0o701)
+    #expect(try seen("usr/lib/dir/x", made.tree) != nil)
+    #expect(try seen("usr/lib/dir/y", made.tree) != nil)
+    #expect(try seen("usr/lib/plugins", made.tree)?.isSymbolicLink == true)
+    #expect(try seen("srv/deep/p", made.tree)?.size == 1)
+    #expect(try seen("usr", made.tree)?.permissions == 0o711)
+    #expect(try seen("usr/lib", made.tree)?.permissions == 0o751)
+    #expect(try seen("srv/deep", made.tree)?.permissions == 0o700)
+  }
+
+  @Test func aLinkOfALowerLayerMayLeadToWhatIsMadeNow() throws {
+    let made = try stack([
+      { tar in
+        tar.symbolicLink("gone", to: "/not/yet")
+        tar.symbolicLink("loop", to: "loop")
+        tar.symbolicLink("onto", to: "file")
+        tar.file("file")
+      },
+      { tar in
+        tar.file("gone/x")
+        tar.file("loop/x")
+        tar.file("onto/x")
+      },
+    ])
+    #expect(try seen("not/yet/x", made.tree) != nil)
+    #expect(try seen("gone", made.tree)?.isSymbolicLink == true)
+    #expect(try seen("loop/x", made.tree) != nil, "nothing that could be followed")
+    #expect(try seen("onto/x", made.tree) != nil)
+  }
+
+  @Test func anEntryReplacesALinkAndAFileIsHidden() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.directory("lib/", mode: "0000700")
+        tar.file("lib/x")
+        tar.file("file/x")
+      },
+    ])
+    #expect(try seen("lib", made.tree)?.permissions == 0o700)
+    #expect(try seen("lib/x", made.tree) != nil)
+    #expect(try seen("file/x", made.tree) != nil)
+  }
+
+  @Test func deletedAndOpaqueDirectories() throws {
+    let made = try stack([
+      { tar in
+        tar.directory("gone/", mode: "0000700")
+        tar.directory("opaque/", mode: "0000700")
+        tar.directory("opaque/inner/", mode: "0000700")
+      },
+      { tar in
+        tar.file(".wh.gone")
+        tar.file("gone/x")
+        tar.file("opaque/.wh..wh..opq")
+        tar.file("opaque/inner/x")
+      },
+    ])
+    #expect(try seen("gone", made.tree)?.permissions == 0o755, "it is another one")
+    #expect(try seen("opaque", made.tree)?.permissions == 0o700)
+    #expect(try seen("opaque/inner", made.tree)?.permissions == 0o755, "it is another one")
+  }
+
+  @Test func aLinkOfTheSameLayerLeadsToWhatIsBelow() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.symbolicLink("short", to: "/lib/plugins")
+        tar.file("short/x", "x")
+      },
+    ])
+    #expect(try seen("srv/deep/x", made.tree)?.size == 1)
+    #expect(try seen("srv/deep", made.tree)?.permissions == 0o700)
+    #expect(try seen("lib", made.tree)?.isSymbolicLink == true)
+  }
+
+  @Test func hardLinksReachFilesOfLowerLayers() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.hardLink("second", to: "/lib/old")
+        tar.hardLink("third", to: "second")
+        tar.hardLink("lib/fourth", to: "usr/lib/old")
+        tar.hardLink("late", to: "file")
+        tar.file("late", "another")
+      },
+    ])
+    let old = try #require(try seen("usr/lib/old", made.tree))
+    for name in ["second", "third", "usr/lib/fourth"] { #expect(try seen(name, made.tree)?.inode == old.inode) }
+    #expect(try seen("late", made.tree)?.size == 7)
+    for target in ["missing", "usr/lib", "/etc/passwd", "../layer0.tar"] {
+      let text = refusal([Self.base, { $0.hardLink("x", to: target) }])
+      #expect(text.contains("layer 2: entry x: a hard link to"), "\(text)")
+    }
+    #expect(refusal([{ $0.hardLink("x", to: "y") }]).contains("layer 1: entry x"))
+    let renamed = try stack([
+      Self.base,
+      { tar in
+        tar.hardLink("x", to: "file")
+        tar.file(".wh.file")
+        tar.hardLink("y", to: "usr/lib/old")
+        tar.file("usr/lib/old", "replaced later")
+      },
+    ])
+    #expect(try seen("y", renamed.tree)?.size == 3)
+    #expect(try seen("x", renamed.tree)?.size == 6)
+    #expect(try seen("file", renamed.tree) == nil)
+  }
+
+  /// A worker that was taken over says what it likes.
+  @Test func whatAWorkerClaimsLeadsNowhere() throws {
+    for path in ["", "/etc", "../x", "a/../b", "a//b", "a/", ".", "a\0b"] {
+      var wire = WireWriter()
+      wire.put(list: [Array(path.utf8)]) { $0.put($1) }
+      wire.put(0 as UInt64)
+      var reader = WireReader(wire.bytes)
+      #expect(throws: ImageError.self, "\(path)") { _ = try LayerGaps(from: &reader) }
+    }
+    let outside = try scratch.directory("outside")
+    try writeFileAtomically(outside + "/secret", [1])
+    let lower = try scratch.directory("lower")
+    let upper = try scratch.directory("upper")
+    for tree in [lower, upper] { try makeDirectory(tree + "/d", mode: 0o700) }
+    try makeSymbolicLink(upper + "/d/link", to: Array(outside.utf8), at: currentDirectory)
+    try makeSymbolicLink(lower + "/d/link", to: Array("/d".utf8), at: currentDirectory)
+    var gaps = LayerGaps()
+    gaps.directories = [Array("d/link".utf8), Array("d/none".utf8)]
+    let rooms = [try scratch.directory("room1"), try scratch.directory("room2")]
+    var used = 0
+    var stack = LayerStack { () throws(ImageError) in
+      used += 1
+      return rooms[used - 1]
+    }
+    let id = SHA256.digest(of: [])
+    try stack.run([
+      LayerStack.Layer(id: id, tree: lower, gaps: LayerGaps(), place: "1"),
+      LayerStack.Layer(id: SHA256.digest(of: [1]), tree: upper, gaps: gaps, place: "2"),
+    ])
+    #expect(used == 2)
+    for room in rooms { #expect((try? status(of: room + "/fs/d/secret")) == nil) }
+  }
+
+  @Test func theSameLayersGiveTheSameSupplement() throws {
+    let fills: [(inout TarBuilder) -> Void] = [Self.base, { $0.file("tmp/x") }]
+    let one = try stack(fills)
+    let other = try LayerStackTests().stack(fills)
+    #expect(one.stack.ids == other.stack.ids)
+    #expect(one.stack.ids.count == 3)
+  }
+}
