@@ -11,15 +11,10 @@ final class LayerTree {
   let root: SharedDescriptor
   /// The parent of the last entry: archives list a directory's children one after the other.
   private var parentPath: [UInt8] = []
-  private var parentDirectory: SharedDescriptor?
+  var parentDirectory: SharedDescriptor?
   /// Directories that were made without an entry of their own: their paths, without links, by inode.
-  private var implicit: [UInt64: [UInt8]] = [:]
+  var implicit: [UInt64: [UInt8]] = [:]
   private var implicitBytes = 0
-
-  private static let opaqueAttribute = Array("user.overlay.opaque".utf8)
-  /// Without content it says "has lower parts, unknown which". overlayfs then looks for whiteouts in the directory also
-  /// where no layer below has it; otherwise it would list them as files that cannot be opened.
-  private static let originAttribute = Array("user.overlay.origin".utf8)
 
   /// `root` is open for reading, and empty.
   init(root: consuming FileDescriptor) { self.root = SharedDescriptor(root) }
@@ -116,18 +111,8 @@ final class LayerTree {
     }
   }
 
-  /// Puts an opaque directory in the place of a whiteout.
-  private func replaceWhiteout(_ name: some KernelPath, in parent: Int32) throws(ImageError) {
-    try kernel("make a directory in place of a whiteout") { () throws(Errno) in
-      try removeFile(name, at: parent)
-      try makeDirectory(name, mode: 0o700, at: parent)
-      let made = try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
-      try setAttribute(LayerTree.opaqueAttribute, [UInt8(ascii: "y")], of: made.rawValue)
-    }
-  }
-
   /// What stands at a name, `nil` when nothing does.
-  private func existing(_ name: some KernelPath, in parent: Int32) throws(ImageError) -> FileStatus? {
+  func existing(_ name: some KernelPath, in parent: Int32) throws(ImageError) -> FileStatus? {
     do throws(Errno) {
       return try status(of: name, at: parent)
     } catch  where error.code == ENOENT {
@@ -143,7 +128,7 @@ final class LayerTree {
     return LayerTree.isWhiteout(found)
   }
 
-  private static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
+  static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
 
   /// Makes sure that the layer has nothing at a name.
   func clearIfPresent(_ name: RawPath, in parent: Int32) throws(ImageError) {
@@ -208,29 +193,6 @@ final class LayerTree {
       where attribute.starts(with: "user.".utf8) && !attribute.starts(with: "user.overlay.".utf8) {
         try removeAttribute(attribute, of: made.rawValue)
       }
-    }
-  }
-
-  /// Hides `name` of the layers below. What this layer itself has there stays, and hides them as well.
-  func makeWhiteout(_ name: [UInt8], in parent: Int32) throws(ImageError) {
-    do throws(Errno) {
-      try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
-      return try setAttribute(LayerTree.originAttribute, [], of: parent)
-    } catch  where error.code == EEXIST {
-    } catch {
-      throw LayerTree.refusal(error, "make the whiteout")
-    }
-    guard let found = try existing(name, in: parent), found.isDirectory else { return }
-    let made = try kernel("open a directory to make it opaque") { () throws(Errno) in
-      try openBelow(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
-    }
-    try makeOpaque(made.rawValue)
-  }
-
-  /// Hides what layers below have in an open directory.
-  func makeOpaque(_ directory: Int32) throws(ImageError) {
-    try kernel("make a directory opaque") { () throws(Errno) in
-      try setAttribute(LayerTree.opaqueAttribute, [UInt8(ascii: "y")], of: directory)
     }
   }
 

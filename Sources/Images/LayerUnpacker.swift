@@ -10,7 +10,7 @@ struct LayerUnpacker {
   private let tree: LayerTree
   private let stream: ByteStream
   private let form: LayerForm
-  private let budgets: Budgets
+  let budgets: Budgets
   private var tar: TarReader
   private var directories = PendingDirectories()
   private var entries: UInt64 = 0
@@ -18,7 +18,7 @@ struct LayerUnpacker {
   private var claimedBytes: UInt64 = 0
   private var contentBytes: UInt64 = 0
   private var skippedDevices: UInt64 = 0
-  private var skippedAttributes: UInt64 = 0
+  var skippedAttributes: UInt64 = 0
   private var opaqueRoot = false
   /// Names of device nodes that were left out, and how long they are together: a hard link to one is one.
   private var deviceNames: Set<[UInt8]> = []
@@ -111,12 +111,12 @@ struct LayerUnpacker {
       try tree.makeWhiteout(name, in: directory.rawValue)
       return withExtendedLifetime(directory) {}
     }
+    let parent = try tree.directory(path.parent)
+    defer { withExtendedLifetime(parent) {} }
     if entry.kind == .characterDevice || entry.kind == .blockDevice {
       // Also 0:0, which overlayfs would take for a whiteout.
       return try skipDevice(path)
     }
-    let parent = try tree.directory(path.parent)
-    defer { withExtendedLifetime(parent) {} }
     try path.text.withUnsafeBufferPointer { (bytes) throws(ImageError) in
       guard let base = bytes.baseAddress else { return }
       let name = RawPath(UnsafeRawPointer(base + path.leaf).assumingMemoryBound(to: CChar.self))
@@ -240,27 +240,5 @@ struct LayerUnpacker {
       }
     }
     try kernel("set its length") { () throws(Errno) in try setLength(of: file, to: Int64(size)) }
-  }
-
-  /// Sets the attributes that an image may bring: those of users, but none that overlayfs reads, and file capabilities.
-  /// The others are those of the host's own security: they are counted and left out.
-  private mutating func setAttributes(_ entry: TarEntry, of file: Int32) throws(ImageError) {
-    var bytes = 0
-    for (name, value) in entry.attributes {
-      bytes += name.count + value.count
-      guard bytes <= budgets.attributeBytes else {
-        throw .invalid("extended attributes of more than \(budgets.attributeBytes) bytes")
-      }
-      let isUser = name.starts(with: "user.".utf8) && !name.starts(with: "user.overlay.".utf8)
-      let isCapability = name.elementsEqual("security.capability".utf8) && entry.kind == .file
-      guard isUser || isCapability else {
-        skippedAttributes += 1
-        continue
-      }
-      guard name.count <= 255, !name.contains(0) else { throw .invalid("an extended attribute with an invalid name") }
-      try kernel("set the extended attribute \(printable(name))") { () throws(Errno) in
-        try setAttribute(name, value, of: file)
-      }
-    }
   }
 }

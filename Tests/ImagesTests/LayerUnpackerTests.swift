@@ -154,6 +154,22 @@ import Testing
     #expect(try scratch.status("a").permissions == 0o640)
   }
 
+  /// As some builders compare trees: what was in a directory, and then the directory.
+  @Test func aDirectoryThatIsDeletedPieceByPieceIsDeleted() throws {
+    let scratch = try Scratch()
+    var tar = TarBuilder()
+    tar.file("d/e/.wh.f")
+    tar.file("d/.wh.g")
+    tar.file(".wh.d")
+    tar.file("o/e/.wh.f")
+    tar.file("o/kept/x")
+    tar.file("o/.wh..wh..opq")
+    let report = try scratch.unpack(tar.finished)
+    #expect(try scratch.isWhiteout("d"))
+    #expect(try scratch.names("o") == [Array("kept".utf8)])
+    #expect(report.gaps.directories == ["o", "o/kept"].map { Array($0.utf8) })
+  }
+
   @Test func directoriesWithoutAnEntryAreReported() throws {
     let scratch = try Scratch()
     var tar = TarBuilder()
