@@ -33,7 +33,7 @@ extension ImageImport {
     }
     let staging = staging
     var rooms = 0
-    var stack = LayerStack { () throws(ImageError) in
+    var stack = LayerStack(StackEffort(interruption: interruption)) { () throws(ImageError) in
       rooms += 1
       return try staging.directory("supplement-\(rooms)-\(String(Clock.wall % 1_000_000_000_000, radix: 36))")
     }

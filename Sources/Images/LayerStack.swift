@@ -32,7 +32,12 @@ struct LayerStack {
   /// Makes a directory for a supplement.
   private let makeRoom: () throws(ImageError) -> String
 
-  init(room: @escaping () throws(ImageError) -> String) { makeRoom = room }
+  private let effort: StackEffort
+
+  init(_ effort: StackEffort, room: @escaping () throws(ImageError) -> String) {
+    self.effort = effort
+    makeRoom = room
+  }
 
   /// Does it. The layers are those that are seen, lowest first, each once.
   mutating func run(_ layers: [Layer]) throws(ImageError) {
@@ -42,7 +47,7 @@ struct LayerStack {
       let root = try kernel("open \(layer.tree)") { () throws(Errno) in
         SharedDescriptor(try openFile(layer.tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
       }
-      let below = MergedTree(layers: roots)
+      let below = MergedTree(layers: roots, effort: effort)
       push(layer.id, root, layer.gaps)
       guard !layer.gaps.isEmpty else { continue }
       do throws(ImageError) { try complete(layer, below) } catch { throw error.at(layer.place) }
@@ -62,7 +67,7 @@ struct LayerStack {
     let moves = below.layers.isEmpty ? [] : try tracer.moves()
     guard !moves.isEmpty || !layer.gaps.links.isEmpty else { return }
     let directory = try makeRoom()
-    var supplement = try StackSupplement(in: directory)
+    var supplement = try StackSupplement(in: directory, effort)
     for move in moves { try tracer.place(move, in: &supplement) }
     for link in layer.gaps.links {
       do throws(ImageError) { try tracer.place(link, in: &supplement) } catch {
@@ -89,7 +94,7 @@ struct LayerStack {
   /// lower one has an entry.
   private mutating func adoptDirectories() throws(ImageError) {
     guard roots.count > 1 else { return }
-    let tree = MergedTree(layers: roots)
+    let tree = MergedTree(layers: roots, effort: effort)
     let implicit = implicit
     let wanted = DirectoryNames(implicit.flatMap { $0 })
     var adopted: [(path: [UInt8], layer: Int)] = []
@@ -116,7 +121,7 @@ struct LayerStack {
     try visit(wanted.root, tree.root, [])
     guard !adopted.isEmpty else { return }
     let room = try makeRoom()
-    var supplement = try StackSupplement(in: room)
+    var supplement = try StackSupplement(in: room, effort)
     for (path, layer) in adopted {
       guard let opened = try tree.open(path, layer) else { throw .invalid("a directory of a layer is gone") }
       let facts = try kernel("look at a directory") { () throws(Errno) in

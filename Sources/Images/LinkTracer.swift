@@ -16,7 +16,7 @@ struct LinkTracer {
     let holder: Int
   }
 
-  private var tree: MergedTree { MergedTree(layers: [own]) }
+  private var tree: MergedTree { MergedTree(layers: [own], effort: below.effort) }
 
   /// The directories without an entry in whose place the layers below have a link, to a directory or to what is not there.
   func moves() throws(ImageError) -> [Move] {
@@ -96,7 +96,7 @@ struct LinkTracer {
     let gone = ImageError.invalid(
       "a hard link to \(printable(link.target.prefix(512))), which is no file, or not in the layer nor in those below it"
     )
-    let all = MergedTree(layers: below.layers + [own, supplement.root])
+    let all = MergedTree(layers: below.layers + [own, supplement.root], effort: below.effort)
     guard let parent = try all.resolve(StackSupplement.split(link.target).parent) else { throw gone }
     // What was moved, and files that got their names just now, are in the supplement. Otherwise the layer did not have the target
     // then, so it is what the layers below have, whatever the layer made or deleted in that place later.

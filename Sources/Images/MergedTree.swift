@@ -9,6 +9,7 @@ import LinuxKernel
 struct MergedTree {
   /// The roots of the layers, lowest first.
   let layers: [SharedDescriptor]
+  let effort: StackEffort
 
   /// A directory that one or more layers have.
   struct Directory {
@@ -93,6 +94,7 @@ struct MergedTree {
   /// A layer's own directory at a path without links; `nil` when it has none there.
   func open(_ path: [UInt8], _ layer: Int) throws(ImageError) -> SharedDescriptor? {
     if path.isEmpty { return layers[layer] }
+    try effort.step()
     do throws(Errno) {
       return SharedDescriptor(
         try openBelow(

@@ -8,6 +8,7 @@ struct StackSupplement {
   /// The new layer's tree.
   let tree: String
   let root: SharedDescriptor
+  private let effort: StackEffort
   private var made: Set<[UInt8]> = [[]]
   private var pending: [(path: [UInt8], facts: Facts)] = []
   private(set) var entries: UInt64 = 0
@@ -32,7 +33,8 @@ struct StackSupplement {
   }
 
   /// Makes the layer's tree in `directory`, which is empty.
-  init(in directory: String) throws(ImageError) {
+  init(in directory: String, _ effort: StackEffort) throws(ImageError) {
+    self.effort = effort
     let tree = directory + "/" + StorePaths.treeName
     self.tree = tree
     root = try kernel("make \(tree)") { () throws(Errno) in
@@ -112,6 +114,7 @@ struct StackSupplement {
 
   private func open(_ path: [UInt8]) throws(ImageError) -> SharedDescriptor {
     if path.isEmpty { return root }
+    try effort.step()
     return try kernel("open a directory of the new layer") { () throws(Errno) in
       SharedDescriptor(
         try openBelow(

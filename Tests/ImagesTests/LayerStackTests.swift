@@ -11,7 +11,9 @@ import Testing
   init() throws { scratch = try Scratch() }
 
   /// The layers unpacked and completed, as one tree.
-  private func stack(_ fills: [(inout TarBuilder) -> Void]) throws -> (
+  private func stack(
+    _ fills: [(inout TarBuilder) -> Void], _ effort: StackEffort = StackEffort(interruption: nil)
+  ) throws -> (
     stack: LayerStack, tree: MergedTree, roots: [String]
   ) {
     var layers: [LayerStack.Layer] = []
@@ -35,7 +37,7 @@ import Testing
         LayerStack.Layer(id: received.diffID, tree: tree, gaps: received.gaps, place: "layer \(index + 1)"))
     }
     let scratch = scratch
-    var stack = LayerStack { () throws(ImageError) in
+    var stack = LayerStack(effort) { () throws(ImageError) in
       let path = scratch.path + "/room\(Clock.now)"
       try kernel("make it") { () throws(Errno) in try makeDirectory(path, mode: 0o700) }
       return path
@@ -45,7 +47,7 @@ import Testing
       layers.first { $0.id == id }?.tree ?? (stack.supplements.first { $0.id == id }?.directory ?? "") + "/fs"
     }
     let roots = try paths.map { SharedDescriptor(try openFile($0, O_RDONLY | O_DIRECTORY)) }
-    return (stack, MergedTree(layers: roots), paths)
+    return (stack, MergedTree(layers: roots, effort: effort), paths)
   }
 
   private func refusal(_ fills: [(inout TarBuilder) -> Void]) -> String {
@@ -264,7 +266,7 @@ import Testing
     gaps.directories = [Array("d/link".utf8), Array("d/none".utf8)]
     let rooms = [try scratch.directory("room1"), try scratch.directory("room2")]
     var used = 0
-    var stack = LayerStack { () throws(ImageError) in
+    var stack = LayerStack(StackEffort(interruption: nil)) { () throws(ImageError) in
       used += 1
       return rooms[used - 1]
     }
@@ -275,6 +277,20 @@ import Testing
     ])
     #expect(used == 2)
     for room in rooms { #expect((try? status(of: room + "/fs/d/secret")) == nil) }
+  }
+
+  /// Layers of a few kilobytes can leave millions of names to one another.
+  @Test func whatItCostsIsBounded() throws {
+    let fills: [(inout TarBuilder) -> Void] = [
+      Self.base, { tar in for index in 0..<3000 { tar.file("tmp/d\(index)/x") } },
+      { tar in for index in 0..<3000 { tar.file("tmp/d\(index)/y") } },
+    ]
+    _ = try stack(fills)
+    #expect(throws: ImageError.self) { try stack(fills, StackEffort(interruption: nil, most: 1000)) }
+    let pipe = try makePipe()
+    try pipe.second.descriptor.writeAll([1])
+    let error = #expect(throws: ImageError.self) { try stack(fills, StackEffort(interruption: pipe.first.rawValue)) }
+    #expect(error?.description.contains("interrupted") == true)
   }
 
   @Test func theSameLayersGiveTheSameSupplement() throws {

@@ -1,0 +1,27 @@
+import LinuxKernel
+
+/// What completing an image's layers may cost: layers of a few kilobytes can leave millions of names open, each of which is looked
+/// for in every layer below.
+final class StackEffort {
+  private let interruption: Int32?
+  private let most: Int
+  private var steps = 0
+
+  /// So many between two looks whether to go on.
+  private static let stride = 4096
+
+  /// - Parameter most: how many directories may be opened: some microseconds each.
+  init(interruption: Int32?, most: Int = 2_000_000) {
+    self.interruption = interruption
+    self.most = most
+  }
+
+  /// Counts one; throws when it is one too many, or when `interruption` can be read.
+  func step() throws(ImageError) {
+    steps += 1
+    guard steps <= most else {
+      throw .invalid("its layers leave so many directories to one another that \(most) steps do not settle it")
+    }
+    if steps.isMultiple(of: StackEffort.stride) { try WorkerWait.wait([], interruption, milliseconds: 0) }
+  }
+}
