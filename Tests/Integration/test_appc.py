@@ -247,6 +247,49 @@ class Found(StoreTestCase):
         missing = self.run_task(task("example.com/app", None, "true"), "--appc-store", self.store + "/none")
         self.assertIn("there is no such directory", missing.said)
 
+    def test_a_store_that_others_can_change_is_refused(self):
+        aci = ACI(busybox=True)
+        image_id = aci.image_id()
+        asked = task("example.com/app", image_id, "true")
+        unpacked = os.path.join(self.store, "images", image_id)
+        os.makedirs(unpacked + "/rootfs")
+        with open(unpacked + "/manifest", "w", encoding="utf-8") as file:
+            json.dump(aci.document, file)
+        for place, code in ((self.store, 77), (os.path.join(self.store, "images"), 1), (unpacked, 1)):
+            for change in (lambda path: os.chmod(path, 0o777), lambda path: os.chown(path, 33, 33)):
+                with self.subTest(place=place):
+                    change(place)
+                    outcome = self.run_task(asked, "--appc-store", self.store)
+                    self.assertEqual(outcome.code, code, outcome)
+                    self.assertIn(place, outcome.said)
+                    self.assertEqual(self.images(), [])
+                    os.chmod(place, 0o755)
+                    os.chown(place, 0, 0)
+
+    def test_a_link_out_of_the_store_is_not_followed(self):
+        secret = self.host.write("secret.aci", ACI(busybox=True).packed("plain"))
+        os.makedirs(self.store + "/example.com")
+        os.symlink(secret, self.store + "/example.com/app-1-linux-amd64.aci")
+        outcome = self.run_task(task("example.com/app", None, "true", labels={"version": "1"}), "--appc-store", self.store)
+        self.assertEqual(outcome.code, 1, outcome)
+        self.assertIn("links of an --appc-store stay in it", outcome.said)
+        self.assertEqual(self.images(), [])
+        # One that stays is.
+        os.rename(secret, self.store + "/kept.aci")
+        os.unlink(self.store + "/example.com/app-1-linux-amd64.aci")
+        os.symlink("../kept.aci", self.store + "/example.com/app-1-linux-amd64.aci")
+        outcome = self.run_task(task("example.com/app", None, "true", labels={"version": "1"}), "--appc-store", self.store)
+        self.assertNotIn("stay in it", outcome.said)
+
+    def test_a_whitelist_that_becomes_gigabytes_is_refused(self):
+        deep = "/".join(["d%03d"] * 400)
+        paths = ["/" + deep % tuple([number] * 400) for number in range(40)]
+        began = time.monotonic()
+        done = self.aurora("image", "import", self.host.write("image.aci", ACI(pathWhitelist=paths).packed("plain")))
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("pathWhitelist", done.err)
+        self.assertLess(time.monotonic() - began, 30)
+
     def test_mesos_own_store_is_one(self):
         aci = ACI(busybox=True, app={"exec": ["/bin/sh", "-c", "cat /a"]}).file("a", "unpacked")
         image_id = aci.image_id()

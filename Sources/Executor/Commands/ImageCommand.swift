@@ -103,7 +103,7 @@ enum ImageCommand {
     var report = ProgressReport(printable(path.utf8), style, isQuiet: arguments.has("--quiet"))
     defer { report.finish() }
     let store = try store(arguments)
-    let places = AppcOptions.places(arguments)
+    let places = try AppcOptions.places(arguments)
     let images: [StoredImage]
     if places.isEmpty {
       images = try store.importArchive(
@@ -120,7 +120,7 @@ enum ImageCommand {
 
   private static func pull(_ name: String, _ arguments: Arguments) throws -> ExitCode {
     let style = try arguments.outputStyle()
-    let places = AppcOptions.places(arguments)
+    let places = try AppcOptions.places(arguments)
     let reference = places.isEmpty ? try ImageReference(name) : nil
     var report = ProgressReport(
       reference?.description ?? printable(name.utf8), style, isQuiet: arguments.has("--quiet"))

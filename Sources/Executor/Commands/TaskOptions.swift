@@ -123,7 +123,7 @@ enum TaskOptions {
     settings.dockerRegistry = arguments.last("--docker-registry")
     settings.plainHTTP = arguments.all("--plain-http")
     (settings.appcStore, settings.appcDiscoveryPrefix) = (
-      arguments.last("--appc-store"), arguments.last("--appc-discovery-prefix")
+      try AppcOptions.directory(arguments), arguments.last("--appc-discovery-prefix")
     )
     settings.certificates = arguments.last("--ca-file")
     settings.allowedDockerParameters = try DockerParameters.Allowed(

@@ -81,16 +81,20 @@ extension ImageImport {
       try makeDirectory(directory, mode: 0o700)
       try makeDirectory(tree, mode: 0o755)
     }
-    var whitelisted = WhitelistedTree(
-      of: foundation.layers.map(\.path) + [own.directory + "/" + StorePaths.treeName],
-      whitelist: manifest.pathWhitelist, into: tree)
-    do throws(ImageError) { try whitelisted.make() } catch { throw error.at("pathWhitelist") }
+    do throws(ImageError) {
+      var whitelisted = try WhitelistedTree(
+        of: foundation.layers.map(\.path) + [own.directory + "/" + StorePaths.treeName],
+        whitelist: manifest.pathWhitelist, into: tree, interruption: interruption)
+      try whitelisted.make()
+      own.report.entries = whitelisted.entries
+      own.report.contentBytes = whitelisted.contentBytes
+    } catch {
+      throw error.at("pathWhitelist")
+    }
     own.directory = directory
     own.report.diffID = SHA256.digest(of: Array(key.utf8))
     // What was open is closed: the tree is that of all layers together.
     own.report.gaps = LayerGaps()
-    own.report.entries = whitelisted.entries
-    own.report.contentBytes = whitelisted.contentBytes
     config.diffIDs = [own.report.diffID]
     return Assembly(staged: [own], config: config, appc: identity)
   }

@@ -57,7 +57,10 @@ package struct AppcDirectory: Sendable {
       throw ImageError(.notFound, why: "--appc-store \(printable(path.utf8)): there is no such directory")
     }
     var names = query.imageID.map { ["\($0).aci"] } ?? []
-    if let id = query.imageID, isDirectory("images/\(id)") { return [path + "/images/\(id)"] }
+    if let id = query.imageID, isDirectory("images/\(id)") {
+      try check("images/\(id)")
+      return [path + "/images/\(id)"]
+    }
     names += try query.fileNames(for: platform)
     if query.label("version") == nil { names += try versions(of: query, platform) }
     // What runs everywhere says so by saying nothing.
@@ -65,10 +68,36 @@ package struct AppcDirectory: Sendable {
     var found: [String] = []
     for name in names where !found.contains(path + "/" + name) && found.count < AppcDirectory.most {
       if (try? status(of: path + "/" + name, followLinks: true))?.isRegularFile == true {
+        try check(name)
         found.append(path + "/" + name)
       }
     }
     return found
+  }
+
+  /// Whether what has the name is the store's: no link leads out of it, and nobody but its owner and root can change a
+  /// directory on the way.
+  private func check(_ name: String) throws(ImageError) {
+    let root = try kernel("open \(path)") { () throws(Errno) in try openFile(path, O_RDONLY | O_DIRECTORY) }
+    do throws(Errno) {
+      _ = try openBelow(root.rawValue, name, O_PATH, resolve: [.beneath, .noMagicLinks])
+    } catch {
+      throw ImageError(
+        .invalid, why: "\(path)/\(name): \(error)",
+        hint: error.code == EXDEV ? "links of an --appc-store stay in it" : "")
+    }
+    let owner = try kernel("look at \(path)") { () throws(Errno) in try status(of: root.rawValue).uid }
+    var place = path
+    for part in name.utf8.split(separator: UInt8(ascii: "/")) {
+      place += "/" + String(Substring(part))
+      let found = try kernel("look at \(place)") { () throws(Errno) in try status(of: place, followLinks: true) }
+      guard found.isDirectory, found.permissions & 0o022 != 0 || (found.uid != owner && found.uid != 0) else {
+        continue
+      }
+      throw .invalid(
+        "\(place) is of uid \(found.uid), mode \(String(found.permissions, radix: 8)): others could change what is found there",
+        hint: "an --appc-store belongs to one user, and nobody else can write to it")
+    }
   }
 
   private func isDirectory(_ name: String) -> Bool {

@@ -9,8 +9,10 @@ struct UnpackedAppc {
   private let root: SharedDescriptor
   private let output: SharedDescriptor
   private var position: Int64 = 0
-  /// The first name of files that have several.
-  private var links: [UInt64: [UInt8]] = [:]
+  /// The first name of files that have several, as long as there are names of theirs to come.
+  private var links: [UInt64: (path: [UInt8], left: UInt64)] = [:]
+  /// Bytes of the names that are kept, these and those of directories to come.
+  private var keptBytes = 0
   private var entries: UInt64 = 0
   private var bytes: UInt64 = 0
   private let budgets = Budgets()
@@ -40,7 +42,9 @@ struct UnpackedAppc {
   mutating func run() throws(ImageError) {
     for name in ["manifest", "rootfs"] { try add(Array(name.utf8)) }
     var waiting: [[UInt8]] = [Array("rootfs".utf8)]
+    keptBytes = waiting[0].count
     while let path = waiting.popLast() {
+      keptBytes -= path.count
       let listed = try kernel("list \(printable(path.prefix(512)))") { () throws(Errno) in
         let directory = try open(path, O_RDONLY | O_DIRECTORY)
         defer { withExtendedLifetime(directory) {} }
@@ -48,7 +52,10 @@ struct UnpackedAppc {
       }
       for entry in listed.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
         let inner = path + [UInt8(ascii: "/")] + entry.name
-        if try add(inner) { waiting.append(inner) }
+        if try add(inner) {
+          waiting.append(inner)
+          try keep(inner)
+        }
       }
     }
     try put([UInt8](repeating: 0, count: 1024))
@@ -82,10 +89,17 @@ struct UnpackedAppc {
       case UInt32(S_IFREG):
         if found.links > 1 {
           if let first = links[found.inode] {
-            try header(path, "1", found, link: first)
+            if first.left > 1 {
+              links[found.inode]?.left -= 1
+            } else {
+              links[found.inode] = nil
+              keptBytes -= first.path.count
+            }
+            try header(path, "1", found, link: first.path)
             return false
           }
-          links[found.inode] = path
+          links[found.inode] = (path, UInt64(found.links) - 1)
+          try keep(path)
         }
         try addFile(path)
       case UInt32(S_IFLNK):
@@ -99,6 +113,13 @@ struct UnpackedAppc {
       return false
     } catch {
       throw error.at("entry \(printable(path.prefix(512)))")
+    }
+  }
+
+  private mutating func keep(_ path: [UInt8]) throws(ImageError) {
+    keptBytes += path.count
+    guard keptBytes <= budgets.directoryNameBytes else {
+      throw .invalid("names of directories and of hard links of more than \(budgets.directoryNameBytes) bytes")
     }
   }
 

@@ -15,19 +15,33 @@ struct WhitelistedTree {
   /// The lowest tree that is seen in a directory: something else than a directory hides what is below it.
   private var floor: [[UInt8]: Int] = [[]: 0]
   private var times: [(path: [UInt8], time: FileTime)] = []
+  private let interruption: Int32?
   /// What was made.
   private(set) var entries: UInt64 = 0
   private(set) var contentBytes: UInt64 = 0
 
   private static let slash = UInt8(ascii: "/")
 
+  /// As many bytes the names of all directories that lead to the list may have: a list of a few kilobytes can name
+  /// a million.
+  private static let mostBytes = 8 << 20
+  /// So many directories are made between two looks whether to go on.
+  private static let stride = 256
+
   /// `target` is an empty directory of the same file system.
-  init(of trees: [String], whitelist: [[UInt8]], into target: String) {
+  init(of trees: [String], whitelist: [[UInt8]], into target: String, interruption: Int32? = nil) throws(ImageError) {
     self.trees = trees
     self.target = target
+    self.interruption = interruption
+    var bytes = 0
     for path in whitelist {
       var parent: [UInt8] = []
       for name in path.pathComponents {
+        if kept[parent] == nil { bytes += parent.count }
+        guard bytes <= WhitelistedTree.mostBytes else {
+          throw .invalid(
+            "the directories that lead to its paths have names of more than \(WhitelistedTree.mostBytes) bytes")
+        }
         kept[parent, default: []].insert(name)
         parent += (parent.isEmpty ? [] : [WhitelistedTree.slash]) + name
       }
@@ -40,7 +54,10 @@ struct WhitelistedTree {
     defer { _ = setCreationMask(mask) }
     if let top = trees.last { try take(try open(top, []), as: []) }
     // Whatever is above a directory sorts before it.
+    var done = 0
     for path in kept.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) where floor[path] != nil {
+      done += 1
+      if done.isMultiple(of: WhitelistedTree.stride) { try WorkerWait.wait([], interruption, milliseconds: 0) }
       do throws(ImageError) { try fill(path) } catch { throw error.at("entry \(printable(path.prefix(512)))") }
     }
     for (path, time) in times.reversed() {

@@ -103,7 +103,7 @@ package enum TrustedDirectory {
       return
     }
     throw ExecutorFailure(
-      .needsPrivileges, "\(shown(place)) \(why): others would have a say in what tasks and sockets are found there",
+      .needsPrivileges, "\(shown(place)) \(why): others would have a say in what is found there",
       hint: "choose places for --work-dir and --run-dir that nobody else can change, such as "
         + "\(Defaults.workDirectory) and \(Defaults.runDirectory)")
   }
