@@ -22,8 +22,8 @@ class RoomTestCase(PullTestCase):
 
     SECONDS = 180
     FREE, RESERVE = 640 * MIB, 4 * GIB // 20
-    # Room is looked for after each 32 MiB of a download.
-    STRIDE = 32 * MIB
+    # Room is looked for after each 4 MiB of a download.
+    STRIDE = 4 * MIB
 
     def setUp(self):
         super().setUp()
