@@ -155,13 +155,12 @@ class Hostile(AppcTestCase):
         link, directory, hard = tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE
         bare = {"first": False}
         for made, word in (
-                (ACI().add("rootfs/../../x"), "the name holds a .. component"),
-                (ACI().add("/rootfs/x"), "the name is absolute"),
+                (ACI().add("rootfs/../../x"), "is neither its manifest nor below its rootfs"),
                 (ACI().add("etc/passwd"), "etc/passwd is neither its manifest nor below its rootfs"),
                 (ACI().add("manifest", "{}"), "there are 2 members called manifest"),
                 (ACI().add("rootfs", kind=link, link="/etc"), "the root of the layer must be a directory"),
                 (ACI().add("rootfs/x", kind=hard, link="manifest"), "not below rootfs"),
-                (ACI().add("rootfs/x", kind=hard, link="/etc/shadow"), "the name is absolute"),
+                (ACI().add("rootfs/x", kind=hard, link="/etc/shadow"), "not below rootfs"),
                 (ACI(**bare).add("manifest", kind=link, link="rootfs/m").file("m", "{}"), "its manifest is no regular file"),
                 (ACI(**bare).add("manifest", kind=link, link="/etc/passwd").file("m", "{}"), "its manifest is no regular file"),
                 (ACI(**bare).add("manifest", kind=directory).file("m"), "its manifest is no regular file"),
@@ -170,7 +169,6 @@ class Hostile(AppcTestCase):
                 (ACI('{"acKind": "ImageManifest", "acKind": "PodManifest"}'), "manifest"),
                 (ACI(manifest("../x")), "is no AC identifier"),
                 (ACI(arch="s390x"), "is for linux/s390x, this host is linux/amd64"),
-                (ACI(pathWhitelist=["/../etc"]), "pathWhitelist[0]"),
                 (ACI(app={"exec": ["/bin/x"], "workingDirectory": "x"}), "not an absolute path")):
             with self.subTest(word):
                 self.refused(made.tar(), word)
@@ -182,7 +180,7 @@ class Hostile(AppcTestCase):
         victim = self.host.path("victim")
         os.mkdir(victim)
         aci = ACI(busybox=True).symlink("out", victim).symlink("up", "../../../../..").file("up/made", "inside")
-        self.refused(ACI(name="x").symlink("out", victim).file("out/made", "x").tar(), "its directory")
+        self.add(ACI(name="x").symlink("out", victim).file("out/made", "x"))
         image_id = self.add(aci)
         self.assertEqual(os.listdir(victim), [])
         outcome = self.assert_finished(self.run_task(task("example.com/app", image_id, "cat /made")))

@@ -185,7 +185,7 @@ class Import(ExecutorTestCase):
 
     def test_a_layer_is_the_root_of_the_names_in_it(self):
         # As kaniko writes them: an entry for the root, absolute names and targets.
-        tar = TarWriter().entry("/", b"5", mode=0o755).directory("/app").file("/app/data", "data", mode=0o640)
+        tar = TarWriter().entry("/", b"5", mode=0o755).directory("/app").file("/app/data", "data", mode=0o644)
         tar.hardlink("/app/other", "/app/data").symlink("lib", "/app").hardlink("third", "lib/data").file("../a/../up", "up")
         image = busybox_image(layers=[Layer(tar)])
         self.host.import_image(image)
@@ -457,12 +457,12 @@ class HostileArchives(ExecutorTestCase):
         return os.listdir(directory) if os.path.isdir(directory) else []
 
     def test_names_do_not_leave_the_layer(self):
-        for name in ("../../../../../../../.." + self.canary, self.canary, "a/../.." + self.canary):
-            with self.subTest(name=name):
-                self.check(TarWriter().directory("a").file(name, "planted"), refused=False)
         for name in ("..", "a/..", "/"):
             with self.subTest(name=name):
                 self.check(TarWriter().directory("a").file(name, "planted"), "root")
+        for name in ("../../../../../../../.." + self.canary, self.canary, "a/../.." + self.canary):
+            with self.subTest(name=name):
+                self.check(TarWriter().directory("a").file(name, "planted"), refused=False)
 
     def test_a_file_through_a_link_that_was_unpacked_before_does_not_leave_the_layer(self):
         directory = os.path.dirname(self.canary)
@@ -536,7 +536,7 @@ class HostileArchives(ExecutorTestCase):
         self.addCleanup(watcher.join)
         self.addCleanup(over.set)
 
-        big, many = TarWriter().file("f", b"x" * (700 << 20)).bytes(), TarWriter()
+        big, many = TarWriter().file("f", os.urandom(16 << 10) * (700 << 6)).bytes(), TarWriter()
         for index in range(60_000):
             many.file(f"d/{index}", b"")
         whole = self.host.path("whole.tar.gz")
