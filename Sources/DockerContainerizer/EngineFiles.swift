@@ -1,7 +1,6 @@
 import DiskUsage
 import Glibc
 import LinuxKernel
-import TaskStore
 
 /// What an engine gives a container beside its writable layer, and takes away with it: `/etc/hosts`, `hostname` and `resolv.conf`,
 /// and volumes without a name, which an image asks for by `VOLUME` alone. They are on the host and a task can fill them, so they
@@ -20,11 +19,11 @@ enum EngineFiles {
       // ID, parent, device, root, mount point, …
       let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
       guard fields.count == 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else { return nil }
-      let source = OverlayUpper.unescaped(fields[3]).pathComponents
+      let source = MountEntry.unescaped(fields[3]).pathComponents
       guard let name = source.last, names.contains(name) || name == volume, isID(source.dropLast().last) else {
         return nil
       }
-      return (OverlayUpper.unescaped(fields[4]), id)
+      return (MountEntry.unescaped(fields[4]), id)
     }
   }
 

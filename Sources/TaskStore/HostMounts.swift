@@ -12,7 +12,7 @@ package enum HostMounts {
     for line in mountinfo.split(separator: UInt8(ascii: "\n")) {
       // ID, parent, device, root, mount point, …
       let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-      guard fields.count == 6, case let place = OverlayUpper.unescaped(fields[4]), place.isBelow(path),
+      guard fields.count == 6, case let place = MountEntry.unescaped(fields[4]), place.isBelow(path),
         place.pathComponents.count > path.pathComponents.count
       else { continue }
       return printable(place)

@@ -1,3 +1,5 @@
+import LinuxKernel
+
 /// Where the writable layer of a process' root file system is, as its mounts tell (`/proc/PID/mountinfo`, proc(5)). The
 /// engine need not be asked, and it holds for every storage driver of overlays.
 package enum OverlayUpper {
@@ -15,26 +17,10 @@ package enum OverlayUpper {
       guard fields[dash + 1].elementsEqual("overlay".utf8) else { continue }
       let prefix = Array("upperdir=".utf8)
       for option in fields[dash + 3].split(separator: UInt8(ascii: ",")) where option.starts(with: prefix) {
-        found = unescaped(option.dropFirst(prefix.count))
+        found = MountEntry.unescaped(option.dropFirst(prefix.count))
       }
     }
     // A relative one is relative to where the engine stood.
     return found?.first == UInt8(ascii: "/") ? found : nil
-  }
-
-  /// `\040` is a space, as the kernel writes it.
-  package static func unescaped(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    var result: [UInt8] = []
-    var rest = bytes
-    while let byte = rest.popFirst() {
-      let digits = rest.prefix(3)
-      guard byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }) else {
-        result.append(byte)
-        continue
-      }
-      result.append(UInt8(truncatingIfNeeded: digits.reduce(0) { $0 * 8 + Int($1 - 0x30) }))
-      rest = rest.dropFirst(3)
-    }
-    return result
   }
 }
