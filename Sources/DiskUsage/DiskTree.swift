@@ -53,10 +53,12 @@ package enum DiskTree {
   ///   - process: the init of the task's processes, to count what they use without a name, too.
   ///   - limit: what names alone may take for that to be looked for.
   ///   - end: the instant (`Clock.now`) until which it is looked for.
+  ///   - user: the only one whose files the task can make; `nil` where it may make anybody's.
   ///   - walked: gets what names take, before that is looked for: a process can have it wait.
   package static func measure(
     _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil,
-    limit: UInt64? = nil, until end: UInt64 = .max, walked tell: (DiskMeasurement) throws(Errno) -> Void = { _ in }
+    madeBy user: UInt32? = nil, limit: UInt64? = nil, until end: UInt64 = .max,
+    walked tell: (DiskMeasurement) throws(Errno) -> Void = { _ in }
   ) throws(Errno) -> DiskMeasurement? {
     let began = Clock.now
     var walk = DiskWalk(bounds, counted)
@@ -76,10 +78,9 @@ package enum DiskTree {
       var names = measured
       (names.isCut, names.largest) = (true, largest.shown)
       try tell(names)
-      let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
       let open = OpenFiles.bytes(
-        counted, below: process, devices: devices, countsRoot: roots.contains(where: \.isWritableLayer),
-        entries: min(walk.entriesLeft, OpenFiles.most), until: min(end, Clock.now + OpenFiles.longest))
+        counted, below: process, of: roots, madeBy: user, entries: min(walk.entriesLeft, OpenFiles.most),
+        until: min(end, Clock.now + OpenFiles.longest))
       if let open {
         measured.bytes += open.bytes
         measured.files += open.files

@@ -2,13 +2,13 @@ import Glibc
 import LaunchModel
 import LinuxKernel
 
-/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID COUNTED LIMIT MILLISECONDS LABEL …`,
+/// The hidden mode of the binary that measures large trees: `aurora-executor __measure PID COUNTED LIMIT MILLISECONDS USER LABEL …`,
 /// beside a supervisor that must go on answering.
 ///
 ///     0, 2   /dev/null        1   a pipe for the result        3 …   the directories, one for each label
 ///
 /// PID is the init of the processes whose open files are counted, too; 0 is none. COUNTED is what of a file counts. Where names
-/// take more than LIMIT, and after so many MILLISECONDS, open files are not looked for; 0 for neither.
+/// take more than LIMIT, and after so many MILLISECONDS, open files are not looked for; 0 for neither. Of deleted files those of USER alone are the task's where they may be somebody else's; `-` is anybody.
 ///
 /// The result is one measurement, or two where open files are looked for: what names take, and then all. A process can have it wait
 /// for its locks, so that a while after the time is up a signal ends it (SIGALRM), and the first of them stands.
@@ -27,7 +27,7 @@ package final class DiskWorker {
   /// - Parameter program: this one, which has the mode.
   package init(
     _ roots: [DiskTree.Root], counting counted: DiskTree.Counted, openFilesBelow process: Int32?,
-    limit: UInt64? = nil, until end: UInt64 = .max,
+    madeBy user: UInt32? = nil, limit: UInt64? = nil, until end: UInt64 = .max,
     program: String = CurrentProcess.program
   ) throws {
     let pipe = try makePipe()
@@ -36,7 +36,7 @@ package final class DiskWorker {
       executable: .path(program),
       arguments: [
         "aurora-executor", DiskWorker.mode, String(process ?? 0), counted.rawValue, String(limit ?? 0),
-        String(end == .max ? 0 : max(1, (end - min(end, Clock.now)) / 1_000_000)),
+        String(end == .max ? 0 : max(1, (end - min(end, Clock.now)) / 1_000_000)), user.map { String($0) } ?? "-",
       ] + roots.map(\.label),
       descriptors: [null.rawValue, pipe.second.rawValue, null.rawValue] + roots.map(\.directory.rawValue))
     spawn.newSession = true
@@ -136,12 +136,13 @@ package final class DiskWorker {
       let numbers = arguments.dropFirst(2).prefix(2).map { UInt64($0).flatMap { $0 > 0 ? $0 : nil } }
       let end = numbers.last?.map { Clock.now + $0 * 1_000_000 } ?? .max
       let counted = arguments.dropFirst().first.flatMap { DiskTree.Counted(rawValue: $0) } ?? .blocks
-      let roots = arguments.dropFirst(4).enumerated().map { index, label in
+      let user = arguments.dropFirst(4).first.flatMap { UInt32($0) }
+      let roots = arguments.dropFirst(5).enumerated().map { index, label in
         DiskTree.Root(label: label, directory: SharedDescriptor(FileDescriptor(owning: Int32(3 + index))))
       }
       let bounds = DiskTree.Bounds(entries: .max, depth: depth - depth / 8, held: depth / 8)
       let found = try DiskTree.measure(
-        roots, bounds, counting: counted, openFilesBelow: process, limit: numbers.first ?? nil, until: end
+        roots, bounds, counting: counted, openFilesBelow: process, madeBy: user, limit: numbers.first ?? nil, until: end
       ) { (names) throws(Errno) in
         try say(names)
         let end = min(end, Clock.now + OpenFiles.longest)

@@ -16,6 +16,9 @@ package struct OpenFiles {
   /// Mapped files that were looked at, as the lists of mappings name them.
   private var mapped: Set<[UInt8]> = []
   private let counted: DiskTree.Counted
+  private let makeRule: () -> DeletedFileRule
+  /// Most tasks have no deleted file, and mounts are many.
+  private lazy var rule = makeRule()
   private var bytes: UInt64 = 0
   private var files: UInt64 = 0
   /// Whether a process, or a table of descriptors, was gone when it was to be looked at.
@@ -38,24 +41,32 @@ package struct OpenFiles {
   private struct Key: Hashable {
     let device: UInt64
     let inode: UInt64
+    init(_ about: FileStatus) { (device, inode) = (about.device, about.inode) }
   }
 
   /// What they take, of all processes below `pid`; `nil` when there is more to look at than `entries`.
   ///
-  /// What a process hands to another meanwhile may be missed.
+  /// What a process hands to another meanwhile may be missed. The root of the container counts as well where its writable layer
+  /// does. It is that of its init: every other process may have gone into another.
   ///
   /// - Parameters:
-  ///   - countsRoot: whether the root of the container counts as well. It is that of its init: every other process may
-  ///     have gone into another.
+  ///   - roots: what is measured of the task, and so is its own.
+  ///   - user: the only one whose files it can make; `nil` where it may make anybody's.
   ///   - end: the instant (`Clock.now`) from which on nothing more is looked at.
   package static func bytes(
-    _ counted: DiskTree.Counted, below pid: Int32, devices: Set<UInt64>, countsRoot: Bool, entries: Int,
+    _ counted: DiskTree.Counted, below pid: Int32, of roots: [DiskTree.Root], madeBy user: UInt32?, entries: Int,
     until end: UInt64 = .max
   ) -> Found? {
+    let countsRoot = roots.contains(where: \.isWritableLayer)
+    let devices = Set(roots.compactMap { (try? status(of: $0.directory.rawValue))?.device })
     let root = countsRoot ? try? status(of: "/proc/\(pid)/root", followLinks: true) : nil
     var files = OpenFiles(
       counted, devices: devices.union(root.map { [$0.device] } ?? []), rootMount: root?.mountID, entriesLeft: entries,
-      end: end)
+      end: end, rule: { DeletedFileRule(initPID: pid, roots, user: user) })
+    // A process that is not executed yet is init's program, which may have been replaced.
+    if let program = try? status(of: "/proc/\(pid)/exe", followLinks: true, asksOthers: false) {
+      files.seen.insert(Key(program))
+    }
     var known: Set<Int32> = [pid]
     var pending = files.threads(of: pid).flatMap { OpenFiles.children($0.path) }
     while !files.isCut, let process = pending.popLast() {
@@ -96,8 +107,12 @@ package struct OpenFiles {
     return known
   }
 
-  private init(_ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int, end: UInt64) {
+  private init(
+    _ counted: DiskTree.Counted, devices: Set<UInt64>, rootMount: UInt64?, entriesLeft: Int, end: UInt64,
+    rule: @escaping () -> DeletedFileRule
+  ) {
     self.counted = counted
+    makeRule = rule
     self.devices = devices
     // Before Linux 5.8 the kernel does not say.
     self.rootMount = rootMount == 0 ? nil : rootMount
@@ -145,7 +160,7 @@ package struct OpenFiles {
     try? forEachEntry(of: number) { name, _ in
       entriesLeft -= 1
       guard entriesLeft >= 0, !isLate else { return false }
-      if OpenFiles.isDeleted(name, at: number) { count(name, at: number) }
+      if OpenFiles.isDeleted(name, at: number) { count(name, at: number, linkTellsMode: true) }
       return true
     }
   }
@@ -163,7 +178,7 @@ package struct OpenFiles {
     let isAlive = mappings.forEach(until: end) { deleted in
       entriesLeft -= 1
       guard entriesLeft >= 0 else { return false }
-      if let deleted, mapped.insert(deleted.identity).inserted { count(deleted.link) }
+      if let deleted, mapped.insert(deleted.identity).inserted { count(deleted.link, linkTellsMode: true) }
       return true
     }
     if mappings.isCut { isCut = true }
@@ -183,11 +198,17 @@ package struct OpenFiles {
     }
   }
 
-  private mutating func count(_ link: some KernelPath, at directory: Int32 = currentDirectory) {
+  /// - Parameter linkTellsMode: whether the link itself may be read and written as the open file may.
+  private mutating func count(
+    _ link: some KernelPath, at directory: Int32 = currentDirectory, linkTellsMode: Bool = false
+  ) {
     guard let about = try? status(of: link, at: directory, followLinks: true, asksOthers: false), about.links == 0,
-      devices.contains(about.device) || about.mountID == rootMount,
-      seen.insert(Key(device: about.device, inode: about.inode)).inserted
+      devices.contains(about.device) || about.mountID == rootMount, !seen.contains(Key(about)),
+      rule.counts(
+        about,
+        isOpenForWriting: { linkTellsMode && ((try? status(of: link, at: directory))?.mode ?? 0o200) & 0o200 != 0 })
     else { return }
+    seen.insert(Key(about))
     // A directory keeps the blocks that its names have taken when all of them are gone.
     bytes += about.isRegularFile ? counted.bytes(about) : about.blocks * 512
     files += 1

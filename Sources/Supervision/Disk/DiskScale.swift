@@ -28,6 +28,8 @@ final class DiskScale {
   private let poller: Poller
   private let timer: TimerDescriptor
   private let program: String
+  /// The only user whose files the task can make; `nil` where it may make anybody's.
+  private let user: UInt32?
   private var worker: DiskWorker?
   private var abandoned: [DiskWorker] = []
 
@@ -41,6 +43,10 @@ final class DiskScale {
   ) throws(Errno) {
     self.counted = counted
     self.program = program
+    // Root gives files away, and so may who gains privileges by what it executes.
+    let restrictions = container.plan.restrictions
+    let isPlain = restrictions.identity.uid != 0 && restrictions.noNewPrivileges
+    user = isPlain ? restrictions.identity.uid : nil
     // Paths of the sandbox are shown as such, those of the writable layer as the container sees them.
     var roots = [try DiskTree.Root(label: "sandbox", path: paths.sandbox)]
     // An engine's may be where this host does not see it.
@@ -133,7 +139,7 @@ final class DiskScale {
       guard let process, !isEnough, OpenFiles.hasProcesses(below: process) else { return found }
     }
     let worker = try DiskWorker(
-      roots, counting: counted, openFilesBelow: process, limit: limit, until: end, program: program)
+      roots, counting: counted, openFilesBelow: process, madeBy: user, limit: limit, until: end, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
     self.worker = worker
     return nil
