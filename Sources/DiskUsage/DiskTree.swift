@@ -27,9 +27,11 @@ package enum DiskTree {
     package var depth: Int
     /// Directories beside each other that are opened as they are met; for the others the name must do.
     package var held = 64
+    /// Bytes of directories beyond a block of each: one that was emptied keeps what its names took, and each is read.
+    package var names: UInt64
 
-    package init(entries: Int, depth: Int, held: Int = 64) {
-      (self.entries, self.depth, self.held) = (entries, depth, held)
+    package init(entries: Int, depth: Int, held: Int = 64, names: UInt64 = .max) {
+      (self.entries, self.depth, self.held, self.names) = (entries, depth, held, names)
     }
   }
 
@@ -47,13 +49,13 @@ package enum DiskTree {
     }
   }
 
-  /// `nil` when there are more entries than `bounds` allows.
+  /// `nil` when there is more to look at than `bounds` allows.
   ///
   /// - Parameters:
   ///   - process: the init of the task's processes, to count what they use without a name, too.
+  ///   - user: the only one whose files the task can make; `nil` where it may make anybody's.
   ///   - limit: what names alone may take for that to be looked for.
   ///   - end: the instant (`Clock.now`) until which it is looked for.
-  ///   - user: the only one whose files the task can make; `nil` where it may make anybody's.
   ///   - walked: gets what names take, before that is looked for: a process can have it wait.
   package static func measure(
     _ roots: [Root], _ bounds: Bounds, counting counted: Counted = .blocks, openFilesBelow process: Int32? = nil,

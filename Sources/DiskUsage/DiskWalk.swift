@@ -10,6 +10,8 @@ struct DiskWalk {
   private let counted: DiskTree.Counted
   private(set) var entriesLeft: Int
   private var heldLeft: Int
+  /// Of directories, beyond a block of each.
+  private var namesLeft: UInt64
   private(set) var obstacle: String?
   private(set) var isChanging = false
   /// Inodes that were met.
@@ -22,6 +24,8 @@ struct DiskWalk {
   private var seen: Set<Key> = []
   /// From this size on a file is remembered: it may be moved to where it is met again.
   private static let large: UInt64 = 64 << 10
+  /// What a directory takes on most file systems.
+  private static let block: UInt64 = 4096
   /// Beyond this many, each name counts for its share: a task may not have the memory of this process.
   private static let seenLimit = 1 << 20
 
@@ -30,6 +34,7 @@ struct DiskWalk {
     self.counted = counted
     entriesLeft = bounds.entries
     heldLeft = bounds.held
+    namesLeft = bounds.names
   }
 
   /// An inode: subvolumes of btrfs have numbers of their own each, and a device each.
@@ -136,6 +141,9 @@ struct DiskWalk {
       isChanging = true
       return true
     }
+    let names = about.blocks * 512 - min(about.blocks * 512, DiskWalk.block)
+    guard names <= namesLeft else { return false }
+    namesLeft -= names
     var frame = Frame(directory: directory, name: name, bytes: about.blocks * 512)
     files += 1
     // What a task cannot change hides nothing.

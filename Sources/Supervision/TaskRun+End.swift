@@ -34,7 +34,7 @@ extension TaskRun {
       ? bestEffort("measure what the task has on the disk") {
         try DiskTree.measure(
           paths: [paths.sandbox, container?.writableLayer ?? paths.upper, paths.logs], record: paths.task,
-          beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500))
+          beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500, names: 64 << 20))
       }.flatMap { $0 } : nil
     // Less than there is would be no figure.
     let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }

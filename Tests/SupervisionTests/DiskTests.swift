@@ -98,6 +98,18 @@ import Testing
     #expect(found == said && !scale.isBusy)
   }
 
+  @Test func aDirectoryThatWasEmptiedIsReadByAWorker() throws {
+    let said = DiskMeasurement(bytes: 123, files: 4, largest: [])
+    let (scale, _) = try prepare(0, worker: try answer(said))
+    func name(_ index: Int) -> String { "\(host.paths.sandbox)/" + String(repeating: "x", count: 240) + "\(index)" }
+    for index in 0..<20_000 { _ = try openFile(name(index), O_WRONLY | O_CREAT, mode: 0o600) }
+    for index in 0..<20_000 { try removeFile(name(index)) }
+    // Some file systems give back what names took.
+    guard try status(of: host.paths.sandbox).blocks * 512 > 4 << 20 + 4096 else { return }
+    #expect(try scale.begin(openFilesBelow: nil) == nil)
+    #expect(scale.isBusy)
+  }
+
   @Test func aSearchThatIsHeldUpLeavesWhatNamesTake() throws {
     var names = DiskMeasurement(bytes: 123, files: 4, largest: [])
     names.isCut = true

@@ -34,7 +34,7 @@ final class DiskScale {
   private var abandoned: [DiskWorker] = []
 
   /// What takes a few milliseconds is not worth a process. What a process has open is: it can have who looks wait for its locks.
-  private static let small = DiskTree.Bounds(entries: 2000, depth: 100)
+  private static let small = DiskTree.Bounds(entries: 2000, depth: 100, names: 4 << 20)
 
   /// - Parameter program: what measures large trees.
   init(
