@@ -51,16 +51,20 @@ extension TaskRun {
     let logKeeper = try LogKeeper(
       LogCeiling(asked: settings.logBytes, disk: DiskLimit.bytes(prepared.task, settings)), prepared.task.processes,
       paths, removed: prepared.past.removedLogs)
+    let standstill = try Standstill()
     return try TaskSupervisor(
       machine: machine, isTakeover: isTakeover, notes: prepared.past.notes,
       outOfMemoryKills: prepared.past.outOfMemoryKills, container: container, journal: prepared.journal, paths: paths,
       runDirectory: prepared.runDirectory, identity: identity, environment: environment, publisher: publisher,
-      follower: follower, monitors: try monitors(launched, machine, isNew: !isTakeover), logKeeper: logKeeper,
-      signals: signals, control: prepared.control, timeouts: timeouts)
+      follower: follower, standstill: standstill,
+      monitors: try monitors(launched, machine, standstill, isNew: !isTakeover),
+      logKeeper: logKeeper, signals: signals, control: prepared.control, timeouts: timeouts)
   }
 
   /// What watches the task beside its processes. One whose end is decided already needs nobody.
-  private func monitors(_ launched: Launched, _ machine: TaskMachine, isNew: Bool) throws(Errno) -> [any TaskMonitor] {
+  private func monitors(_ launched: Launched, _ machine: TaskMachine, _ standstill: Standstill, isNew: Bool)
+    throws(Errno) -> [any TaskMonitor]
+  {
     let (prepared, container, quota) = (launched.prepared, launched.container, launched.provisioned.quota)
     // An executor before this one may have ended while it held the task.
     if !isNew { container.thaw() }
@@ -74,7 +78,7 @@ extension TaskRun {
       return [keeper]
     }
     let disk = try DiskLimit.monitor(
-      prepared.task, settings, quota, paths, container, isNew: isNew, warn: publisher.note)
+      prepared.task, settings, quota, paths, container, standstill, isNew: isNew, warn: publisher.note)
     return [keeper] + [disk].compactMap { $0 }
   }
 }

@@ -12,7 +12,7 @@ extension TaskSupervisor {
     switch effect {
     case .start(let process, let run): try start(process, run)
     case .terminate(let process, let run, let signal):
-      try initProcess.send(.signal(RunKey(process, UInt32(run)), signal))
+      try terminate(RunKey(process, UInt32(run)), signal)
     case .terminateStrays:
       lastStrays = nil
       try initProcess.send(.signalStrays(SIGTERM))
@@ -28,6 +28,20 @@ extension TaskSupervisor {
         StatusPublisher.json(taskID: paths.taskID, state, reason: reason, message: message, wall: Clock.wall))
       publisher.update(state, reason: reason, message: message)
     case .finish(let verdict): self.verdict = verdict
+    }
+  }
+
+  /// A run that was stopped to be measured while it had time to end gets that time before it is killed.
+  private func terminate(_ run: RunKey, _ signal: Int32) throws(Errno) {
+    let request = InitRequest.signal(run, signal)
+    guard signal == SIGKILL else {
+      standstill.asked(run)
+      return try initProcess.send(request)
+    }
+    standstill.overdue(run) { [initProcess] in
+      bestEffort("kill \(run), whose time to end is over", tolerating: EPIPE, ECONNRESET) {
+        try initProcess.send(request)
+      }
     }
   }
 

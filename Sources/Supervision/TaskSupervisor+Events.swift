@@ -107,6 +107,7 @@ extension TaskSupervisor {
       of: record, killCount: container.outOfMemoryKillCount(), usage: container.usage,
       kills: { container.outOfMemoryKills()?.map(\.time) })
     follower?.drain(process: record.key.process, run: Int(record.key.run))
+    standstill.hasEnded(record.key)
     let event = TaskEvent.ended(process: record.key.process, run: Int(record.key.run), outcome)
     guard machine.phase == .active else { return pending.append(event) }
     let isFailure = definitions[record.key.process].map { !outcome.isSuccess(of: $0) } ?? true

@@ -26,6 +26,7 @@ final class TaskSupervisor {
   let environment: ProcessEnvironment
   let logRoots: LogRoots
   let follower: ConsoleFollower?
+  let standstill: Standstill
   let monitors: [any TaskMonitor]
   let logKeeper: LogKeeper
   let services: ContainerServices
@@ -69,6 +70,7 @@ final class TaskSupervisor {
   ///   - outOfMemoryKills: those that are accounted for already.
   ///   - isTakeover: whether another executor began the task; what it asked for is asked for again.
   ///   - logKeeper: what holds the logs to their ceiling.
+  ///   - standstill: knows how long the task was stopped by one of the monitors.
   ///   - monitors: what else may change the task's course.
   ///   - signals: where SIGTERM and SIGINT are read; blocked since the program began.
   ///   - control: where others ask; absent where it could not be had.
@@ -79,7 +81,8 @@ final class TaskSupervisor {
     paths: TaskPaths, runDirectory: HeldRunDirectory,
     identity: Identity,
     environment: ProcessEnvironment, publisher: StatusPublisher, follower: ConsoleFollower?,
-    monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor, control: ControlServer?,
+    standstill: Standstill, monitors: [any TaskMonitor], logKeeper: LogKeeper, signals: SharedDescriptor,
+    control: ControlServer?,
     timeouts: InitSilence.Timeouts
   ) throws(Errno) {
     self.machine = machine
@@ -93,14 +96,16 @@ final class TaskSupervisor {
     self.publisher = publisher
     self.follower = follower
     services = ContainerServices(container.client)
+    self.standstill = standstill
     if task.lifecycle != nil || task.hasHealthChecks {
-      let probes = try ContainerProbes(services, identity: identity)
+      let probes = try ContainerProbes(services, identity: identity, standstill)
       self.probes = probes
       health = HealthMonitor(
-        task, probes: probes, plan: container.plan, environment: environment, paths: paths)
-      self.monitors = [probes] + monitors
+        task, probes: probes, plan: container.plan, environment: environment, paths: paths,
+        standstill)
+      self.monitors = [probes, standstill] + monitors
     } else {
-      (probes, health, self.monitors) = (nil, nil, monitors)
+      (probes, health, self.monitors) = (nil, nil, [standstill] + monitors)
     }
     self.signals = signals
     self.control = control

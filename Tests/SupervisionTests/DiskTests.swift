@@ -212,9 +212,11 @@ import Testing
     let changing = DiskMeasurement(bytes: 1000, files: 3000, largest: [], isChanging: true)
     let (scale, container) = try prepare(Self.many, worker: try answer(changing))
     container.canFreeze = true
-    let monitor = try DiskMonitor(limit: limit, scale, container, isNew: false) { _ in }
+    let standstill = try Standstill()
+    let monitor = try DiskMonitor(limit: limit, scale, container, standstill, isNew: false) { _ in }
     #expect(try run(monitor) { container.thawed > 0 }.isEmpty)
     #expect(container.frozen == 1 && container.thawed == 1)
+    #expect(standstill.total() > Standstill.moment && standstill.rest(at: Clock.now + Standstill.moment) == nil)
   }
 
   @Test func aLossThatNothingExplainsIsLookedForWithTheTaskStopped() throws {
@@ -244,6 +246,24 @@ import Testing
     let monitor = try DiskMonitor(limit: limit, scale, container, isNew: true) { _ in }
     #expect(try run(monitor).count == 1)
     #expect(container.frozen == 1)
+  }
+
+  @Test func whoIsToEndIsNotStopped() throws {
+    let changing = DiskMeasurement(bytes: 1000, files: 3000, largest: [], isChanging: true)
+    for phase in [TaskMachine.Phase.stopping, .cleaning] {
+      let (scale, container) = try prepare(Self.many, worker: try answer(changing))
+      container.canFreeze = true
+      container.looksBeforeFrozen = .max
+      let standstill = try Standstill()
+      let monitor = try DiskMonitor(limit: limit, scale, container, standstill, isNew: false) { _ in }
+      _ = try run(monitor) { container.frozen > 0 }
+      #expect(standstill.rest(at: Clock.now) != nil)
+      monitor.follow(phase)
+      #expect(container.thawed == 1 && !scale.isBusy)
+      #expect(try !waitUntilReady(monitor.descriptor, read: true, write: false, timeoutMilliseconds: 1500))
+      try removeTree(host.path)
+      try makeDirectory(host.path, mode: 0o700)
+    }
   }
 
   @Test func theBuiltProgramMeasuresWhatItIsToldTo() throws {

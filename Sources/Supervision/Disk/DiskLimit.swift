@@ -17,14 +17,17 @@ enum DiskLimit {
 
   /// What holds the task to it: the quota where it has one, else measuring.
   ///
-  /// - Parameter isNew: whether nothing of the task has run.
+  /// - Parameters:
+  ///   - standstill: is told when the task is stopped so that it can be measured.
+  ///   - isNew: whether nothing of the task has run.
   static func monitor(
     _ task: TaskSpecification, _ settings: RunSettings, _ quota: DiskQuota?, _ paths: TaskPaths,
-    _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
+    _ container: any Container, _ standstill: Standstill, isNew: Bool, warn: @escaping (String) -> Void
   ) throws(Errno) -> (any TaskMonitor)? {
     guard let limit = bytes(task, settings) else { return nil }
     guard let quota else {
-      return try DiskMonitor(limit: limit, try DiskScale(paths, container), container, isNew: isNew, warn: warn)
+      return try DiskMonitor(
+        limit: limit, try DiskScale(paths, container), container, standstill, isNew: isNew, warn: warn)
     }
     let scale = try DiskScale(paths, container, counting: quota.isExact ? .blocks : .content)
     return try QuotaMonitor(

@@ -12,6 +12,7 @@ final class DiskMonitor: TaskMonitor {
   private let warn: (String) -> Void
   private let container: any Container
   private let scale: DiskScale
+  private let standstill: Standstill?
   private var schedule: DiskSchedules
   private var began: UInt64 = 0
   private var care = DiskSchedule.Care.plain
@@ -38,14 +39,18 @@ final class DiskMonitor: TaskMonitor {
   private static let cutsBeforeEnd = 5
   private static let betweenAttempts: UInt64 = 60_000_000_000
 
-  /// - Parameter scale: measures the task's files.
+  /// - Parameters:
+  ///   - scale: measures the task's files.
+  ///   - standstill: is told when the task is stopped for that, and when it goes on.
   init(
-    limit: UInt64, _ scale: DiskScale, _ container: any Container, isNew: Bool, warn: @escaping (String) -> Void
+    limit: UInt64, _ scale: DiskScale, _ container: any Container, _ standstill: Standstill? = nil, isNew: Bool,
+    warn: @escaping (String) -> Void
   ) throws(Errno) {
     self.limit = limit
     self.container = container
     self.warn = warn
     self.scale = scale
+    self.standstill = standstill
     let now = Clock.now
     schedule = DiskSchedules(limit: limit, at: now, scale.space, isNew: isNew)
     // Soon: another executor may have begun the task.
@@ -68,9 +73,9 @@ final class DiskMonitor: TaskMonitor {
 
   deinit { if care == .still { container.thaw() } }
 
-  /// What final processes write ends no task.
+  /// What is written at the end ends no task any more, and the time to end is not for being stopped.
   func follow(_ phase: TaskMachine.Phase) {
-    guard phase == .finalizing || phase == .terminal else { return }
+    guard phase != .starting, phase != .active else { return }
     if scale.isBusy { scale.abandon() }
     _ = goOn()
     hasEnded = true
@@ -105,6 +110,7 @@ final class DiskMonitor: TaskMonitor {
       care = .thorough
       return begin()
     }
+    standstill?.begin()
     stopsUntil = began + DiskMonitor.longestStop
     return awaitStop()
   }
@@ -139,7 +145,7 @@ final class DiskMonitor: TaskMonitor {
     scale.abandon()
     guard care == .still else { return fail("it takes too long") }
     // Too many files to stop the task for: it goes on, and is measured as it is.
-    container.thaw()
+    thaw()
     care = .thorough
     let now = Clock.now
     schedule.heldOff(at: now)
@@ -198,8 +204,13 @@ final class DiskMonitor: TaskMonitor {
   /// Lets the task go on. True when it was stopped.
   private func goOn() -> Bool {
     guard care == .still else { return false }
-    container.thaw()
+    thaw()
     (care, stopsUntil) = (.plain, nil)
     return true
+  }
+
+  private func thaw() {
+    container.thaw()
+    standstill?.end()
   }
 }

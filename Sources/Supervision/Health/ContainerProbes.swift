@@ -24,7 +24,9 @@ final class ContainerProbes: TaskMonitor {
   typealias Token = UInt64
 
   private final class Probe {
-    let deadline: UInt64
+    private let deadline: UInt64
+    /// How long the task had been stopped when it was asked.
+    private let stood: UInt64
     let then: (Answer) -> Void
     /// For a second try over IPv6.
     var target: (port: Int, request: LoopbackExchange.Request?) = (0, nil)
@@ -39,10 +41,13 @@ final class ContainerProbes: TaskMonitor {
     /// The deadline has passed; answers that came in time have a moment to be heard.
     var isOverdue = false
 
-    init(deadline: UInt64, then: @escaping (Answer) -> Void) {
-      self.deadline = deadline
+    init(deadline: UInt64, stood: UInt64, then: @escaping (Answer) -> Void) {
+      (self.deadline, self.stood) = (deadline, stood)
       self.then = then
     }
+
+    /// Who was stopped has as much longer to answer.
+    func deadline(stood total: UInt64) -> UInt64 { deadline + (total - stood) }
   }
 
   /// When to look at a probe. One that is no more is passed over.
@@ -54,6 +59,7 @@ final class ContainerProbes: TaskMonitor {
 
   private let services: ContainerServices
   private let identity: Identity
+  private let standstill: Standstill?
   private let poller: Poller
   private let timer: TimerDescriptor
   private var probes: [Token: Probe] = [:]
@@ -71,9 +77,10 @@ final class ContainerProbes: TaskMonitor {
   private static let (mostWritten, mostPieces) = (1 << 20, 4096)
   private static let wordy = Answer.failed("the command wrote more than 1 MiB, or in more than \(mostPieces) pieces")
 
-  init(_ services: ContainerServices, identity: Identity) throws(Errno) {
+  init(_ services: ContainerServices, identity: Identity, _ standstill: Standstill? = nil) throws(Errno) {
     self.services = services
     self.identity = identity
+    self.standstill = standstill
     poller = try Poller()
     timer = try TimerDescriptor()
     try poller.add(timer.descriptor.rawValue, token: Self.timerToken)
@@ -149,7 +156,7 @@ final class ContainerProbes: TaskMonitor {
         // Init knows when it ended, however late that is heard of here.
         self.end(
           token,
-          record.bootTime > probe.deadline
+          record.bootTime > self.deadline(of: probe)
             ? .timedOut : .ended(record, output: Array(probe.output.suffix(Self.outputLimit))))
       }
     } catch {
@@ -166,7 +173,7 @@ final class ContainerProbes: TaskMonitor {
   private func add(_ seconds: Double, _ then: @escaping (Answer) -> Void) -> Token {
     lastToken += 1
     let deadline = Clock.now &+ UInt64(min(max(0, seconds), 1e9) * 1e9)
-    probes[lastToken] = Probe(deadline: deadline, then: then)
+    probes[lastToken] = Probe(deadline: deadline, stood: standstill?.total() ?? 0, then: then)
     looks.insert(Look(at: deadline, token: lastToken))
     return lastToken
   }
@@ -248,17 +255,24 @@ final class ContainerProbes: TaskMonitor {
 
   // MARK: Time
 
+  private func deadline(of probe: Probe) -> UInt64 { probe.deadline(stood: standstill?.total() ?? 0) }
+
   private func takeDue() {
     let now = Clock.now
+    // Whoever is stopped is looked at when he can have gone on.
+    let rest = standstill?.rest(at: now) ?? 0
     while let look = looks.first, look.at <= now {
       _ = looks.removeFirst()
       guard let probe = probes[look.token] else { continue }
-      if probe.isOverdue {
+      let deadline = deadline(of: probe)
+      if deadline > now {
+        looks.insert(Look(at: max(deadline, rest), token: look.token))
+      } else if probe.isOverdue {
         timeOut(look.token, probe)
       } else {
         // Whoever was stopped, or busy, comes to the deadline before what has long been there to be read.
         probe.isOverdue = true
-        looks.insert(Look(at: now + Self.grace(late: now - probe.deadline), token: look.token))
+        looks.insert(Look(at: now + Self.grace(late: now - deadline), token: look.token))
       }
     }
     if let due = alarm, due.at <= now {

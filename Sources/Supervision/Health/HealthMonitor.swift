@@ -13,6 +13,7 @@ final class HealthMonitor {
   private let plan: LaunchPlan
   private let environment: ProcessEnvironment
   private let paths: TaskPaths
+  private let standstill: Standstill?
   /// By the bytes of the process's name; empty for the task's. What is over stays, for the report, until another run.
   private var subjects: [[UInt8]: HealthSubject] = [:]
   private let checks: [[UInt8]: HealthCheck]
@@ -37,13 +38,14 @@ final class HealthMonitor {
 
   init(
     _ task: TaskSpecification, probes: ContainerProbes, plan: LaunchPlan, environment: ProcessEnvironment,
-    paths: TaskPaths
+    paths: TaskPaths, _ standstill: Standstill? = nil
   ) {
     self.task = task
     self.probes = probes
     self.plan = plan
     self.environment = environment
     self.paths = paths
+    self.standstill = standstill
     var checks: [[UInt8]: HealthCheck] = [:]
     for process in task.processes { checks[Array(process.name.utf8)] = process.healthCheck }
     self.checks = checks
@@ -104,23 +106,25 @@ final class HealthMonitor {
     wake()
   }
 
-  private func wake() {
+  private func wake(notBefore rest: UInt64 = 0) {
     let report = hasNews ? (reportedAt ?? 0) + Self.reportInterval : .max
     // Without a free place the end of a check is what to wait for.
     let check = probes.count < Self.places ? agenda.first?.at ?? .max : .max
-    let next = min(report, check)
+    let next = max(min(report, check), rest)
     probes.wake(at: next == .max ? nil : next) { [weak self] in self?.takeDue() }
   }
 
   private func takeDue() {
     let now = Clock.now
-    while probes.count < Self.places, let next = agenda.first, next.at <= now {
+    // Nobody is asked who cannot answer.
+    let rest = standstill?.rest(at: now)
+    while rest == nil, probes.count < Self.places, let next = agenda.first, next.at <= now {
       _ = agenda.removeFirst()
       guard let subject = subjects[next.key], subject.dueAt == next.at else { continue }
       make(subject)
     }
     if hasNews, now >= (reportedAt ?? 0) + Self.reportInterval { writeReport() }
-    wake()
+    wake(notBefore: rest ?? 0)
   }
 
   private func make(_ subject: HealthSubject) {
