@@ -55,7 +55,6 @@ package struct ImageReference: Sendable, Hashable, CustomStringConvertible {
       }
     }
     if registry.utf8.elementsEqual("index.docker.io".utf8) { registry = ImageReference.defaultRegistry }
-    guard path.count <= 255 else { throw ReferenceError(text, "the repository is longer than 255 bytes") }
     guard ReferenceGrammar.isRepository(path) else {
       throw ReferenceError(
         text,
@@ -68,6 +67,10 @@ package struct ImageReference: Sendable, Hashable, CustomStringConvertible {
     var repository = String(decoding: path, as: UTF8.self)
     if registry.utf8.elementsEqual(ImageReference.defaultRegistry.utf8), !path.contains(UInt8(ascii: "/")) {
       repository = "library/" + repository
+    }
+    // Of what is kept, not of what was written: that is read again wherever the name is.
+    guard repository.utf8.count <= 255 else {
+      throw ReferenceError(text, "the repository is longer than 255 bytes, with what it is completed by")
     }
     self.init(
       registry: registry, repository: repository, tag: tag ?? (digest == nil ? "latest" : nil), digest: digest)

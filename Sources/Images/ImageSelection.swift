@@ -73,13 +73,20 @@ struct ImageSelection {
 
   private static func references(_ names: [String]) throws(ImageError) -> [ImageReference] {
     var result: [ImageReference] = []
+    var seen: Set<ImageReference> = []
     for name in names {
       do throws(ReferenceError) {
         let reference = try ImageReference(name)
-        if !result.contains(reference) { result.append(reference) }
+        if seen.insert(reference).inserted { result.append(reference) }
       } catch {
         throw .invalid(
           "the archive names an image \"\(printable(name.utf8.prefix(300)))\": \(printable(error.why.utf8))",
+          hint: "name it yourself: image import ARCHIVE NAME:TAG")
+      }
+      // Nobody gives an image so many names, and every command reads them all.
+      guard result.count <= ReferenceTable.maximumNames else {
+        throw .invalid(
+          "the archive gives an image more than \(ReferenceTable.maximumNames) names (\(names.count))",
           hint: "name it yourself: image import ARCHIVE NAME:TAG")
       }
     }

@@ -42,6 +42,30 @@ import Testing
     #expect(throws: ReferenceError.self) { _ = try ImageReference(text) }
   }
 
+  /// Names are kept in their full form and read again by every command: one that is longer by then must not be one.
+  @Test func theFullFormIsAReferenceAsWell() throws {
+    var accepted = 0
+    for registry in [
+      "", "docker.io/", "docker.io/library/", "index.docker.io/", "localhost:5000/", "Registry/", "[::1]/",
+    ] {
+      for part in ["", "team/", "library/", "a.b/"] {
+        for length in Array(1...3) + Array(225...260) {
+          for suffix in ["", ":" + String(repeating: "t", count: 128), "@" + Self.digest, ":x@" + Self.digest] {
+            let text = registry + part + String(repeating: "a", count: length) + suffix
+            guard let reference = try? ImageReference(text) else { continue }
+            accepted += 1
+            let again = try? ImageReference(reference.canonical)
+            #expect(again == reference, "\(text)")
+            #expect(reference.repository.utf8.count <= 255)
+          }
+        }
+      }
+    }
+    #expect(accepted > 1000)
+    #expect(throws: ReferenceError.self) { _ = try ImageReference(String(repeating: "a", count: 248)) }
+    #expect(try ImageReference(String(repeating: "b", count: 247)).repository.utf8.count == 255)
+  }
+
   @Test func namesTheTextAndTheFaultInTheError() {
     let error = #expect(throws: ReferenceError.self) { _ = try ImageReference("Debian") }
     #expect(error?.description.contains("\"Debian\"") == true)
