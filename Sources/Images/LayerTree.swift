@@ -123,11 +123,6 @@ final class LayerTree {
   }
 
   /// Only our own whiteouts are character devices: those of an archive are never made.
-  private func isWhiteout(_ name: some KernelPath, in parent: Int32) throws(ImageError) -> Bool {
-    guard let found = try existing(name, in: parent) else { return false }
-    return LayerTree.isWhiteout(found)
-  }
-
   static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
 
   /// Makes sure that the layer has nothing at a name.

@@ -108,9 +108,9 @@ struct LinkTracer {
     guard let holder = found else { throw gone }
     let (nameParent, name) = StackSupplement.split(link.name)
     guard let directory = try all.resolve(nameParent) else { throw gone }
-    // A later entry of that name wins.
+    // A later entry of that name wins. A whiteout only hides what is below.
     if let mine = try all.open(directory.path, all.layers.count - 2),
-      (try? status(of: name, at: mine.rawValue)) != nil
+      let found = try? status(of: name, at: mine.rawValue), !MergedTree.isWhiteout(found)
     {
       return withExtendedLifetime(mine) {}
     }

@@ -81,6 +81,7 @@ import Testing
     tar.directory("usr/lib/", mode: "0000751")
     tar.file("usr/lib/old", "old")
     tar.symbolicLink("lib", to: "usr/lib")
+    tar.symbolicLink("here", to: ".")
     tar.symbolicLink("usr/lib/plugins", to: "/srv/deep")
     tar.file("file", "a file")
   }
@@ -220,6 +221,8 @@ import Testing
         tar.hardLink("second", to: "/lib/old")
         tar.hardLink("third", to: "second")
         tar.hardLink("lib/fourth", to: "usr/lib/old")
+        tar.file(".wh.fifth")
+        tar.hardLink("here/fifth", to: "file")
         tar.hardLink("late", to: "file")
         tar.file("late", "another")
       },
@@ -227,6 +230,7 @@ import Testing
     let old = try #require(try seen("usr/lib/old", made.tree))
     for name in ["second", "third", "usr/lib/fourth"] { #expect(try seen(name, made.tree)?.inode == old.inode) }
     #expect(try seen("late", made.tree)?.size == 7)
+    #expect(try seen("fifth", made.tree)?.size == 6, "the layer deletes another one")
     for target in ["missing", "usr/lib", "/etc/passwd", "../layer0.tar"] {
       let text = refusal([Self.base, { $0.hardLink("x", to: target) }])
       #expect(text.contains("layer 2: entry x: a hard link to"), "\(text)")
