@@ -64,6 +64,8 @@ final class LayerPipeline {
   /// Has the worker look at the file again. One that has not looked since it was told last needs no second word.
   func grown() {
     guard let growth else { return }
+    unpack.extend()
+    inflate?.extend()
     _ = try? growth.second.descriptor.writeSome([0])
   }
 

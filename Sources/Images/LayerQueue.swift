@@ -13,6 +13,8 @@ final class LayerQueue {
     let pipeline: LayerPipeline
     /// With which attempt of its download it was begun.
     let attempt: Int
+    /// How much of it was there when its worker was told last.
+    var told: UInt64 = 0
   }
 
   private let all: [Entry]
@@ -104,7 +106,10 @@ final class LayerQueue {
       running.remove(at: index)
       return waiting.insert(one.entry, at: 0)
     }
-    one.pipeline.grown()
+    if state.bytes != one.told {
+      running[index].told = state.bytes
+      one.pipeline.grown()
+    }
     // While it comes, what a worker makes of it says little: a digest that is wrong is the better reason.
     guard let outcome = one.pipeline.pump(), state.isComplete else { return }
     running.remove(at: index)

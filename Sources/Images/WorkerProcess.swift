@@ -32,7 +32,7 @@ final class WorkerProcess {
   /// The worker's pid, as the host counts.
   var pid: Int32 { child.pid }
   private let job: UnpackWorker.Job
-  private let deadline = Clock.now + WorkerProcess.maximumNanoseconds
+  private var deadline = Clock.now + WorkerProcess.maximumNanoseconds
   private var received: [UInt8] = []
   private var reaped = false
 
@@ -97,6 +97,9 @@ final class WorkerProcess {
     try? child.signal(SIGKILL)
     _ = try? child.wait()
   }
+
+  /// Begins its time anew: it has waited for what comes now.
+  func extend() { deadline = Clock.now + WorkerProcess.maximumNanoseconds }
 
   /// Takes what the worker has said. Returns whether it still runs.
   func pump() -> Bool {
