@@ -99,6 +99,7 @@ struct ArchiveContents: Sendable, Equatable {
     }
     passedOver = try wire.list { (wire) throws(ImageError) in try PassedOver(from: &wire) }
     try wire.finish()
+    for image in images { try ImageConfig.check(size: UInt64(image.document?.count ?? 0)) }
   }
 
   private static func layer(from wire: inout WireReader) throws(ImageError) -> ArchiveLayer {

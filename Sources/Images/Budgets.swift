@@ -1,7 +1,9 @@
 /// What an image may cost at most. Beyond a budget it is refused, never cut.
 package struct Budgets: Sendable, Equatable {
-  /// A manifest, an index, a configuration.
+  /// A manifest, an index.
   package var documentBytes = 4 << 20
+  /// An image's configuration.
+  package var configurationBytes = 1 << 20
   package var layers = 128
   /// A layer as it is stored in the archive.
   package var compressedBytes: UInt64 = 8 << 30

@@ -39,8 +39,19 @@ package struct ImageConfig: Sendable, Equatable {
 
   package init() {}
 
+  /// Items of one list; ports may be every one there is, with each protocol.
+  private static let maximumItems = 4096
+  private static let maximumPorts = 3 * 65536
+
   /// Reads a configuration document.
-  package init(document: JSON) throws(ImageError) {
+  ///
+  /// - Parameter isStored: whether it was taken into the store before there were bounds.
+  package init(document: JSON, isStored: Bool = false) throws(ImageError) {
+    try self.init(reading: document)
+    if !isStored { try checkBounds() }
+  }
+
+  private init(reading document: JSON) throws(ImageError) {
     guard document.members != nil else { throw .invalid("the image configuration is \(document.kind), not an object") }
     architecture = try ImageConfig.text(document["architecture"], "architecture")
     os = try ImageConfig.text(document["os"], "os")
@@ -71,6 +82,30 @@ package struct ImageConfig: Sendable, Equatable {
         guard let value = member.value.string else { throw .invalid("the label \(member.key) is no string") }
         self.labels.append(Label(name: member.key, value: value))
       }
+    }
+  }
+
+  /// Refuses what no image has and every start of a container would have to read.
+  private func checkBounds() throws(ImageError) {
+    let lists = [("Env", environment), ("Entrypoint", entrypoint), ("Cmd", command), ("Volumes", volumes)]
+    for (name, count) in lists.map({ ($0, $1.count) }) + [("Labels", labels.count)]
+    where count > ImageConfig.maximumItems {
+      throw .invalid("the image configuration has \(count) items of \(name), more than \(ImageConfig.maximumItems)")
+    }
+    guard exposedPorts.count <= ImageConfig.maximumPorts else {
+      throw .invalid("the image configuration has \(exposedPorts.count) ExposedPorts")
+    }
+    let texts =
+      lists.flatMap(\.1) + exposedPorts + [workingDirectory, user, stopSignal, architecture, os, variant, created]
+    let bytes = (texts + labels.flatMap { [$0.name, $0.value] }).reduce(0) { $0 + $1.utf8.count }
+    try ImageConfig.check(size: UInt64(bytes))
+  }
+
+  /// The largest configurations are of servers for telephony, which expose every port from 16384 on: half a MiB. Others have
+  /// a few KiB.
+  static func check(size: UInt64, budgets: Budgets = Budgets()) throws(ImageError) {
+    guard size <= UInt64(budgets.configurationBytes) else {
+      throw .invalid("an image configuration of \(size) bytes, more than \(budgets.configurationBytes)")
     }
   }
 
@@ -160,5 +195,6 @@ package struct ImageConfig: Sendable, Equatable {
     created = try text()
     labels = try wire.list { (wire) throws(ImageError) in Label(name: try wire.text(), value: try wire.text()) }
     diffIDs = try wire.list { (wire) throws(ImageError) in try wire.digest() }
+    try checkBounds()
   }
 }

@@ -49,8 +49,8 @@ struct ImageImport {
       let document = image.document ?? made.config.document.compactBytes
       let id = SHA256.digest(of: document)
       let record = ImageRecord(
-        id: id, manifestDigest: image.manifestDigest, config: made.config, diffIDs: made.config.diffIDs,
-        stack: stacked.stack, appc: made.appc, importedAt: Clock.wall)
+        id: id, manifestDigest: image.manifestDigest, config: made.config, stack: stacked.stack, appc: made.appc,
+        importedAt: Clock.wall)
       if let stored = try publish(record, document: document, layers: stacked.staged) { return stored }
     }
     throw ImageError(.inUse, why: "other imports and removals keep taking its layers away", hint: "try again")

@@ -22,6 +22,7 @@ package struct ImageManifest: Sendable {
     guard MediaType.isOne(of: MediaType.configurations, config.mediaType) else {
       throw .invalid("no container image: its configuration is \"\(printable(config.mediaType.utf8))\"")
     }
+    try ImageConfig.check(size: config.size, budgets: budgets)
     guard let list = json["layers"]?.array else { throw .invalid("a manifest without a list of layers") }
     guard list.count <= budgets.layers else { throw .invalid("\(list.count) layers, more than \(budgets.layers)") }
     var layers: [Descriptor] = []

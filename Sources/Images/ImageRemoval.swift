@@ -10,6 +10,8 @@ package struct ImageRemoval: Sendable, Equatable {
   package var layers: [Digest] = []
   /// Bytes of file content in those layers.
   package var bytes: UInt64 = 0
+  /// Images whose records cannot be read: for them layers without an image stay, which may be theirs.
+  package var unreadable: [Digest] = []
 }
 
 extension ImageStore {
@@ -20,16 +22,20 @@ extension ImageStore {
   /// `force` says: `.inUse`.
   package func remove(_ text: String, force: Bool = false) throws(ImageError) -> ImageRemoval {
     do throws(ImageError) {
-      // Outside of the lock: what was moved here is deleted when this goes, and that may take long.
       let staging = try Staging(in: paths)
-      defer { withExtendedLifetime(staging) {} }
-      return try remove(text, force: force, into: staging)
+      let known = try entries().intact
+      let removal = try remove(text, force: force, into: staging, known)
+      // Outside of the lock, and all of it: who removes an image wants the room.
+      try staging.empty()
+      return removal
     } catch {
       throw error.during("remove the image \(printable(text.utf8))")
     }
   }
 
-  private func remove(_ text: String, force: Bool, into staging: Staging) throws(ImageError) -> ImageRemoval {
+  private func remove(_ text: String, force: Bool, into staging: Staging, _ known: [ImageEntry]) throws(ImageError)
+    -> ImageRemoval
+  {
     let lock = try lockStore()
     defer { withExtendedLifetime(lock) {} }
     var table = try ReferenceTable(paths.references)
@@ -44,8 +50,8 @@ extension ImageStore {
         return removal
       }
     } else {
-      guard let image = try findAny(text) else { throw ImageError(.notFound, why: "there is no such image") }
-      id = image.id
+      guard let found = try identify(text, table) else { throw ImageError(.notFound, why: "there is no such image") }
+      id = found
       removal.references = table.references(to: id)
       guard force || removal.references.count <= 1 else {
         throw ImageError(
@@ -56,49 +62,87 @@ extension ImageStore {
       }
       table.removeAll(to: id)
     }
-    try take(id, into: staging, table, &removal)
+    try take(id, into: staging, table, known, &removal)
     return removal
   }
 
-  /// Removes every layer that belongs to no image: what a crash or a damaged record left.
+  /// The layers that belong to no image: what a crash or a damaged record left. None while there is an image whose record
+  /// cannot be read.
+  func orphans(_ entries: ImageEntries) throws(ImageError) -> [StoredLayer] {
+    guard entries.damaged.isEmpty else { return [] }
+    let needed = Set(entries.intact.flatMap { $0.diffIDs + $0.stack })
+    return try identifiers(in: paths.layers).filter { !needed.contains($0) }.map { diffID in
+      // A layer whose record is damaged is one as well.
+      let record = try? layerRecord(diffID)
+      return StoredLayer(
+        diffID: diffID, path: paths.tree(diffID), bytes: record?.contentBytes ?? 0,
+        isSupplement: record?.isSupplement ?? false)
+    }
+  }
+
+  /// Removes every layer that belongs to no image.
   package func removeOrphans() throws(ImageError) -> ImageRemoval {
     do throws(ImageError) {
       let staging = try Staging(in: paths)
-      defer { withExtendedLifetime(staging) {} }
-      let lock = try lockStore()
-      defer { withExtendedLifetime(lock) {} }
-      var removal = ImageRemoval()
-      try takeLayers(into: staging, keeping: try records(), &removal)
+      let known = try entries().intact
+      let removal = try removeOrphans(into: staging, known)
+      try staging.empty()
       return removal
     } catch {
       throw error.during("remove layers without an image")
     }
   }
 
-  /// Moves an image and the layers that only it has out of the store; what was moved is deleted with `staging`. The
-  /// store's lock is held.
-  func take(_ id: Digest, into staging: Staging, _ table: ReferenceTable, _ removal: inout ImageRemoval)
-    throws(ImageError)
-  {
+  private func removeOrphans(into staging: Staging, _ known: [ImageEntry]) throws(ImageError) -> ImageRemoval {
+    let lock = try lockStore()
+    defer { withExtendedLifetime(lock) {} }
+    var removal = ImageRemoval()
+    try takeLayers(into: staging, known, &removal)
+    return removal
+  }
+
+  /// Moves an image and the layers that only it has out of the store, to be deleted when nobody waits for the store's lock,
+  /// which is held.
+  func take(
+    _ id: Digest, into staging: Staging, _ table: ReferenceTable, _ known: [ImageEntry], _ removal: inout ImageRemoval
+  ) throws(ImageError) {
     // Before the first change: an image in use stays as it is.
     let held = try lockForRemoval(id)
     defer { withExtendedLifetime(held) {} }
 
     // The names first: a crash after this leaves an image without names, which `list` shows, and never names of nothing.
     try table.write(paths.references)
-    try move(paths.image(id), into: staging)
-    removal.images.append(id)
-    try kernel("write \(paths.images) to the disk") { () throws(Errno) in
-      try openFile(paths.images, O_RDONLY | O_DIRECTORY).synchronize()
+    // Names can be all that there is of one.
+    if held != nil {
+      try move(paths.image(id), into: staging)
+      removal.images.append(id)
+      try kernel("write \(paths.images) to the disk") { () throws(Errno) in
+        try openFile(paths.images, O_RDONLY | O_DIRECTORY).synchronize()
+      }
     }
-    try takeLayers(into: staging, keeping: try records(), &removal)
+    try takeLayers(into: staging, known, &removal)
   }
 
-  /// The lock that no container's use of the image lets through.
-  private func lockForRemoval(_ id: Digest) throws(ImageError) -> SharedDescriptor {
+  /// Whether a container uses the image.
+  func isInUse(_ id: Digest) throws(ImageError) -> Bool {
+    do throws(ImageError) {
+      let held = try lockForRemoval(id)
+      return withExtendedLifetime(held) { false }
+    } catch  where error.kind == .inUse {
+      return true
+    }
+  }
+
+  /// The lock that no container's use of the image lets through; `nil` when there is nothing of it.
+  private func lockForRemoval(_ id: Digest) throws(ImageError) -> SharedDescriptor? {
     let path = paths.image(id)
-    let file = try kernel("open \(path)") { () throws(Errno) in
-      SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    let file: SharedDescriptor
+    do throws(Errno) {
+      file = SharedDescriptor(try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    } catch  where error.code == ENOENT {
+      return nil
+    } catch {
+      throw ImageError(error, doing: "open \(path)")
     }
     let free = try kernel("lock \(path)") { () throws(Errno) in
       try FileLock.take(.exclusive, on: file.rawValue, wait: false)
@@ -109,19 +153,22 @@ extension ImageStore {
     return file
   }
 
-  private func takeLayers(into staging: Staging, keeping records: [ImageRecord], _ removal: inout ImageRemoval)
+  /// - Parameter known: what was read before the lock was taken. Which layers an image has never changes, so only those that
+  ///   came since are read under it.
+  private func takeLayers(into staging: Staging, _ known: [ImageEntry], _ removal: inout ImageRemoval)
     throws(ImageError)
   {
-    let needed = Set(records.flatMap { $0.diffIDs + $0.stack })
-    let names = try kernel("list \(paths.layers)") { () throws(Errno) in try entries(of: paths.layers) }
-    for diffID in names.compactMap({ Digest(hex: $0.name) }) where !needed.contains(diffID) {
-      // A layer whose record is damaged goes as well.
-      let record = try? layerRecord(diffID)
-      try move(paths.layer(diffID), into: staging)
+    let present = Set(try identifiers())
+    let old = known.filter { present.contains($0.id) }
+    var entries = try entries(except: Set(old.map(\.id)))
+    entries.intact += old
+    removal.unreadable = entries.damaged.map(\.id)
+    for layer in try orphans(entries) {
+      try move(paths.layer(layer.diffID), into: staging)
       // Nobody has ever been told of a supplement, and it holds nothing of its own.
-      if record?.isSupplement == true { continue }
-      removal.layers.append(diffID)
-      removal.bytes = removal.bytes.addingReportingOverflow(record?.contentBytes ?? 0).partialValue
+      if layer.isSupplement { continue }
+      removal.layers.append(layer.diffID)
+      removal.bytes = removal.bytes.addingReportingOverflow(layer.bytes).partialValue
     }
   }
 

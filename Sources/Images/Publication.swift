@@ -10,6 +10,9 @@ extension ImageImport {
   func publish(_ record: ImageRecord, document: [UInt8], layers staged: [Staged]) throws(ImageError) -> StoredImage? {
     let paths = store.paths
     for layer in staged {
+      _ = try ImageStore.record(
+        layer.directory + "/" + StorePaths.treeName, as: layer.directory + "/" + StorePaths.digestsName,
+        interruption)
       let path = layer.directory + "/" + StorePaths.layerRecordName
       try kernel("write \(path)") { () throws(Errno) in
         try writeFileAtomically(path, Array(LayerRecord(layer.report).json.pretty.utf8), mode: 0o600)
@@ -27,34 +30,45 @@ extension ImageImport {
       }
     }
 
-    let lock = try store.lockStore()
+    let lock = try store.lockStore(interruption)
     defer { withExtendedLifetime(lock) {} }
     for layer in staged { try install(layer.directory, as: paths.layer(layer.report.diffID)) }
-    for id in record.diffIDs + record.stack where try store.layerRecord(id) == nil { return nil }
-    if store.exists(paths.image(record.id)) {
-      // The same image again; it may have come without its manifest the first time.
-      if var old = try store.record(record.id), old.manifestDigest == nil, record.manifestDigest != nil {
-        old.manifestDigest = record.manifestDigest
-        try write(old, to: paths.record(record.id))
-      }
+    for id in record.entry.diffIDs + record.entry.stack where try store.layerRecord(id) == nil { return nil }
+    if store.exists(paths.image(record.entry.id)) {
+      try complete(paths.image(record.entry.id), with: record, from: fresh)
     } else {
-      try install(fresh, as: paths.image(record.id))
+      try install(fresh, as: paths.image(record.entry.id))
     }
     try kernel("write the store's directories to the disk") { () throws(Errno) in
       try openFile(paths.layers, O_RDONLY | O_DIRECTORY).synchronize()
       try openFile(paths.images, O_RDONLY | O_DIRECTORY).synchronize()
     }
     var table = try ReferenceTable(paths.references)
-    for reference in references { table.set(reference, to: record.id) }
+    for reference in references { table.set(reference, to: record.entry.id) }
     try table.write(paths.references)
-    guard let kept = try store.record(record.id) else { return nil }
-    return try store.stored(kept, table)
+    return try store.load(record.entry.id, table)
+  }
+
+  /// Brings the same image again, which may have come without its manifest the first time, or be damaged.
+  private func complete(_ directory: String, with record: ImageRecord, from fresh: String) throws(ImageError) {
+    let id = record.entry.id
+    if (try? store.record(id)) == nil {
+      for name in [StorePaths.configName, StorePaths.recordName, StorePaths.entryName] {
+        try kernel("replace \(directory)/\(name)") { () throws(Errno) in
+          try rename(fresh + "/" + name, to: directory + "/" + name)
+        }
+      }
+    } else if var old = try store.entry(id), old.manifestDigest == nil, let digest = record.entry.manifestDigest {
+      old.manifestDigest = digest
+      try write(try old.document(), to: store.paths.entry(id))
+    }
   }
 
   /// The image's directory, complete, in the staging directory.
   private func prepareRecord(_ record: ImageRecord, document: [UInt8]) throws(ImageError) -> String {
     let directory = try staging.directory("image-\(String(Clock.wall % 1_000_000_000_000, radix: 36))")
-    try write(record, to: directory + "/" + StorePaths.recordName)
+    try write(try record.entry.document(), to: directory + "/" + StorePaths.entryName)
+    try write(record.json.compactBytes, to: directory + "/" + StorePaths.recordName)
     let config = directory + "/" + StorePaths.configName
     try kernel("write \(config)") { () throws(Errno) in
       try writeFileAtomically(config, document, mode: 0o600, durable: true)
@@ -63,9 +77,9 @@ extension ImageImport {
     return directory
   }
 
-  private func write(_ record: ImageRecord, to path: String) throws(ImageError) {
+  private func write(_ bytes: [UInt8], to path: String) throws(ImageError) {
     try kernel("write \(path)") { () throws(Errno) in
-      try writeFileAtomically(path, Array(record.json.pretty.utf8), mode: 0o600, durable: true)
+      try writeFileAtomically(path, bytes, mode: 0o600, durable: true)
     }
   }
 
@@ -82,11 +96,19 @@ extension ImageImport {
 
 extension ImageStore {
   /// The lock that whoever makes images or layers appear or go holds for that moment.
-  func lockStore() throws(ImageError) -> SharedDescriptor {
-    try kernel("lock \(paths.lock)") { () throws(Errno) in
-      let file = try openFile(paths.lock, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-      _ = try FileLock.take(.exclusive, on: file.rawValue, wait: true)
-      return SharedDescriptor(file)
+  ///
+  /// Who holds it should let go soon, but the disk may be slow or the holder stopped: when `interruption` becomes readable,
+  /// the wait ends with `.host(EINTR)`.
+  func lockStore(_ interruption: Int32? = nil) throws(ImageError) -> SharedDescriptor {
+    let file = try kernel("open \(paths.lock)") { () throws(Errno) in
+      SharedDescriptor(try openFile(paths.lock, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600))
     }
+    // Nothing tells when a lock is free.
+    while try kernel(
+      "lock \(paths.lock)", { () throws(Errno) in try !FileLock.take(.exclusive, on: file.rawValue, wait: false) })
+    {
+      try WorkerWait.wait([], interruption, milliseconds: 10)
+    }
+    return file
   }
 }

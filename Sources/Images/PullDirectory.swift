@@ -6,17 +6,16 @@ import LinuxKernel
 /// checked against it.
 package final class PullDirectory {
   package let path: String
-  private let parent: String
   private let name: String
-  private let lock: SharedDescriptor
+  private var lock: SharedDescriptor?
 
-  /// How long what a dead pull has fetched is kept: a day.
-  private static let keptSeconds: Int64 = 86_400
+  private let paths: StorePaths
 
   /// Takes the directory, making it where it is missing; `nil` while another pull has it.
-  init?(_ name: String, in parent: String) throws(ImageError) {
+  init?(_ name: String, in paths: StorePaths) throws(ImageError) {
     self.name = name
-    self.parent = parent
+    self.paths = paths
+    let parent = paths.pulls
     path = parent + "/" + name
     var attempts = 0
     while true {
@@ -63,26 +62,27 @@ package final class PullDirectory {
   }
 
   /// Removes it with all that was fetched. What cannot be removed now is swept later.
-  package func remove() { try? removeTree(Array(name.utf8), atPath: parent) }
+  package func remove() {
+    bestEffort("remove \(path)", tolerating: ETIMEDOUT) {
+      try removeTree(Array(name.utf8), atPath: paths.pulls, until: Clock.now + Staging.patience)
+    }
+  }
 
-  /// Removes what pulls left that no longer live and that nobody came back for.
-  static func sweep(_ paths: StorePaths) throws(ImageError) {
-    let found = try kernel("list \(paths.pulls)") { () throws(Errno) in try entries(of: paths.pulls) }
-    let oldest = Int64(Clock.wall / 1_000_000_000) - keptSeconds
-    for entry in found {
-      let path = paths.pulls + "/" + String(decoding: entry.name, as: UTF8.self)
-      do throws(Errno) {
-        let opened = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        // A blob that is begun or complete is news to one of the two below; a pull that died at once has not made them.
-        let times = [path, path + "/partial", path + "/blobs/sha256"].compactMap { try? status(of: $0).modified }
-        guard times.allSatisfy({ $0 < oldest }) else { continue }
-        guard try FileLock.take(.exclusive, on: opened.rawValue, wait: false) else { continue }
-        try removeTree(entry.name, atPath: paths.pulls)
-      } catch  where error.code == ENOENT {
-        // Another executor was faster, or is just making it.
-      } catch {
-        throw ImageError(error, doing: "sweep \(path)")
+  /// Removes what other pulls have left when there is not this much room: what is pulled goes before what may be pulled.
+  package func makeRoom(for bytes: UInt64) {
+    bestEffort("remove what other pulls have left") {
+      let opened = try openFile(path, O_RDONLY | O_DIRECTORY)
+      if try space(of: opened.rawValue).available < bytes {
+        try ImageStore.sweepPulls(paths, keeping: 0, until: Clock.now + Staging.patience * 10)
       }
+    }
+  }
+
+  /// What a failed pull leaves counts with what others have left.
+  deinit {
+    lock = nil
+    bestEffort("sweep \(paths.pulls)") {
+      try ImageStore.sweepPulls(paths, until: Clock.now + Staging.patience)
     }
   }
 }

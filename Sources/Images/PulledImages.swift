@@ -4,24 +4,21 @@ import LinuxKernel
 extension ImageStore {
   /// The image whose manifest has this digest, `nil` when it is not here or lacks a layer.
   package func find(manifest digest: Digest) throws(ImageError) -> StoredImage? {
-    let table = try ReferenceTable(paths.references)
-    for record in try records() where record.manifestDigest == digest {
-      if let image = try stored(record, table) { return image }
-    }
-    return nil
+    try find(manifest: digest, try ReferenceTable(paths.references))
   }
 
   /// Makes a name lead to an image that is here; `nil` when the image has gone in the meantime.
-  package func name(_ id: Digest, _ reference: ImageReference) throws(ImageError) -> StoredImage? {
-    let lock = try lockStore()
+  package func name(_ id: Digest, _ reference: ImageReference, interruption: Int32?) throws(ImageError) -> StoredImage?
+  {
+    let lock = try lockStore(interruption)
     defer { withExtendedLifetime(lock) {} }
-    guard let record = try record(id) else { return nil }
+    guard exists(paths.image(id)) else { return nil }
     var table = try ReferenceTable(paths.references)
     if table.id(of: reference) != id {
       table.set(reference, to: id)
       try table.write(paths.references)
     }
-    return try stored(record, table)
+    return try load(id, table)
   }
 
   /// Puts the one image of a layout that a pull makes into the store, under `reference`. The layout has the documents; the
@@ -66,7 +63,7 @@ extension ImageStore {
     let key = SHA256.digest(of: Array(text.utf8))
     let name = String(decoding: key.hex.utf8.prefix(32), as: UTF8.self)
     while true {
-      if let directory = try PullDirectory(name, in: paths.pulls) { return directory }
+      if let directory = try PullDirectory(name, in: paths) { return directory }
       try wait()
       // Nothing tells when a lock is free, and this must stay interruptible.
       try WorkerWait.wait([], interruption, milliseconds: 100)

@@ -10,9 +10,12 @@ final class Staging {
   /// Holds the lock that says "somebody works here".
   private let lock: SharedDescriptor
 
+  private let patience: UInt64
+
   /// Makes a new one.
-  init(in paths: StorePaths) throws(ImageError) {
+  init(in paths: StorePaths, patience: UInt64 = Staging.patience) throws(ImageError) {
     parent = paths.staging
+    self.patience = patience
     var attempt = 0
     while true {
       attempt += 1
@@ -36,8 +39,23 @@ final class Staging {
     }
   }
 
-  /// What cannot be removed now is swept by the next executor: the lock goes with this object in any case.
-  deinit { try? removeTree(Array(name.utf8), atPath: parent) }
+  /// How long the end of an import, or a command that finds others' rubbish, may remove it.
+  static let patience: UInt64 = 200_000_000
+
+  /// What takes longer is left, and the lock goes in any case: a stop is not to wait for a million files. Whoever comes next
+  /// removes a piece, `sweep` and `image gc` all of it.
+  deinit {
+    bestEffort("remove \(path)", tolerating: ETIMEDOUT) {
+      try removeTree(Array(name.utf8), atPath: parent, until: Clock.now + patience)
+    }
+  }
+
+  /// Removes all that is in it, however long that takes: for who is to have the room that it took.
+  func empty() throws(ImageError) {
+    try kernel("remove what is in \(path)") { () throws(Errno) in
+      for entry in try entries(of: path) { try removeTree(entry.name, atPath: path) }
+    }
+  }
 
   /// Makes a directory here. The name is ours.
   func directory(_ name: String) throws(ImageError) -> String {
@@ -46,28 +64,17 @@ final class Staging {
     return path
   }
 
-  /// Removes what imports left that no longer live.
-  static func sweep(_ paths: StorePaths) throws(ImageError) {
-    let found = try kernel("list \(paths.staging)") { () throws(Errno) in try entries(of: paths.staging) }
-    for entry in found {
-      let path = paths.staging + "/" + String(decoding: entry.name, as: UTF8.self)
-      do throws(Errno) {
-        let opened = try openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        guard try FileLock.take(.exclusive, on: opened.rawValue, wait: false) else { continue }
-        try removeTree(entry.name, atPath: paths.staging)
-      } catch  where error.code == ENOENT {
-        // Another executor was faster.
-      } catch  where error.code == ENOTDIR || error.code == ELOOP {
-        try kernel("remove \(path)") { () throws(Errno) in try removeTree(entry.name, atPath: paths.staging) }
-      } catch {
-        throw ImageError(error, doing: "sweep \(path)")
-      }
+  /// Removes what imports left that no longer live, until the time is up.
+  static func sweep(_ paths: StorePaths, until end: UInt64) throws(ImageError) {
+    for leftover in try StoreLeftover.staging(paths) {
+      guard Clock.now < end else { return }
+      _ = try leftover.remove(until: end)
     }
   }
 }
 
 /// Removes a tree of ours that is named relative to a directory of ours: its content may be anything.
-func removeTree(_ name: [UInt8], atPath directory: String) throws(Errno) {
+func removeTree(_ name: [UInt8], atPath directory: String, until end: UInt64 = .max) throws(Errno) {
   let opened = try openFile(directory, O_RDONLY | O_DIRECTORY)
-  try removeTree(name, at: opened.rawValue)
+  try removeTree(name, at: opened.rawValue, until: end)
 }

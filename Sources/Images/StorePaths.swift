@@ -6,7 +6,8 @@
 ///   importing/<two digits>       flock: held while an image whose id starts with these digits is imported
 ///   references.json              names → image ids; replaced whole
 ///   images/<image id>/           flock, shared: by every container that uses the image
-///     image.json                 the record: configuration, layers, digests
+///     entry.json                 what look-ups need: digests, layers, what AppC calls it; small
+///     image.json                 the record: the same and the configuration
 ///     config.json                the configuration document, whose digest the image id is
 ///     used                       empty; its modification time is the image's last use
 ///     pinned                     empty; where it is, garbage collection leaves the image alone
@@ -14,8 +15,9 @@
 ///     fs/                        its tree, as overlayfs stacks it
 ///     layer.json                 sizes and counts
 ///     gaps                       what it leaves to the layers below it; there when it does
+///     digests                    of each name in the tree, as it was unpacked
 ///   pulls/<key>/                 flock: held by the pull that fetches into it; what one that died had fetched is there for
-///                                the next pull of that name, and is swept after a day
+///                                the next pull of that name, and is swept after a day or when it is too much
 ///   staging/<name>/              flock: held by the import that works in it; swept when nobody does
 /// ```
 ///
@@ -37,19 +39,23 @@ struct StorePaths: Sendable {
   }
   func image(_ id: Digest) -> String { images + "/" + id.hex }
   func record(_ id: Digest) -> String { image(id) + "/" + StorePaths.recordName }
+  func entry(_ id: Digest) -> String { image(id) + "/" + StorePaths.entryName }
   func config(_ id: Digest) -> String { image(id) + "/" + StorePaths.configName }
   func lastUse(_ id: Digest) -> String { image(id) + "/" + StorePaths.lastUseName }
   func pin(_ id: Digest) -> String { image(id) + "/pinned" }
   func layer(_ diffID: Digest) -> String { layers + "/" + diffID.hex }
   func tree(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.treeName }
+  func digests(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.digestsName }
   func layerRecord(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerRecordName }
 
   func layerGaps(_ diffID: Digest) -> String { layer(diffID) + "/" + StorePaths.layerGapsName }
 
   static let recordName = "image.json"
+  static let entryName = "entry.json"
   static let configName = "config.json"
   static let lastUseName = "used"
   static let treeName = "fs"
+  static let digestsName = "digests"
   static let layerRecordName = "layer.json"
   static let layerGapsName = "gaps"
   /// The longest store root with which layers can be mounted.

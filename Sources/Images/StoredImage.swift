@@ -13,8 +13,8 @@ package struct StoredLayer: Sendable, Hashable {
   package let isSupplement: Bool
 }
 
-/// An image in the store, complete: every layer is unpacked and verified.
-package struct StoredImage: Sendable {
+/// What is known of an image in the store without reading its configuration.
+package struct ImageSummary: Sendable {
   /// The names that lead here, in the order they were given.
   package let references: [ImageReference]
   /// The digest of the image's configuration document.
@@ -23,10 +23,11 @@ package struct StoredImage: Sendable {
   package let appc: AppcIdentity?
   /// The digest of its manifest, when it came with one.
   package let manifestDigest: Digest?
+  /// All layers, bottom to top.
+  package let diffIDs: [Digest]
   /// What is to be stacked, bottom to top, each once, supplements among them: left out are the lower occurrences of a layer that the image names
   /// several times, and what is below a layer whose root directory is opaque. Neither would be seen.
   package let layers: [StoredLayer]
-  package let config: ImageConfig
   /// Bytes of file content in all layers together; what images share is counted in each.
   package let bytes: UInt64
   /// Nanoseconds since 1970, UTC.
@@ -35,61 +36,61 @@ package struct StoredImage: Sendable {
   package let lastUsedAt: UInt64
   /// Whether garbage collection leaves it alone.
   package let isPinned: Bool
+
+  /// Every layer that is the image's, supplements too.
+  package var needed: Set<Digest> { Set(diffIDs + layers.map(\.diffID)) }
 }
 
-/// What `image.json` holds.
+/// An image in the store, complete: every layer is unpacked and verified.
+@dynamicMemberLookup
+package struct StoredImage: Sendable {
+  package let summary: ImageSummary
+  package let config: ImageConfig
+
+  package subscript<Value>(dynamicMember member: KeyPath<ImageSummary, Value>) -> Value { summary[keyPath: member] }
+}
+
+/// What `image.json` holds: all that `entry.json` has, and the configuration. It is read for the one image that is meant.
 struct ImageRecord: Sendable {
-  var id: Digest
-  var manifestDigest: Digest?
-  var config: ImageConfig
-  /// All layers, bottom to top.
-  var diffIDs: [Digest]
-  /// What is stacked, bottom to top: those of the layers that are seen, and supplements. Records of older executors have none,
-  /// and stack the layers.
-  var stack: [Digest]
-  /// What it is called as an AppC image, when it came as one.
-  var appc: AppcIdentity?
-  var importedAt: UInt64
+  var entry: ImageEntry
+  let config: ImageConfig
+
+  /// For who reads it: six times a configuration of the greatest size, which text that is escaped can have, and its entry. Old
+  /// stores have larger ones.
+  static let maximumBytes = 32 << 20
 
   var json: JSON {
     JSON(object: [
-      ("schema_version", 1), ("id", JSON(id.description)),
-      ("manifest_digest", manifestDigest.map { JSON($0.description) }),
-      ("imported_at", JSON(importedAt)), ("layers", JSON(diffIDs.map { JSON($0.description) })),
-      ("stack", stack == diffIDs ? nil : JSON(stack.map { JSON($0.description) })), ("appc", appc?.json),
-      ("config", config.document),
+      ("schema_version", 1), ("id", JSON(entry.id.description)),
+      ("manifest_digest", entry.manifestDigest.map { JSON($0.description) }),
+      ("imported_at", JSON(entry.importedAt)), ("layers", JSON(entry.diffIDs.map { JSON($0.description) })),
+      ("stack", entry.stackDocument), ("appc", entry.appc?.json), ("config", config.document),
     ])
   }
 
   init(
-    id: Digest, manifestDigest: Digest?, config: ImageConfig, diffIDs: [Digest], stack: [Digest],
-    appc: AppcIdentity? = nil, importedAt: UInt64
+    id: Digest, manifestDigest: Digest?, config: ImageConfig, stack: [Digest], appc: AppcIdentity? = nil,
+    importedAt: UInt64
   ) {
-    self.id = id
-    self.stack = stack
-    self.appc = appc
-    self.manifestDigest = manifestDigest
     self.config = config
-    self.diffIDs = diffIDs
-    self.importedAt = importedAt
+    entry = ImageEntry(
+      id: id, manifestDigest: manifestDigest, diffIDs: config.diffIDs, stack: stack, appc: appc, os: config.os,
+      architecture: config.architecture, importedAt: importedAt)
   }
 
   init(_ json: JSON) throws(ImageError) {
     guard json["schema_version"]?.integer == 1, let id = json["id"]?.string.flatMap({ Digest($0) }),
-      let time = json["imported_at"]?.integer, let importedAt = UInt64(exactly: time),
+      let importedAt = json["imported_at"]?.integer.flatMap({ UInt64(exactly: $0) }),
       let layers = json["layers"]?.array, let config = json["config"]
-    else { throw .invalid("the record of the image is damaged", hint: "remove the image and import it again") }
-    self.id = id
-    self.importedAt = importedAt
-    manifestDigest = json["manifest_digest"]?.string.flatMap { Digest($0) }
-    self.config = try ImageConfig(document: config)
-    diffIDs = layers.compactMap { $0.string.flatMap { Digest($0) } }
-    let stacked = json["stack"]?.array ?? layers
-    stack = stacked.compactMap { $0.string.flatMap { Digest($0) } }
-    appc = json["appc"].flatMap { AppcIdentity($0) }
-    guard diffIDs.count == layers.count, stack.count == stacked.count, (appc == nil) == (json["appc"] == nil) else {
-      throw .invalid("the record of the image is damaged", hint: "remove the image and import it again")
-    }
+    else { throw ImageEntry.damage }
+    let diffIDs = layers.compactMap { $0.string.flatMap { Digest($0) } }
+    let appc = json["appc"].flatMap { AppcIdentity($0) }
+    guard diffIDs.count == layers.count, (appc == nil) == (json["appc"] == nil) else { throw ImageEntry.damage }
+    self.config = try ImageConfig(document: config, isStored: true)
+    entry = ImageEntry(
+      id: id, manifestDigest: json["manifest_digest"]?.string.flatMap { Digest($0) }, diffIDs: diffIDs,
+      stack: try ImageEntry.stack(json, diffIDs), appc: appc, os: self.config.os,
+      architecture: self.config.architecture, importedAt: importedAt)
   }
 }
 

@@ -106,6 +106,19 @@ package func readOnce(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPo
   return try retrying("read") { read(descriptor, buffer.baseAddress, buffer.count) }
 }
 
+/// Where the next byte of a file is that is in no hole, `nil` behind the last (lseek(2)). Where the file system does not say,
+/// each may be one.
+package func nextData(of descriptor: Int32, from offset: Int64) throws(Errno) -> Int64? {
+  let found = CLinux.lseek(descriptor, off_t(offset), SEEK_DATA)
+  if found >= 0 { return Int64(found) }
+  let error = Errno.current("lseek")
+  switch error.code {
+  case ENXIO: return nil
+  case EINVAL, EOPNOTSUPP: return offset
+  default: throw error
+  }
+}
+
 /// The names of an open file's extended attributes (flistxattr(2)).
 package func attributeNames(of descriptor: Int32) throws(Errno) -> [[UInt8]] {
   var buffer = [CChar](repeating: 0, count: 65536)

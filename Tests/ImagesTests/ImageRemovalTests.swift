@@ -102,20 +102,20 @@ import Testing
     let pinned = try add("pinned", layer: "a")
     let used = try add("used", layer: "bb")
     let old = try add("old", "also-old", layer: "ccc")
-    try store.setPinned("pinned", true)
+    _ = try store.setPinned("pinned", true)
     #expect(try store.findAny("pinned")?.isPinned == true)
     let use = try store.lockForUse(used)
-    #expect(try store.collectGarbage(unusedFor: 3600, untilFree: nil).images.isEmpty)
-    #expect(try store.collectGarbage(unusedFor: nil, untilFree: 0).images.isEmpty)
+    #expect(try store.collectGarbage(GarbagePolicy(unusedSeconds: 3600)).images.isEmpty)
+    #expect(try store.collectGarbage(GarbagePolicy(untilFree: 0)).images.isEmpty)
 
-    let first = try store.collectGarbage(unusedFor: 0, untilFree: nil)
+    let first = try store.collectGarbage(GarbagePolicy(unusedSeconds: 0))
     #expect(first.images == [old.id])
     #expect(first.references.count == 2)
     #expect(first.bytes == 3)
     try use.close()
-    try store.setPinned("pinned", false)
+    _ = try store.setPinned("pinned", false)
     // More room than any disk has: everything that may go goes.
-    #expect(Set(try store.collectGarbage(unusedFor: nil, untilFree: .max).images) == [pinned.id, used.id])
+    #expect(Set(try store.collectGarbage(GarbagePolicy(untilFree: .max)).images) == [pinned.id, used.id])
     #expect(try layerCount() == 0)
   }
 

@@ -10,15 +10,16 @@ import TaskStore
 /// `image`: the store of unpacked images.
 enum ImageCommand {
   static let command = Command(
-    name: "image", summary: "pull, import, list, inspect and remove images",
-    synopsis: "pull IMAGE | import ARCHIVE|- [NAME:TAG] | ls | inspect IMAGE | rm IMAGE",
+    name: "image", summary: "pull, import, list, inspect, verify and remove images",
+    synopsis:
+      "pull IMAGE | import ARCHIVE|- [NAME:TAG] | ls | inspect IMAGE | rm IMAGE | gc | pin IMAGE | unpin IMAGE | verify [IMAGE...] | df",
     options: [
       CommonOptions.workDirectory, CommonOptions.output,
       Option("--tag", value: "NAME:TAG", "import: the name, and what a tar without one is a root file system of"),
       Option("--force", "rm: remove the image under all its names"),
       Option("--quiet", short: "-q", "ls: only ids; import, pull: no progress"), RegistryOptions.platform,
       RegistryOptions.configuration,
-    ] + RegistryOptions.all + AppcOptions.all,
+    ] + ImageGCCommand.options + ImageVerifyCommand.options + RegistryOptions.all + AppcOptions.all,
     notes: """
       ARCHIVE is what `docker save` writes, an OCI layout (a directory), an OCI archive or an AppC image (an ACI), also
       compressed with gzip, zstd, xz or bzip2; with --tag also a tar of a root file system. - is standard input.
@@ -26,14 +27,17 @@ enum ImageCommand {
       unless it is Docker Hub; with --appc-store or --appc-discovery-prefix it finds an AppC image there. Elsewhere IMAGE is a
       reference, an id or as much of its beginning as names one image, or what an AppC image is called:
       NAME[:VERSION][,LABEL=VALUE].
+      gc removes what imports and pulls have left, layers without an image, and images by age or for room, least recently used
+      first; never one in use or pinned, which is said with its reason. verify compares every file with what was unpacked: exit
+      status 1 when something is another, 79 when there is nothing to compare with. df says what the store takes.
       """,
     needsProc: true, believesDirectories: true, run: run)
 
-  private static let actions = ["pull", "import", "ls", "inspect", "rm"]
+  private static let actions = ["pull", "import", "ls", "inspect", "rm", "gc", "pin", "unpin", "verify", "df"]
 
   private static func run(_ arguments: Arguments) throws(ExecutorFailure) -> ExitCode {
     guard let action = arguments.operands.first else {
-      throw ExecutorFailure(.usage, "image: what?", hint: "pull, import, ls, inspect or rm")
+      throw ExecutorFailure(.usage, "image: what?", hint: actions.joined(separator: ", "))
     }
     let rest = Array(arguments.operands.dropFirst())
     func operands(_ range: ClosedRange<Int>, _ what: String) throws(ExecutorFailure) {
@@ -54,13 +58,24 @@ enum ImageCommand {
         return try importArchive(rest[0], as: rest.count > 1 ? rest[1] : nil, arguments)
       case "ls", "list":
         try operands(0...0, "")
-        return try list(arguments)
+        return try ImageListCommand.list(arguments)
       case "inspect":
         try operands(1...1, "the image")
-        return try inspect(rest[0], arguments)
+        return try ImageListCommand.inspect(rest[0], arguments)
       case "rm", "remove":
         try operands(1...1, "the image")
-        return try remove(rest[0], arguments)
+        return try ImageListCommand.remove(rest[0], arguments)
+      case "pin", "unpin":
+        try operands(1...1, "the image")
+        return try ImageListCommand.pin(rest[0], action == "pin", arguments)
+      case "gc":
+        try operands(0...0, "")
+        return try ImageGCCommand.run(arguments)
+      case "verify":
+        return try ImageVerifyCommand.run(rest, arguments)
+      case "df":
+        try operands(0...0, "")
+        return try ImageDFCommand.run(arguments)
       default:
         let near = NearestKey.find(action, among: actions)
         throw ExecutorFailure(
@@ -80,9 +95,10 @@ enum ImageCommand {
   }
 
   /// - Parameter isRead: nothing is made for who only looks.
-  private static func store(_ arguments: Arguments, isRead: Bool = false, platform: Platform = .host) throws
-    -> ImageStore
-  {
+  /// - Parameter sweeps: false for who says what is removed.
+  static func store(
+    _ arguments: Arguments, isRead: Bool = false, platform: Platform = .host, sweeps: Bool = true
+  ) throws -> ImageStore {
     try RunCommand.checkPaths(arguments, usesRunDirectory: false)
     guard CurrentProcess.effectiveUser == 0 else {
       throw ExecutorFailure(.needsPrivileges, "the image store keeps files of every owner, so it needs root")
@@ -90,7 +106,12 @@ enum ImageCommand {
     let root = TaskPaths.images(arguments.workDirectory)
     if isRead { return try ImageStore(reading: root) }
     try TrustedDirectory.make(arguments.workDirectory, mode: 0o711, option: "--work-dir")
-    return try ImageStore(root: root, platform: platform)
+    return try ImageStore(root: root, platform: platform, sweeps: sweeps)
+  }
+
+  static func missing(_ name: String) -> ExecutorFailure {
+    ExecutorFailure(
+      .notFound, "there is no image \(printable(name.utf8))", hint: "`aurora-executor image ls` lists them")
   }
 
   private static func importArchive(_ path: String, as name: String?, _ arguments: Arguments) throws -> ExitCode {
@@ -140,91 +161,13 @@ enum ImageCommand {
 
   private static func show(_ image: StoredImage, _ style: StatusPublisher.Style) {
     if style == .json {
-      Console.output(JSON(object: [("event", "image")] + members(image)).compact)
+      Console.output(JSON(object: [("event", "image")] + ImageView.members(image)).compact)
     } else {
-      let names = names(image).joined(separator: ", ")
+      let names = ImageView.names(image.summary).joined(separator: ", ")
       let count = image.layers.count { !$0.isSupplement }
       Console.output(
         "\(names)  \(image.id.short)  \(count) layer\(count == 1 ? "" : "s"), "
           + Quantity.bytes(image.bytes) + (image.appc.map { "  \($0.imageID)" } ?? ""))
     }
-  }
-
-  /// What leads to an image: references, and what AppC calls it.
-  private static func names(_ image: StoredImage) -> [String] {
-    image.references.map(\.description) + (image.appc.map { [printable($0.description.utf8)] } ?? [])
-  }
-
-  private static func list(_ arguments: Arguments) throws -> ExitCode {
-    let style = try arguments.outputStyle()
-    let images = try store(arguments, isRead: true).list()
-    if style == .json {
-      for image in images { Console.output(json(image).compact) }
-    } else if arguments.has("--quiet") {
-      for image in images { Console.output(image.id.short) }
-    } else if images.isEmpty {
-      Console.note("no images in \(arguments.workDirectory)")
-    } else {
-      var rows = [["IMAGE", "ID", "LAYERS", "SIZE", "IMPORTED"]]
-      for image in images {
-        let names = names(image)
-        for name in names.isEmpty ? ["<none>"] : names {
-          rows.append([
-            name, image.id.short, String(image.layers.count { !$0.isSupplement }), Quantity.bytes(image.bytes),
-            Clock.timestamp(image.importedAt),
-          ])
-        }
-      }
-      Console.output(Console.table(rows))
-    }
-    return .finished
-  }
-
-  private static func inspect(_ name: String, _ arguments: Arguments) throws -> ExitCode {
-    guard let image = try store(arguments, isRead: true).findAny(name) else {
-      throw ExecutorFailure(
-        .notFound, "there is no image \(printable(name.utf8))", hint: "`aurora-executor image ls` lists them")
-    }
-    Console.raw(Array(json(image).pretty.utf8))
-    return .finished
-  }
-
-  private static func remove(_ name: String, _ arguments: Arguments) throws -> ExitCode {
-    let removal = try store(arguments).remove(name, force: arguments.has("--force"))
-    for reference in removal.references { Console.output("untagged \(reference)") }
-    for id in removal.images { Console.output("removed \(id)") }
-    let count = removal.layers.count
-    Console.output("freed \(count) layer\(count == 1 ? "" : "s"), \(Quantity.bytes(removal.bytes))")
-    return .finished
-  }
-
-  private static func json(_ image: StoredImage) -> JSON { JSON(object: members(image)) }
-
-  private static func members(_ image: StoredImage) -> [(String, JSON?)] {
-    let config = image.config
-    let supplements = image.layers.filter(\.isSupplement)
-    return [
-      ("references", JSON(image.references.map { JSON($0.description) })), ("id", JSON(image.id.description)),
-      ("digest", image.manifestDigest.map { JSON($0.description) }), ("appc", image.appc?.json),
-      ("bytes", JSON(image.bytes)),
-      ("imported_at", JSON(Clock.timestamp(image.importedAt))), ("os", JSON(config.os)),
-      ("architecture", JSON(config.architecture)), ("user", config.user.isEmpty ? nil : JSON(config.user)),
-      ("working_directory", config.workingDirectory.isEmpty ? nil : JSON(config.workingDirectory)),
-      ("entrypoint", JSON(config.entrypoint.map { JSON($0) })), ("command", JSON(config.command.map { JSON($0) })),
-      ("environment", JSON(config.environment.map { JSON($0) })),
-      (
-        "layers",
-        JSON(
-          image.layers.filter { !$0.isSupplement }.map {
-            JSON(object: [
-              ("diff_id", JSON($0.diffID.description)), ("bytes", JSON($0.bytes)), ("path", JSON($0.path)),
-            ])
-          })
-      ),
-      (
-        "supplements",
-        supplements.isEmpty ? nil : JSON(supplements.map { JSON(object: [("path", JSON($0.path))]) })
-      ), ("stack", supplements.isEmpty ? nil : JSON(image.layers.map { JSON($0.path) })),
-    ]
   }
 }

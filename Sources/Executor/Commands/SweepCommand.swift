@@ -3,6 +3,7 @@ import Containers
 import DockerContainerizer
 import DockerEngineClient
 import Glibc
+import Images
 import Isolators
 import LinuxKernel
 import MesosContainerizer
@@ -24,6 +25,7 @@ enum SweepCommand {
     notes: """
       A task whose executor and container-init are both dead is ended: TASK_LOST, unless what it had to do was done. One
       that only lacks its executor is named and left to `recover`.
+      Of the image store what dead imports and pulls have left goes; `image gc` removes images.
       Task directories stay: `run --rm` and rm(1) remove those. Exit status 79 when something could not be removed.
       """,
     needsProc: true, believesDirectories: true, run: run)
@@ -46,6 +48,7 @@ enum SweepCommand {
     }
     sweep.directories()
     sweep.leftovers()
+    sweep.images()
     OperatorLog.about(nil)
     if !sweep.isDryRun { OperatorLog.note(.swept(removed: sweep.removed, left: sweep.problems.count)) }
     for waiting in sweep.waiting { Console.note(waiting) }
@@ -211,6 +214,25 @@ private struct Sweep {
       guard let lock = try? TaskLock.hold(path) else { continue }
       remove(path) { Sweep.problems { () throws(Errno) in try removeTree(path) } }
       withExtendedLifetime(lock) {}
+    }
+  }
+
+  /// What dead imports have left, and what pulls left of which nobody wanted the rest for a day.
+  mutating func images() {
+    let root = TaskPaths.images(workDirectory)
+    guard CurrentProcess.effectiveUser == 0, (try? status(of: root)) != nil else { return }
+    do throws(ImageError) {
+      let oldest = Int64(Clock.wall / 1_000_000_000) - ImageStore.keptSeconds
+      for leftover in try ImageStore(reading: root).leftovers()
+      where !leftover.isLive && (leftover.kind == .staging || leftover.modified < oldest) {
+        remove(leftover.path) {
+          do throws(ImageError) { return try leftover.remove() ? [] : ["something works in it now"] } catch {
+            return [error.message]
+          }
+        }
+      }
+    } catch {
+      problems.append(error.message)
     }
   }
 

@@ -8,11 +8,11 @@ extension ImageStore {
     do throws(ImageError) {
       let table = try ReferenceTable(paths.references)
       var best: (suits: Int, image: StoredImage)?
-      for record in try records() where record.appc.map(query.means) ?? false {
-        let own = Platform(os: record.config.os, architecture: record.config.architecture)
-        let suits = platform.suits(own)
-        guard suits > 0, let image = try stored(record, table) else { continue }
-        if let best, (best.suits, best.image.importedAt) >= (suits, image.importedAt) { continue }
+      for entry in try entries().intact where entry.appc.map(query.means) ?? false {
+        let suits = platform.suits(Platform(os: entry.os, architecture: entry.architecture))
+        guard suits > 0 else { continue }
+        if let best, (best.suits, best.image.importedAt) >= (suits, entry.importedAt) { continue }
+        guard let image = try load(entry.id, table) else { continue }
         best = (suits, image)
       }
       return best?.image
@@ -26,10 +26,10 @@ extension ImageStore {
     let digits = Array(text.utf8)
     let isID = digits.starts(with: AppcImageID.prefix.utf8) && digits.count >= AppcImageID.prefix.utf8.count + 4
     let query = try? AppcQuery(text)
-    return try records().compactMap { record in
-      guard let appc = record.appc else { return nil }
-      if isID, appc.imageID.description.utf8.starts(with: digits) { return record.id }
-      return query.map { $0.means(appc) } ?? false ? record.id : nil
+    return try entries().intact.compactMap { entry in
+      guard let appc = entry.appc else { return nil }
+      if isID, appc.imageID.description.utf8.starts(with: digits) { return entry.id }
+      return query.map { $0.means(appc) } ?? false ? entry.id : nil
     }
   }
 }

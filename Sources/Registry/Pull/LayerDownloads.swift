@@ -87,6 +87,7 @@ final class LayerDownloads: ArrivingLayers {
 
   /// Refuses at once what would fill the file system: a pull leaves as much free as unpacking does.
   private func checkRoom(for bytes: UInt64) throws(RegistryError) {
+    directory.makeRoom(for: bytes.addingReportingOverflow(Budgets().reservedBytes).partialValue)
     let room = try kernel("look for free space") { () throws(Errno) in
       let opened = try openFile(directory.path, O_RDONLY | O_DIRECTORY)
       return try space(of: opened.rawValue)

@@ -77,7 +77,9 @@ package struct RegistryPull {
   /// The image when the store has it whole, under one more name if need be.
   private func present(_ manifest: Digest, _ reference: ImageReference) throws(RegistryError) -> StoredImage? {
     let found = try Registry.store { () throws(ImageError) in
-      try store.find(manifest: manifest).flatMap { (image) throws(ImageError) in try store.name(image.id, reference) }
+      try store.find(manifest: manifest).flatMap { (image) throws(ImageError) in
+        try store.name(image.id, reference, interruption: interruption)
+      }
     }
     if found != nil { tell(.present) }
     return found

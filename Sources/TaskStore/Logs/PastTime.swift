@@ -10,6 +10,9 @@ package enum PastTime {
     return timestamp(bytes)
   }
 
+  /// Seconds of a duration: `30s`, `1h30m`, `14d`; nil when it is none.
+  package static func seconds(_ text: String) -> UInt64? { duration(Array(text.utf8)).map { $0 / 1_000_000_000 } }
+
   private static func decimal(_ bytes: ArraySlice<UInt8>) -> UInt64? {
     let parts = bytes.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
     guard let whole = parts.first.flatMap(digits), whole < 1 << 34 else { return nil }
