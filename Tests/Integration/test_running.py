@@ -246,7 +246,7 @@ class Stopping(ExecutorTestCase):
     def test_no_other_signal_ends_a_task(self):
         faults = {signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS}
         stops = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-        task = self.start_task(document("echo ready; while ! test -e go; do sleep 0.05; done")).wait_log("ready")
+        task = self.start_task(document("echo ready; while ! test -e go; do sleep 0.05; done")).wait_log("ready").wait_running()
         for number in set(range(1, 65)) - {32, 33} - faults - stops:
             task.signal(number)
         with open(os.path.join(task.sandbox, "go"), "w", encoding="utf-8"):
