@@ -38,7 +38,7 @@ struct MergedTree {
     var found = Directory(path: path, parts: [])
     var isCut = false
     for layer in directory.parts {
-      guard let holder = try open(directory.path, layer), let status = try status(of: name, in: holder) else {
+      guard let holder = try open(directory.path, layer), let status = try statusIfThere(name, in: holder) else {
         continue
       }
       guard status.isDirectory else {
@@ -115,19 +115,20 @@ struct MergedTree {
     return value == [UInt8(ascii: "y")]
   }
 
-  private func status(of name: [UInt8], in directory: SharedDescriptor) throws(ImageError) -> FileStatus? {
-    do throws(Errno) {
-      return try LinuxKernel.status(of: name, at: directory.rawValue)
-    } catch  where error.code == ENOENT {
-      return nil
-    } catch {
-      throw ImageError(error, doing: "look at \(printable(name))")
-    }
-  }
-
   static func isWhiteout(_ status: FileStatus) -> Bool { status.isCharacterDevice && status.deviceType == 0 }
 
   static func join(_ path: [UInt8], _ name: some Sequence<UInt8>) -> [UInt8] {
     path + (path.isEmpty ? [] : [UInt8(ascii: "/")]) + Array(name)
+  }
+}
+
+/// What a directory has under a name, links not followed; `nil` when there is nothing.
+func statusIfThere(_ name: [UInt8], in directory: SharedDescriptor) throws(ImageError) -> FileStatus? {
+  do throws(Errno) {
+    return try status(of: name, at: directory.rawValue)
+  } catch  where error.code == ENOENT {
+    return nil
+  } catch {
+    throw ImageError(error, doing: "look at \(printable(name))")
   }
 }

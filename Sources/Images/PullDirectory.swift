@@ -78,8 +78,9 @@ package final class PullDirectory {
     }
   }
 
-  /// What a failed pull leaves counts with what others have left.
+  /// What a failed pull leaves counts with what others have left. Whoever only waits for the directory has left nothing.
   deinit {
+    guard lock != nil else { return }
     lock = nil
     bestEffort("sweep \(paths.pulls)") {
       try ImageStore.sweepPulls(paths, until: Clock.now + Staging.patience)

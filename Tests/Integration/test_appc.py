@@ -282,11 +282,9 @@ class Found(StoreTestCase):
     def test_a_whitelist_that_becomes_gigabytes_is_refused(self):
         deep = "/".join(["d%03d"] * 400)
         paths = ["/" + deep % tuple([number] * 400) for number in range(40)]
-        began = time.monotonic()
         done = self.aurora("image", "import", self.host.write("image.aci", ACI(pathWhitelist=paths).packed("plain")))
         self.assertEqual(done.code, 1, done)
-        self.assertIn("pathWhitelist", done.err)
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertIn("pathWhitelist: the directories that lead to its paths have names of more than 8388608 bytes", done.err)
 
     def test_mesos_own_store_is_one(self):
         aci = ACI(busybox=True, app={"exec": ["/bin/sh", "-c", "cat /a"]}).file("a", "unpacked")

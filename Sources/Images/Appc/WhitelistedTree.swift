@@ -80,7 +80,7 @@ struct WhitelistedTree {
     for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       var isDirectory = false
       for (index, directory) in holders {
-        guard let found = try status(of: name, in: directory) else { continue }
+        guard let found = try statusIfThere(name, in: directory) else { continue }
         if found.isDirectory {
           let inner = path + (path.isEmpty ? [] : [WhitelistedTree.slash]) + name
           if !isDirectory {
@@ -139,15 +139,5 @@ struct WhitelistedTree {
     if path.isEmpty { return root }
     return try LinuxKernel.openBelow(
       root.rawValue, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
-  }
-
-  private func status(of name: [UInt8], in directory: SharedDescriptor) throws(ImageError) -> FileStatus? {
-    do throws(Errno) {
-      return try LinuxKernel.status(of: name, at: directory.rawValue)
-    } catch  where error.code == ENOENT {
-      return nil
-    } catch {
-      throw ImageError(error, doing: "look at \(printable(name))")
-    }
   }
 }
