@@ -9,6 +9,7 @@ import time
 
 from support import ExecutorTestCase, document, need, process
 from support.executor import binary, children_of, has_ended, wait_until
+from support.host import open_files
 from support.programs import program
 from support.silent_files import silent_file
 from test_policy import PolicyCase
@@ -664,8 +665,7 @@ class Shown(ExecutorTestCase):
 
 def inotify_of(pid):
     """The inotify instances that a process holds."""
-    folder = f"/proc/{pid}/fd"
-    return [name for name in os.listdir(folder) if os.readlink(f"{folder}/{name}") == "anon_inode:inotify"]
+    return [number for number, target in open_files(pid).items() if target == "anon_inode:inotify"]
 
 
 class WithoutInotify(ExecutorTestCase):

@@ -9,6 +9,7 @@ import subprocess
 
 from support import DockerTestCase, ExecutorTestCase, document, process
 from support.executor import binary
+from support.host import open_files
 from support.images import busybox_image
 
 CLONE3 = 435
@@ -164,7 +165,7 @@ class Workers(ExecutorTestCase):
                         with open(f"/proc/{pid}/cmdline", "rb") as file:
                             if b"__unpack" not in file.read():
                                 continue
-                        seen += [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+                        seen += open_files(pid).values()
                     except OSError:
                         continue
             if seen:

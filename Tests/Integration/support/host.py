@@ -1,5 +1,6 @@
 """What of the host a test could leave changed, counted."""
 
+import contextlib
 import os
 import signal
 import time
@@ -41,6 +42,15 @@ def _namespaces(kind):
                 found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
             except OSError:
                 pass
+    return found
+
+
+def open_files(pid):
+    """The descriptors of a process by number, with what each leads to. One that closes meanwhile is left out."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[number] = os.readlink(f"/proc/{pid}/fd/{number}")
     return found
 
 
