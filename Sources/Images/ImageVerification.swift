@@ -33,23 +33,31 @@ extension ImageStore {
   package func verify(layer diffID: Digest, records: Bool = false) throws(ImageError) -> LayerCheck {
     var check = LayerCheck(diffID: diffID)
     do throws(ImageError) {
-      guard let items = try TreeDigests.read(paths.digests(diffID)) else {
+      guard let recorded = try TreeDigestsReader(paths.digests(diffID)) else {
         check.isRecorded = records
         if records {
           check.entries = try ImageStore.record(paths.tree(diffID), as: paths.digests(diffID), durable: true)
         }
         return check
       }
-      var recorded: [[UInt8]: [UInt8]] = [:]
-      for item in items { recorded[item.path] = item.digest }
+      // Both come in one order.
+      var next = try recorded.next()
       try TreeWalk.run(paths.tree(diffID)) { (item) throws(ImageError) in
         check.entries += 1
-        guard let digest = recorded.removeValue(forKey: item.path) else {
+        while let gone = next, TreeDigests.precedes(gone.path, item.path) {
+          check.differences.append(LayerDifference(kind: .removed, path: gone.path))
+          next = try recorded.next()
+        }
+        guard let same = next, same.path == item.path else {
           return check.differences.append(LayerDifference(kind: .added, path: item.path))
         }
-        if digest != item.digest { check.differences.append(LayerDifference(kind: .changed, path: item.path)) }
+        if same.digest != item.digest { check.differences.append(LayerDifference(kind: .changed, path: item.path)) }
+        next = try recorded.next()
       }
-      check.differences += recorded.keys.map { LayerDifference(kind: .removed, path: $0) }
+      while let gone = next {
+        check.differences.append(LayerDifference(kind: .removed, path: gone.path))
+        next = try recorded.next()
+      }
       check.differences.sort { $0.path.lexicographicallyPrecedes($1.path) }
       return check
     } catch {
@@ -63,14 +71,10 @@ extension ImageStore {
   static func record(_ tree: String, as path: String, durable: Bool = false, _ interruption: Int32? = nil)
     throws(ImageError) -> Int
   {
-    var digests = TreeDigests()
-    var count = 0
-    try TreeWalk.run(tree, interruption: interruption) { (item) throws(ImageError) in
-      digests.append(item)
-      count += 1
-    }
-    try digests.write(to: path, durable: durable)
-    return count
+    let digests = try TreeDigestsWriter(path)
+    try TreeWalk.run(tree, interruption: interruption) { (item) throws(ImageError) in try digests.append(item) }
+    try digests.finish(durable: durable)
+    return digests.count
   }
 
   /// What is wrong with the documents of an image: its configuration is what its id says, and the two records say the same.

@@ -7,6 +7,13 @@ struct LinkTracer {
   let below: MergedTree
   /// The layer's own tree.
   let own: SharedDescriptor
+  /// The layer's directories without an entry.
+  private let implicit: Set<[UInt8]>
+
+  init(layer: LayerStack.Layer, below: MergedTree, own: SharedDescriptor) {
+    (self.layer, self.below, self.own) = (layer, below, own)
+    implicit = Set(layer.gaps.directories)
+  }
 
   /// A directory of the layer, and where a link that the layers below have in its place leads.
   struct Move {
@@ -20,7 +27,6 @@ struct LinkTracer {
 
   /// The directories without an entry in whose place the layers below have a link, to a directory or to what is not there.
   func moves() throws(ImageError) -> [Move] {
-    let implicit = Set(layer.gaps.directories)
     let tree = tree
     var moves: [Move] = []
     func visit(_ node: DirectoryNames.Node, _ directory: MergedTree.Directory) throws(ImageError) {
@@ -44,13 +50,12 @@ struct LinkTracer {
     let (parent, name) = StackSupplement.split(move.from)
     guard let holder = try below.open(parent, move.holder) else { throw .invalid("a directory of a layer is gone") }
     try supplement.link(name, of: holder, to: move.from)
-    try copy(move.from, to: move.to.path, move.to, Set(layer.gaps.directories), into: &supplement)
+    try copy(move.from, to: move.to.path, move.to, into: &supplement)
   }
 
   /// Gives all that is in a directory of the layer names in the supplement, below `target`.
   private func copy(
-    _ path: [UInt8], to target: [UInt8], _ lower: MergedTree.Directory?, _ implicit: Set<[UInt8]>,
-    into supplement: inout StackSupplement
+    _ path: [UInt8], to target: [UInt8], _ lower: MergedTree.Directory?, into supplement: inout StackSupplement
   ) throws(ImageError) {
     guard let directory = try tree.open(path, 0) else { return }
     defer { withExtendedLifetime(directory) {} }
@@ -87,7 +92,7 @@ struct LinkTracer {
         case .other, .nothing: break
         }
       }
-      try copy(inner, to: place, next, implicit, into: &supplement)
+      try copy(inner, to: place, next, into: &supplement)
     }
   }
 

@@ -7,10 +7,12 @@ final class StackEffort {
   private let most: Int
   private var steps = 0
 
-  /// So many between two looks whether to go on.
-  private static let stride = 4096
+  private var looked = Clock.now
 
-  /// - Parameter most: how many directories may be opened: some microseconds each.
+  /// Between two looks whether to go on.
+  private static let nanoseconds: UInt64 = 50_000_000
+
+  /// - Parameter most: how many directories may be opened, and names made: some microseconds each.
   init(interruption: Int32?, most: Int = 2_000_000) {
     self.interruption = interruption
     self.most = most
@@ -22,6 +24,9 @@ final class StackEffort {
     guard steps <= most else {
       throw .invalid("its layers leave so many directories to one another that \(most) steps do not settle it")
     }
-    if steps.isMultiple(of: StackEffort.stride) { try WorkerWait.wait([], interruption, milliseconds: 0) }
+    let now = Clock.now
+    guard now - looked >= StackEffort.nanoseconds else { return }
+    looked = now
+    try WorkerWait.wait([], interruption, milliseconds: 0)
   }
 }

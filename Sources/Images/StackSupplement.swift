@@ -72,6 +72,7 @@ struct StackSupplement {
   /// Gives a file of another layer a name here; false when there is something already.
   @discardableResult
   mutating func link(_ name: [UInt8], of holder: SharedDescriptor, to path: [UInt8]) throws(ImageError) -> Bool {
+    try effort.step()
     let (parent, leaf) = StackSupplement.split(path)
     try makeImplicitDirectory(parent)
     let above = try open(parent)

@@ -103,14 +103,26 @@ package struct StoreLeftover: Sendable {
 /// What dead and failed imports and pulls have left, and how it goes.
 extension ImageStore {
   /// How long what a pull has fetched is kept for the next one: a day.
-  package static let keptSeconds: Int64 = 86_400
+  private static let keptSeconds: Int64 = 86_400
   /// What pulls may leave, all together but the last; and a twentieth of the file system.
   private static let keptBytes: UInt64 = 4 << 30
+  /// How many of them.
+  private static let keptCount = 64
 
   /// Everything that imports and pulls work in or have left.
   package func leftovers() throws(ImageError) -> [StoreLeftover] {
     do throws(ImageError) {
       return try StoreLeftover.staging(paths) + StoreLeftover.pulls(paths)
+    } catch {
+      throw error.during("look for what imports and pulls have left")
+    }
+  }
+
+  /// What of it nobody may want any more.
+  package func surplus() throws(ImageError) -> [StoreLeftover] {
+    do throws(ImageError) {
+      return try StoreLeftover.staging(paths).filter { !$0.isLive }
+        + ImageStore.surplusOfPulls(paths, keeping: nil, until: .max)
     } catch {
       throw error.during("look for what imports and pulls have left")
     }
@@ -123,25 +135,39 @@ extension ImageStore {
     bestEffort("sweep \(paths.pulls)") { try ImageStore.sweepPulls(paths, until: end) }
   }
 
-  /// Removes what pulls left that nobody came back for within a day, then the oldest until the rest is within bounds.
-  static func sweepPulls(
-    _ paths: StorePaths, keeping most: UInt64? = nil, until end: UInt64
-  ) throws(ImageError) {
+  /// Removes what pulls left that nobody may want any more.
+  ///
+  /// - Parameter most: how many bytes stay, in place of the usual bound.
+  static func sweepPulls(_ paths: StorePaths, keeping most: UInt64? = nil, until end: UInt64) throws(ImageError) {
+    for leftover in try surplusOfPulls(paths, keeping: most, until: end) {
+      guard Clock.now < end else { return }
+      _ = try leftover.remove(until: end)
+    }
+  }
+
+  /// What pulls left that nobody came back for within a day, then the oldest, until the rest is within bounds; as far as there
+  /// is time to look. What a pull works with is its own.
+  private static func surplusOfPulls(_ paths: StorePaths, keeping most: UInt64?, until end: UInt64)
+    throws(ImageError) -> [StoreLeftover]
+  {
     let total = try kernel("look for free space") { () throws(Errno) in
       let root = try openFile(paths.root, O_RDONLY | O_DIRECTORY)
       return try space(of: root.rawValue).total
     }
     let most = most ?? min(keptBytes, total / 20)
     let oldest = Int64(Clock.wall / 1_000_000_000) - keptSeconds
+    let leftovers = try StoreLeftover.pulls(paths).filter { !$0.isLive }
+    // Looking at many takes longer than there is time for: what is too old, or one too many, goes without a look.
+    var rest = leftovers.drop { $0.modified < oldest }.suffix(keptCount)
+    var surplus = Array(leftovers[..<rest.startIndex])
     var sum: UInt64 = 0
-    // From the youngest, so that what is beyond the bound is the oldest. That one stays however large it is: most likely
-    // somebody tries again. What a pull works with is its own.
+    // From the youngest, which stays however large it is: most likely somebody tries again.
     var isFirst = most > 0
-    for leftover in try StoreLeftover.pulls(paths).reversed() where !leftover.isLive {
-      guard Clock.now < end else { return }
+    while let leftover = rest.popLast(), Clock.now < end {
       sum += try leftover.diskBytes()
-      if leftover.modified < oldest || (sum > most && !isFirst) { _ = try leftover.remove(until: end) }
+      if sum > most && !isFirst { surplus.append(leftover) }
       isFirst = false
     }
+    return surplus
   }
 }

@@ -13,6 +13,8 @@ struct TreeWalk {
 
   private static let chunkBytes = 256 << 10
   private static let blockBytes = 4096
+  /// Names of one directory are held at once, to be put in order.
+  private static let mostNameBytes = Budgets().directoryNameBytes
   private static let slash = UInt8(ascii: "/")
   private static let resolve: Resolve = [.beneath, .noSymlinks, .noMagicLinks, .noCrossMounts]
 
@@ -45,6 +47,11 @@ struct TreeWalk {
           resolve: TreeWalk.resolve))
     }
     var names = try kernel(place()) { () throws(Errno) in try entries(of: directory.rawValue).map(\.name) }
+    let bytes = names.reduce(0) { $0 + $1.count }
+    guard bytes <= TreeWalk.mostNameBytes else {
+      throw .invalid(
+        "the directory \(printable(path.prefix(512))) has names of more than \(TreeWalk.mostNameBytes) bytes together")
+    }
     names.sort { $0.lexicographicallyPrecedes($1) }
     let prefix = path.isEmpty ? [] : path + [TreeWalk.slash]
     var directories: [[UInt8]] = []

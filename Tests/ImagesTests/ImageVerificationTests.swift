@@ -116,14 +116,48 @@ import Testing
   }
 
   @Test func namesAreReadAsTheyWereWritten() throws {
-    var digests = TreeDigests()
+    let path = scratch.path + "/digests"
     let deep = Array(repeating: "x", count: 2000).joined(separator: "/")
     let items = ["", "a", "a\n", "b/c", "b/cd", deep + "\u{ff}", deep].map {
       TreeDigests.Item(path: Array($0.utf8), digest: Array(SHA256.digest(of: Array($0.utf8)).rawBytes.prefix(16)))
     }
-    for item in items { digests.append(item) }
+    let writer = try TreeDigestsWriter(path)
+    // More than what is written and read at once.
+    for _ in 0..<40 { for item in items { try writer.append(item) } }
+    try writer.finish(durable: false)
+    let reader = try #require(try TreeDigestsReader(path))
+    var read: [TreeDigests.Item] = []
+    while let item = try reader.next() { read.append(item) }
+    #expect(read == Array(repeating: items, count: 40).flatMap(\.self))
+  }
+
+  @Test(arguments: ["cut", "longer", "changed"]) func digestsThatAreNotWhatWasWrittenAreDamage(how: String) throws {
     let path = scratch.path + "/digests"
-    try digests.write(to: path, durable: false)
-    #expect(try TreeDigests.read(path) == items)
+    let writer = try TreeDigestsWriter(path)
+    try writer.append(TreeDigests.Item(path: Array("a".utf8), digest: Array(repeating: 1, count: 16)))
+    try writer.finish(durable: false)
+    var bytes = try readFile(path)
+    switch how {
+    case "cut": bytes.removeLast()
+    case "longer": bytes.append(0)
+    default: bytes[bytes.count - 40] ^= 1
+    }
+    try writeFileAtomically(path, bytes)
+    #expect(throws: ImageError.self) {
+      let reader = try #require(try TreeDigestsReader(path))
+      while try reader.next() != nil {}
+    }
+  }
+
+  @Test func pathsHaveTheOrderOfTheWalk() throws {
+    let tree = scratch.path + "/order"
+    for path in ["a/b", "a.b/c", "a/b-c", "a/b/d/e", "a-/x", "B", "a/c"] { try makeDirectories("\(tree)/\(path)") }
+    var paths: [[UInt8]] = []
+    try TreeWalk.run(tree) { (item) throws(ImageError) in paths.append(item.path) }
+    #expect(paths.count == 12)
+    for (one, other) in zip(paths, paths.dropFirst()) {
+      #expect(TreeDigests.precedes(one, other) && !TreeDigests.precedes(other, one))
+    }
+    #expect(!TreeDigests.precedes(paths[3], paths[3]))
   }
 }

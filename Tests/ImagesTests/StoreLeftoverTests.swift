@@ -45,6 +45,15 @@ import Testing
     #expect(try pulls().isEmpty)
   }
 
+  @Test func ofManyTheYoungestStayWithoutALookAtTheOthers() throws {
+    try leave("large", bytes: 1_000_000, secondsAgo: 5000)
+    for number in 1...100 { try leave("small\(number)", bytes: 1, secondsAgo: Int64(4000 - number)) }
+    _ = try ImageStore(root: root)
+    let left = try Set(pulls())
+    #expect(left == Set((37...100).map { "small\($0)" }))
+    #expect(try ImageStore(reading: root).surplus().isEmpty)
+  }
+
   @Test func whatNobodyCameBackForWithinADayGoes() throws {
     try leave("old", bytes: 10, secondsAgo: 100_000)
     try leave("young", bytes: 10, secondsAgo: 1000)

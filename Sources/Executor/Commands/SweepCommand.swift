@@ -222,9 +222,7 @@ private struct Sweep {
     let root = TaskPaths.images(workDirectory)
     guard CurrentProcess.effectiveUser == 0, (try? status(of: root)) != nil else { return }
     do throws(ImageError) {
-      let oldest = Int64(Clock.wall / 1_000_000_000) - ImageStore.keptSeconds
-      for leftover in try ImageStore(reading: root).leftovers()
-      where !leftover.isLive && (leftover.kind == .staging || leftover.modified < oldest) {
+      for leftover in try ImageStore(reading: root).surplus() {
         remove(leftover.path) {
           do throws(ImageError) { return try leftover.remove() ? [] : ["something works in it now"] } catch {
             return [error.message]
