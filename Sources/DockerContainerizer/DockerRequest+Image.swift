@@ -118,9 +118,12 @@ extension DockerRequest {
     request.spec.healthcheck = Healthcheck.none
     request.spec.stopSignal = "SIGTERM"
     request.spec.stopTimeout = Int64(min(task.finalizationWait, 86_400)) + 10
-    // An engine's own list, which this replaces, lacks some of it.
-    if request.hostConfig.maskedPaths == nil, !request.hostConfig.privileged {
-      request.hostConfig.maskedPaths = FilesystemLinux.masked + paths.masked
+    // An engine's own lists, which these replace, lack some of it.
+    if !request.hostConfig.privileged {
+      if request.hostConfig.maskedPaths == nil {
+        request.hostConfig.maskedPaths = FilesystemLinux.masked + paths.masked
+      }
+      if request.hostConfig.readOnlyPaths == nil { request.hostConfig.readOnlyPaths = FilesystemLinux.readOnly }
     }
     request.hostConfig.groups = []
     // The plan has them: what an engine is given here holds for init too.

@@ -8,7 +8,7 @@ package struct FilesystemLinux: Isolator {
   package init(host: HostFacts) {}
 
   private static let noDevicesNoSetuid: MountAttributes = [.noSetuid, .noDevices]
-  private static let dataOnly: MountAttributes = [.noSetuid, .noDevices, .noExecute]
+  static let dataOnly: MountAttributes = [.noSetuid, .noDevices, .noExecute]
 
   /// Kernel interfaces that tell of, or act on, more than the container.
   package static let masked = [
@@ -22,7 +22,12 @@ package struct FilesystemLinux: Isolator {
   /// What of init root of the container may write to by a file's mode alone: `/proc/1/oom_score_adj` makes it the first that
   /// the kernel kills when memory runs out.
   private static let initsOwn = "/proc/1"
-  package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", initsOwn]
+  package static let readOnly = [
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+    // Open to everybody for triggers, each of which takes the kernel ten milliseconds to end: a process that was killed would
+    // be there for minutes.
+    "/proc/pressure",
+  ]
 
   /// Pseudo terminals of a container: the host has one number for all of them (`kernel.pty.max`).
   private static let mostTerminals = 256
@@ -51,7 +56,8 @@ package struct FilesystemLinux: Isolator {
     // On the host's file system /proc is the container's only when its pid namespace is.
     if container.hasImage || (container.isolators.contains(NamespacesPID.name) && !container.sharesPIDNamespace) {
       fragment.afterPivot +=
-        FilesystemLinux.readOnly.map { .readOnly($0) } + FilesystemLinux.masked.map { .mask($0) }
+        (FilesystemLinux.readOnly + [FilesystemLinux.initsOwn]).map { .readOnly($0) }
+        + FilesystemLinux.masked.map { .mask($0) }
     }
     return fragment
   }
