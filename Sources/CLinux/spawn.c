@@ -124,11 +124,6 @@ static void run_child(const struct ax_spawn_request *request, int error_pipe) {
   // with it the RCU grace period of 10 to 20 ms that moving another process costs.
   for (int i = 0; i < request->join_tasks_count; i++)
     if (write(request->join_tasks[i], "0", 1) != 1) fail(error_pipe, AX_STAGE_CGROUP);
-  // The root of a new cgroup namespace is where its maker is at this moment (cgroup_namespaces(7)): not what clone3 would
-  // take, which is where the parent is.
-  if (request->new_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0) fail(error_pipe, AX_STAGE_CGROUP);
-  for (int i = 0; i < request->own_tasks_count; i++)
-    if (write(request->own_tasks[i], "0", 1) != 1) fail(error_pipe, AX_STAGE_CGROUP);
   if (request->new_session && setsid() < 0) fail(error_pipe, AX_STAGE_SESSION);
 
   // Move every source above the highest target first, so that placing one cannot overwrite another.

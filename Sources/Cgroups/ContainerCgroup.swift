@@ -4,17 +4,19 @@ import LinuxKernel
 /// The container's place in the cgroup2 hierarchy, which a hybrid host mounts beside its version 1 controllers: the
 /// container is killed through it whole, and with a service manager's own cgroup killed it stays.
 ///
-///     <cgroup2>/aurora-executor/<container>          container-init, and the root of the container's cgroup namespace
-///     <cgroup2>/aurora-executor/<container>/task     every process of the task
-///
-/// Both are below the namespace's root, as `nsdelegate` wants it of who moves between them (cgroups(7)).
+///     <cgroup2>/aurora-executor/<container>          the whole, with no process of its own: it may have controllers
+///     <cgroup2>/aurora-executor/<container>/init     container-init
+///     <cgroup2>/aurora-executor/<container>/task     every process of the task, and the root of its cgroup namespace
 package struct ContainerCgroup {
+  package let mount: CgroupDirectory
   package let whole: CgroupDirectory
+  package var own: CgroupDirectory { CgroupDirectory(whole.path + "/init") }
   package var task: CgroupDirectory { CgroupDirectory(whole.path + "/task") }
 
   /// Nil on a host without cgroup2.
   package init?(hierarchies: CgroupHierarchies, parent: String, containerID: String) {
     guard let mount = hierarchies.version2 else { return nil }
+    self.mount = CgroupDirectory(mount)
     whole = CgroupDirectory("\(mount)/\(parent)/\(containerID)")
   }
 

@@ -56,7 +56,8 @@ package enum ContainerInit {
     try Credentials.identifyForAudit(plan.restrictions.identity.uid)
     do throws(SetupError) {
       var interpreter =
-        reception == nil ? SetupInterpreter(sources: files.sources) : try SetupInterpreter(standingAt: "/")
+        reception == nil
+        ? SetupInterpreter(sources: files.sources) : try SetupInterpreter(standingAt: "/")
       try interpreter.run(plan.steps)
     } catch {
       refuse(error, files.listener)
@@ -68,7 +69,9 @@ package enum ContainerInit {
     var restrictions = plan.restrictions
     restrictions.limits = InheritedLimits.completed(restrictions.limits, inherited, for: restrictions.identity.uid)
     return StandingContainer(
-      starter: ProcessStarter(restrictions: restrictions, cgroupTasks: files.tasks, cgroup: files.cgroup, score: score),
+      starter: ProcessStarter(
+        restrictions: restrictions, cgroupTasks: files.tasks, cgroup: files.cgroup,
+        entersCgroupNamespace: Namespaces(rawValue: plan.namespaces).contains(.cgroup), score: score),
       tree: ProcessTree(cgroup: files.cgroup, isNamespace: isNamespace), listener: files.listener, exits: files.exits,
       kept: files.kept)
   }

@@ -18,6 +18,8 @@ struct ProcessStarter {
   let cgroupTasks: [SharedDescriptor]
   /// The cgroup2 directory that every process is born in.
   let cgroup: SharedDescriptor?
+  /// Whether all of these are to be the roots of what a process sees.
+  var entersCgroupNamespace = false
   /// Init's own, where the task may change it.
   var score: OutOfMemoryScore?
 
@@ -90,6 +92,10 @@ struct ProcessStarter {
   private func leaveInit(output: Int32, errors: Int32, go: Int32, failure: Int32) throws(StartFailure) {
     for file in cgroupTasks {
       try stage("join a cgroup") { () throws(Errno) in try Child.join(tasksFile: file.descriptor) }
+    }
+    // Not that of init, which is in other cgroups: with `nsdelegate` only who is above both may have a child here.
+    if entersCgroupNamespace {
+      try stage("enter a cgroup namespace") { () throws(Errno) in try Child.enterCgroupNamespace() }
     }
     try stage("close the descriptors of container-init") { () throws(Errno) in
       try Child.keepOnly([output, errors, go, failure], first: Number.output, lastKept: Number.errors)

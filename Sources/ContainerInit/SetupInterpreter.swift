@@ -5,7 +5,7 @@ import LinuxKernel
 /// Carries out the set-up steps of a plan, in order, in the mount namespace that init was born into.
 struct SetupInterpreter {
   private var root: RootDirectory?
-  /// The sources of the plan's bind mounts that have had no turn yet.
+  /// Mounts of what the plan takes from the host, in the order of its steps: those that have had no turn yet.
   private var sources: [SharedDescriptor] = []
   /// Where the last device or link was made: most come in a row, and nothing is mounted in between.
   private var last: (path: String, directory: SharedDescriptor)?
@@ -69,6 +69,7 @@ struct SetupInterpreter {
     case .mask(let path): try mask(path)
     case .readOnly(let path): try makeReadOnly(path)
     case .hostname(let name): try setHostName(name)
+    case .ownCgroup(let mount): try attachCgroup(mount)
     case .account(let identity): try ImageAccounts(root: currentRoot()).provide(identity)
     }
   }
@@ -99,6 +100,14 @@ struct SetupInterpreter {
     let mount = try context.mount(attributes)
     if type == "tmpfs" { try currentRoot().addOwn(mount) }
     try attach(mount, onto: place)
+  }
+
+  private mutating func attachCgroup(_ mount: BindMount) throws {
+    guard let cgroup = sources.first else { throw SetupError("there is no source for \(mount.target)") }
+    sources.removeFirst()
+    try setMountAttributes(
+      cgroup.rawValue, set: MountAttributes(rawValue: mount.attributes), propagation: .private, recursive: false)
+    try attach(cgroup.descriptor, onto: try currentRoot().realDirectory(mount.target))
   }
 
   /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own

@@ -4,30 +4,32 @@ import LinuxKernel
 /// `cgroups/devices`: the devices of the minimal `/dev` and no others, whatever nodes a task comes by.
 package struct CgroupsDevices: Isolator {
   package static let name = "cgroups/devices"
-  private let devices: CgroupController
-  private let isVersion2Only: Bool
+  private let host: HostFacts
 
-  package init(host: HostFacts) {
-    devices = CgroupController(isolator: Self.name, controller: "devices", host: host)
-    isVersion2Only =
-      host.cgroups.version1.isEmpty && host.cgroups.unmounted.allSatisfy { $0 == CgroupHierarchies.unified }
-  }
+  package init(host: HostFacts) { self.host = host }
 
-  package func unsupported() -> String? { devices.unsupported() }
+  private var version1: CgroupHierarchies.Version1? { host.cgroups.version1Hierarchy(of: "devices") }
 
-  /// Who is not root can neither make a node nor open one that root did not open to him. On a host with version 1
-  /// hierarchies the controller can be had all the same: there its absence is a mistake.
-  package func isDispensable(for container: ContainerConfig) -> Bool {
-    isVersion2Only && container.identity.uid != 0
+  package func unsupported() -> String? {
+    version1 != nil || host.cgroups.version2 != nil
+      ? nil : "this host has neither the devices cgroup controller nor cgroup2 mounted"
   }
 
   /// Making nodes is harmless without the right to open them; terminals are those of the container's own devpts.
-  private static let allowed =
-    ["c *:* m", "b *:* m", "c 5:2 rwm", "c 136:* rwm"]
-    + FilesystemLinux.devices.map { "c \($0.major):\($0.minor) rwm" }
+  static let allowed =
+    [
+      DeviceRule(.character, access: .make), DeviceRule(.block, access: .make),
+      DeviceRule(.character, major: 5, minor: 2), DeviceRule(.character, major: 136),
+    ] + FilesystemLinux.devices.map { DeviceRule(.character, major: $0.major, minor: $0.minor) }
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    try devices.fragment(
-      container.id, task: [.init("devices.deny", "a")] + Self.allowed.map { .init("devices.allow", $0) })
+    if let version1 {
+      return ContainerCgroups(version1, host: host, containerID: container.id)
+        .fragment(task: [.init("devices.deny", "a")] + Self.allowed.map { .init("devices.allow", $0.version1) })
+    }
+    guard let cgroups = UnifiedCgroups(host, containerID: container.id) else {
+      throw IsolationError(Self.name, unsupported() ?? "no cgroup2")
+    }
+    return cgroups.fragment([], CgroupLimits(), deviceProgram: DeviceRule.program(Self.allowed))
   }
 }

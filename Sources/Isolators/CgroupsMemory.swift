@@ -20,15 +20,22 @@ package struct CgroupsMemory: Isolator {
   private static let initBytesPerProcess: UInt64 = 512 << 10
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    guard let bytes = container.resources.memoryBytes else { return try memory.fragment(container.id, task: []) }
-    // The pages of the logs that init writes are charged to it: they cost as much as the task may have, and not the host.
-    let smallest = Self.smallestInit + UInt64(clamping: container.processCount) * Self.initBytesPerProcess
-    return try memory.fragment(
-      container.id, task: Self.limits(bytes) + [.init("memory.soft_limit_in_bytes", String(bytes))],
-      whole: Self.limits(bytes + max(bytes, smallest)))
+    var (version1, version2) = (CgroupLimits(), CgroupLimits())
+    if let bytes = container.resources.memoryBytes {
+      // The pages of the logs that init writes are charged to it: they cost as much as the task may have, and not the host.
+      let smallest = Self.smallestInit + UInt64(clamping: container.processCount) * Self.initBytesPerProcess
+      let whole = bytes + max(bytes, smallest)
+      version1 = CgroupLimits(
+        task: Self.version1(bytes) + [.init("memory.soft_limit_in_bytes", String(bytes))], whole: Self.version1(whole))
+      version2 = CgroupLimits(
+        task: Self.version2(bytes) + [.init("memory.low", String(bytes))],
+        // What is kept for the task has to be kept for the whole as well.
+        whole: Self.version2(whole) + [.init("memory.low", String(bytes))])
+    }
+    return try memory.fragment(container.id, version1: version1, version2: version2)
   }
 
-  private static func limits(_ bytes: UInt64) -> [CgroupSetup.Setting] {
+  private static func version1(_ bytes: UInt64) -> [CgroupSetup.Setting] {
     [
       .init("memory.limit_in_bytes", String(bytes)),
       // After the plain limit, which it may not be below. Absent where the kernel does not account for swap.
@@ -38,20 +45,32 @@ package struct CgroupsMemory: Isolator {
     ]
   }
 
+  /// Swap has a limit of its own there: none makes the two together what memory alone may be.
+  private static func version2(_ bytes: UInt64) -> [CgroupSetup.Setting] {
+    [.init("memory.max", String(bytes)), .init("memory.swap.max", "0", mayBeAbsent: true)]
+  }
+
   package func usage(_ containerID: String) -> ContainerUsage {
     var usage = ContainerUsage()
-    guard let cgroup = memory.directory(containerID) else { return usage }
-    usage.memoryPeakBytes = cgroup.number("memory.max_usage_in_bytes")
-    usage.memoryLimitBytes = cgroup.number("memory.limit_in_bytes").flatMap { $0 < 1 << 62 ? $0 : nil }
-    usage.outOfMemoryKills = CgroupsMemory.kills(cgroup)
+    switch memory.directory(containerID) {
+    case .version1(let cgroup):
+      usage.memoryPeakBytes = cgroup.number("memory.max_usage_in_bytes")
+      usage.memoryLimitBytes = cgroup.number("memory.limit_in_bytes").flatMap { $0 < 1 << 62 ? $0 : nil }
+    case .version2(let cgroup):
+      // Linux 5.19.
+      usage.memoryPeakBytes = cgroup.number("memory.peak")
+      usage.memoryLimitBytes = cgroup.number("memory.max")
+    case nil: break
+    }
+    usage.outOfMemoryKills = outOfMemoryKills(containerID)
     return usage
   }
 
   package func outOfMemoryKills(_ containerID: String) -> UInt64? {
-    memory.directory(containerID).flatMap(CgroupsMemory.kills)
-  }
-
-  private static func kills(_ cgroup: CgroupDirectory) -> UInt64? {
-    cgroup.number("memory.oom_control", key: "oom_kill")
+    switch memory.directory(containerID) {
+    case .version1(let cgroup): cgroup.number("memory.oom_control", key: "oom_kill")
+    case .version2(let cgroup): cgroup.number("memory.events", key: "oom_kill")
+    case nil: nil
+    }
   }
 }

@@ -25,14 +25,18 @@ package struct CgroupsPIDs: Isolator {
   package func isDispensable(for container: ContainerConfig) -> Bool { !container.resources.asksForPIDs }
 
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
-    try pids.fragment(container.id, task: [.init("pids.max", String(max(1, container.resources.pids)))])
+    let limits = CgroupLimits(task: [.init("pids.max", String(max(1, container.resources.pids)))])
+    return try pids.fragment(container.id, version1: limits, version2: limits)
   }
 
   package func usage(_ containerID: String) -> ContainerUsage {
     var usage = ContainerUsage()
-    guard let cgroup = pids.directory(containerID) else { return usage }
-    usage.refusedForks = cgroup.number("pids.events", key: "max")
-    usage.pidsLimit = cgroup.number("pids.max")
+    switch pids.directory(containerID) {
+    case .version1(let cgroup), .version2(let cgroup):
+      usage.refusedForks = cgroup.number("pids.events", key: "max")
+      usage.pidsLimit = cgroup.number("pids.max")
+    case nil: break
+    }
     return usage
   }
 }

@@ -31,6 +31,17 @@ package struct NamespacesCgroup: Isolator {
     var fragment = PlanFragment()
     fragment.namespaces = .cgroup
     fragment.keepsCgroupNamespace = try needsKeeping(container)
+    // A hierarchy without controllers has nothing that a process could size itself by.
+    if container.hasImage, container.isolators.contains(FilesystemLinux.name), host.cgroups.isUnified,
+      let task = UnifiedCgroups(host, containerID: container.id)?.task
+    {
+      fragment.mounts = [
+        .ownCgroup(
+          BindMount(
+            source: task.path, target: "/sys/fs/cgroup", attributes: FilesystemLinux.dataOnly.union(.readOnly).rawValue,
+            recursive: false, kind: .own))
+      ]
+    }
     for hierarchy in host.cgroups.version1Hierarchies {
       fragment.addCgroups(ContainerCgroups(hierarchy, host: host, containerID: container.id).fragment())
     }

@@ -19,6 +19,8 @@ package struct PlanFragment: Sendable, Equatable {
   package var cgroups: [CgroupSetup] = []
   package var initCgroups: [CgroupSetup] = []
   package var sharedCgroups: [CgroupSetup] = []
+  /// Appended, one directory once: cgroups v2 with controllers.
+  package var version2Cgroups: [CgroupSetup] = []
   /// Appended: files of the host that the launcher copies.
   package var copies: [FileCopy] = []
   /// Appended: what to make below the sandbox.
@@ -46,6 +48,7 @@ package struct PlanFragment: Sendable, Equatable {
     cgroups += other.cgroups
     initCgroups += other.initCgroups
     sharedCgroups += other.sharedCgroups
+    version2Cgroups += other.version2Cgroups
   }
 }
 
@@ -79,6 +82,7 @@ extension LaunchPlan {
       cgroups += fragment.cgroups
       initCgroups += fragment.initCgroups
       sharedCgroups += fragment.sharedCgroups
+      version2Cgroups += fragment.version2Cgroups
       copies += fragment.copies
       sandboxEntries += fragment.sandboxEntries
       if let value = fragment.root {
@@ -124,6 +128,7 @@ extension LaunchPlan {
     }
     environment = environment.merged
     (cgroups, initCgroups, sharedCgroups) = (cgroups.merged, initCgroups.merged, sharedCgroups.merged)
+    version2Cgroups = version2Cgroups.merged
     isolators = fragments.map(\.isolator)
     if let root {
       steps = [root] + mounts + (binds.isEmpty ? [] : [.binds(binds)])

@@ -53,6 +53,12 @@ extension BindMount.Kind: WireField {
 extension LaunchPlan {
   /// Everything of the host that is mounted in the container, in the order of the steps.
   package var binds: [BindMount] {
-    steps.flatMap { step -> [BindMount] in if case .binds(let mounts) = step { mounts } else { [] } }
+    steps.flatMap { step -> [BindMount] in
+      switch step {
+      case .binds(let mounts): mounts
+      case .ownCgroup(let mount): [mount]
+      default: []
+      }
+    }
   }
 }

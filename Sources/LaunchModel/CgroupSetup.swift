@@ -24,11 +24,20 @@ package struct CgroupSetup: Sendable, Hashable, WireRecord {
   package var settings: [Setting]
   /// Files that are empty in a new cgroup and get what the one above has.
   package var inherited: [String]
+  /// Version 2: the controllers whose files it has, which the cgroups above have to hand down.
+  package var controllers: [String] = []
+  /// Version 2: which devices its processes may open and make, as instructions for the kernel; empty for all.
+  package var deviceProgram: [UInt8] = []
 
-  package init(directory: String, settings: [Setting], inherited: [String] = []) {
+  package init(
+    directory: String, settings: [Setting], inherited: [String] = [], controllers: [String] = [],
+    deviceProgram: [UInt8] = []
+  ) {
     self.directory = directory
     self.settings = settings
     self.inherited = inherited
+    self.controllers = controllers
+    self.deviceProgram = deviceProgram
   }
 
   package static let blank = CgroupSetup(directory: "", settings: [])
@@ -36,6 +45,8 @@ package struct CgroupSetup: Sendable, Hashable, WireRecord {
     try pass.field(&directory)
     try pass.field(&settings)
     try pass.field(&inherited)
+    try pass.field(later: &controllers)
+    try pass.field(later: &deviceProgram)
   }
 }
 
@@ -45,6 +56,8 @@ extension [CgroupSetup] {
     reduce(into: []) { merged, setup in
       if let index = merged.firstIndex(where: { $0.directory.utf8.elementsEqual(setup.directory.utf8) }) {
         merged[index].settings += setup.settings
+        merged[index].controllers += setup.controllers
+        merged[index].deviceProgram += setup.deviceProgram
       } else {
         merged.append(setup)
       }

@@ -94,7 +94,8 @@ package struct Restrictions: Sendable, Hashable, WireRecord {
 /// merge into. A value; printing it (`plan`) shows exactly what would be done.
 package struct LaunchPlan: Sendable, Hashable, WireRecord {
   package var taskID: String
-  /// The namespaces that init is born into, as clone(2) flags.
+  /// The namespaces of the container, as clone(2) flags. Init is born into them; into one of cgroups each process goes by
+  /// itself, when it is in the cgroups that are to be its root.
   package var namespaces: UInt64 = 0
   package var steps: [SetupStep] = []
   package var restrictions: Restrictions
@@ -107,6 +108,8 @@ package struct LaunchPlan: Sendable, Hashable, WireRecord {
   package var sharedCgroups: [CgroupSetup] = []
   /// The cgroup2 directory every process is born into.
   package var cgroupDirectory: String?
+  /// cgroups v2 with controllers: the whole container's, and in it the task's, every process of which is born there.
+  package var version2Cgroups: [CgroupSetup] = []
   /// Environment of every process, lowest in precedence.
   package var environment: [EnvironmentVariable] = []
   /// Working directory for the image's own command; nil is the sandbox.
@@ -148,6 +151,7 @@ package struct LaunchPlan: Sendable, Hashable, WireRecord {
     try pass.field(&sandboxEntries)
     try pass.field(&isolators)
     try pass.field(&leftOut)
+    try pass.field(later: &version2Cgroups)
   }
 }
 

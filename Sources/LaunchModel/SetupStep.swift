@@ -25,6 +25,8 @@ package enum SetupStep: Sendable, Hashable {
   case hostname(String)
   /// The role user and its group are in the account files of the root, with these numbers, or the launch fails.
   case account(Identity)
+  /// The task's cgroup, on a file system of the kernel's.
+  case ownCgroup(BindMount)
 
   /// Whether it makes the root: what runs in a plan without one sees the host as it is.
   package var isRoot: Bool {
@@ -49,6 +51,7 @@ package enum SetupStep: Sendable, Hashable {
     case .mask(let path): "hide \(path)"
     case .readOnly(let path): "make \(path) read-only"
     case .hostname(let name): "set the host name \(name)"
+    case .ownCgroup(let mount): mount.summary
     case .account(let identity): "provide the account \(identity.name) (\(identity.uid):\(identity.gid))"
     }
   }
@@ -75,6 +78,7 @@ extension SetupStep: WireValue {
     case 9: self = .readOnly(try reader.next())
     case 10: self = .hostname(try reader.next())
     case 11: self = .account(try reader.next())
+    case 12: self = .ownCgroup(try reader.next())
     case let other: throw WireError("unknown set-up step \(other)")
     }
   }
@@ -94,6 +98,7 @@ extension SetupStep: WireValue {
     case .readOnly(let path): writer.put(case: 9, path)
     case .hostname(let name): writer.put(case: 10, name)
     case .account(let identity): writer.put(case: 11, identity)
+    case .ownCgroup(let mount): writer.put(case: 12, mount)
     }
   }
 }

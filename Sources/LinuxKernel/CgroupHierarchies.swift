@@ -36,6 +36,9 @@ package struct CgroupHierarchies: Sendable, Equatable {
     version1[controller].flatMap { mount in version1Hierarchies.first { $0.mount == mount } }
   }
 
+  /// Whether the version 2 hierarchy is all there is.
+  package var isUnified: Bool { version2 != nil && version1.isEmpty }
+
   /// Every mount point, of both versions.
   package var mounts: [String] { version1Hierarchies.map(\.mount) + [version2].compactMap { $0 } }
 

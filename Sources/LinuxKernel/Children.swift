@@ -55,6 +55,11 @@ package enum Child {
     try tasksFile.writeAll([UInt8(ascii: "0")])
   }
 
+  /// Makes a cgroup namespace: the cgroups that this process is in are the roots of what it sees from here on.
+  package static func enterCgroupNamespace() throws(Errno) {
+    try check("unshare(CLONE_NEWCGROUP)") { ax_unshare_cgroups() }
+  }
+
   /// Has the kernel send a signal when the parent ends (prctl(2)). One that has ended already is not noticed.
   package static func dieWithParent(_ signal: Int32) throws(Errno) {
     try check("prctl(PR_SET_PDEATHSIG)") { ax_set_parent_death_signal(signal) }

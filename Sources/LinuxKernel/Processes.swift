@@ -104,13 +104,12 @@ package struct SpawnRequest {
   package var executable: Executable
   package var arguments: [String]
   package var environment: [String] = []
+  /// But for that of cgroups, whose root would be where the parent is.
   package var namespaces: Namespaces = []
   /// A cgroup2 directory the child is born in.
   package var cgroup: Int32?
   /// cgroup v1 `tasks` files the child joins before it runs.
   package var joinTasks: [Int32] = []
-  /// `tasks` files that it joins after those, when they are the root of its cgroup namespace already.
-  package var ownTasks: [Int32] = []
   /// `descriptors[i]` becomes number `i` in the child; nothing else is open there.
   package var descriptors: [Int32]
   /// Owners of the descriptors above, where those are objects: an object may be released after its last use, and its
@@ -138,7 +137,6 @@ package struct SpawnRequest {
     case .descriptor(let number): request.executable = number
     }
     request.clone_flags = namespaces.subtracting(.cgroup).rawValue
-    request.new_cgroup_namespace = namespaces.contains(.cgroup) ? 1 : 0
     request.cgroup = cgroup ?? -1
     request.new_session = newSession ? 1 : 0
     request.parent_death_signal = parentDeathSignal
@@ -148,18 +146,14 @@ package struct SpawnRequest {
     var stage: Int32 = 0
     let (pid, code) = path.withCString { path in
       joinTasks.withUnsafeBufferPointer { tasks in
-        ownTasks.withUnsafeBufferPointer { own in
-          descriptors.withUnsafeBufferPointer { sources -> (pid_t, Int32) in
-            request.path = path
-            request.join_tasks = tasks.baseAddress
-            request.join_tasks_count = Int32(tasks.count)
-            request.own_tasks = own.baseAddress
-            request.own_tasks_count = Int32(own.count)
-            request.sources = sources.baseAddress
-            request.source_count = Int32(sources.count)
-            let pid = ax_spawn(&request, &pidfd, &stage)
-            return (pid, errno)
-          }
+        descriptors.withUnsafeBufferPointer { sources -> (pid_t, Int32) in
+          request.path = path
+          request.join_tasks = tasks.baseAddress
+          request.join_tasks_count = Int32(tasks.count)
+          request.sources = sources.baseAddress
+          request.source_count = Int32(sources.count)
+          let pid = ax_spawn(&request, &pidfd, &stage)
+          return (pid, errno)
         }
       }
     }

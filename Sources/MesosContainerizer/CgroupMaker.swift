@@ -16,7 +16,13 @@ enum CgroupMaker {
   ) throws(LaunchError) {
     if let version2 {
       try make(version2.whole, owner, &made)
+      try make(version2.own, nil, &made)
       try make(version2.task, nil, &made)
+      let mount = version2.mount
+      for setup in plan.version2Cgroups {
+        try handDown(setup.controllers, to: CgroupDirectory(setup.directory), below: mount)
+      }
+      for setup in plan.version2Cgroups where setup.directory == version2.whole.path { try limit(setup) }
     }
     func makeOnce(_ cgroup: CgroupDirectory, _ owner: CgroupOwner?, _ setup: CgroupSetup) throws(LaunchError) {
       guard !made.contains(cgroup) else { return }
@@ -36,6 +42,38 @@ enum CgroupMaker {
   /// Writes the limits of the task's own, of which nothing runs yet. Init is being started meanwhile: it need not wait.
   static func limitTask(_ plan: LaunchPlan) throws(LaunchError) {
     for setup in plan.cgroups { try limit(setup) }
+    for setup in plan.version2Cgroups {
+      try limit(setup)
+      guard !setup.deviceProgram.isEmpty else { continue }
+      do throws(Errno) {
+        let cgroup = try openFile(setup.directory, O_RDONLY | O_DIRECTORY)
+        try DeviceProgram.attach(setup.deviceProgram, to: cgroup.rawValue)
+      } catch {
+        throw LaunchError("cannot limit the devices of \(setup.directory)", error)
+      }
+    }
+  }
+
+  /// Has every cgroup above one give it the controllers that it needs (cgroups(7), `cgroup.subtree_control`). What is given
+  /// already is not written again: above our own cgroups that is where nothing of ours is.
+  private static func handDown(_ controllers: [String], to cgroup: CgroupDirectory, below mount: CgroupDirectory)
+    throws(LaunchError)
+  {
+    guard !controllers.isEmpty, cgroup != mount else { return }
+    let above = cgroup.parent
+    try handDown(controllers, to: above, below: mount)
+    do throws(Errno) {
+      let given = try above.read("cgroup.subtree_control").split { $0 == " " || $0 == "\n" }
+      let missing = controllers.filter { !given.contains(Substring($0)) }
+      guard !missing.isEmpty else { return }
+      try above.write(missing.map { "+" + $0 }.joined(separator: " "), to: "cgroup.subtree_control")
+    } catch {
+      throw LaunchError(
+        "cannot give the cgroups below \(above.path) the controllers \(controllers.joined(separator: ", "))", error,
+        hint: error.code == EBUSY
+          ? "\(above.path) has processes of its own, which then may not be (cgroups(7)): move them to a cgroup below it"
+          : nil)
+    }
   }
 
   private static func limit(_ setup: CgroupSetup) throws(LaunchError) {

@@ -137,7 +137,7 @@ package struct MesosContainerizer: Sendable {
       }
       let tasks = try open(plan.cgroups)
       let (shared, own) = (try open(plan.sharedCgroups), try open(plan.initCgroups))
-      let initCgroup = try cgroup.map { SharedDescriptor(try openFile($0.whole.path, O_RDONLY | O_DIRECTORY)) }
+      let initCgroup = try cgroup.map { SharedDescriptor(try openFile($0.own.path, O_RDONLY | O_DIRECTORY)) }
       handed.tasks = tasks
       // Init keeps this one: it leads nowhere but to that cgroup.
       handed.cgroup = try plan.cgroupDirectory.map { SharedDescriptor(try cloneMount($0, recursive: false)) }
@@ -152,10 +152,7 @@ package struct MesosContainerizer: Sendable {
         descriptors: [null.rawValue, log, log, connection.second.rawValue])
       request.namespaces = Namespaces(rawValue: plan.namespaces)
       request.cgroup = initCgroup?.rawValue
-      // The root of the namespace is what the task's processes have; init leaves for its own when that is settled.
-      let isNamespaceRoot = request.namespaces.contains(.cgroup) ? tasks : []
-      request.joinTasks = (shared + isNamespaceRoot).map(\.rawValue)
-      request.ownTasks = own.map(\.rawValue)
+      request.joinTasks = (shared + own).map(\.rawValue)
       request.newSession = true
       request.owners = tasks + shared + own + [handed.log, connection.second] + [initCgroup].compactMap { $0 }
       let started = try request.spawn()
@@ -224,9 +221,10 @@ package struct MesosContainerizer: Sendable {
 
   /// Takes the quota of CPU time from the task and its init, or gives it back as the plan has it.
   package func boundCPU(_ plan: LaunchPlan, _ isBound: Bool) {
-    for setup in plan.cgroups + plan.initCgroups {
-      for quota in setup.settings where quota.file == CgroupsCPU.quotaFile {
-        let value = isBound ? quota.value : CgroupsCPU.unlimited
+    for setup in plan.cgroups + plan.initCgroups + plan.version2Cgroups {
+      for setting in setup.settings {
+        guard let quota = CgroupsCPU.quotas.first(where: { $0.file == setting.file }) else { continue }
+        let value = isBound ? setting.value : quota.unlimited
         // Gone with its cgroup, it binds nobody.
         bestEffort("write \(value) to \(setup.directory)/\(quota.file)", tolerating: ENOENT, ENODEV) {
           try CgroupDirectory(setup.directory).write(value, to: quota.file)

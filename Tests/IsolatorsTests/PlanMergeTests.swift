@@ -1,7 +1,8 @@
-import Isolators
 import LaunchModel
 import LinuxKernel
 import Testing
+
+@testable import Isolators
 
 @Suite struct PlanMergeTests {
   private var host: HostFacts {
@@ -77,18 +78,47 @@ import Testing
     #expect(!NamespacesCgroup(host: host).isDispensable(for: config()))
   }
 
-  @Test func onlyATaskThatIsNotRootDoesWithoutDevicesWhereThereIsVersion2Alone() {
+  /// A host of version 2 alone, as most boot today.
+  private var unified: HostFacts {
     var cgroups = CgroupHierarchies()
     cgroups.version2 = "/cg"
-    let devices = CgroupsDevices(host: HostFacts(cgroups: cgroups, isRoot: true))
-    #expect(devices.unsupported() != nil)
-    #expect(devices.isDispensable(for: config()))
-    var root = config()
-    root.identity.uid = 0
-    #expect(!devices.isDispensable(for: root))
-    // A host that has version 1 can have the controller.
-    cgroups.version1["cpu"] = "/cg1/cpu"
-    #expect(!CgroupsDevices(host: HostFacts(cgroups: cgroups, isRoot: true)).isDispensable(for: config()))
+    cgroups.version2Controllers = ["cpu", "memory", "pids"]
+    return HostFacts(cgroups: cgroups, isRoot: true)
+  }
+
+  @Test func version2HasTheSameLimitsInItsOwnFiles() throws {
+    let isolators = try BuiltInIsolators.select(BuiltInIsolators.names, host: unified)
+    let config = config()
+    let plan = try LaunchPlan(merging: try isolators.map { ($0.name, try $0.prepare(config)) }, container: config)
+    #expect(plan.cgroups.isEmpty && plan.initCgroups.isEmpty && plan.sharedCgroups.isEmpty)
+    #expect(plan.version2Cgroups.map(\.directory) == ["/cg/aurora-executor/t", "/cg/aurora-executor/t/task"])
+    for setup in plan.version2Cgroups { #expect(setup.controllers == ["cpu", "memory", "pids"]) }
+    // As much again, and room for init: at least 64 MiB and something for each process.
+    let wholeBytes = (64 << 20) + (64 << 20) + config.processCount * (512 << 10)
+    func settings(_ index: Int) -> [String] { plan.version2Cgroups[index].settings.map { "\($0.file) \($0.value)" } }
+    #expect(
+      settings(0) == [
+        "cpu.weight 50", "cpu.max 100000 100000", "memory.max \(wholeBytes)",
+        "memory.swap.max 0", "memory.low 67108864",
+      ])
+    #expect(
+      settings(1) == [
+        "cpu.weight 50", "cpu.max 50000 100000", "memory.max 67108864", "memory.swap.max 0", "memory.low 67108864",
+        "pids.max 4096",
+      ])
+    #expect(plan.version2Cgroups[0].deviceProgram.isEmpty && !plan.version2Cgroups[1].deviceProgram.isEmpty)
+    #expect(plan.binds.first?.source == "/cg/aurora-executor/t/task" && plan.binds.first?.target == "/sys/fs/cgroup")
+  }
+
+  @Test func whereADeviceIsAllowedItsNumbersDecide() {
+    #expect(CgroupsDevices(host: unified).unsupported() == nil)
+    #expect(
+      CgroupsDevices.allowed.map(\.version1) == [
+        "c *:* m", "b *:* m", "c 5:2 rwm", "c 136:* rwm", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
+        "c 1:9 rwm", "c 5:0 rwm",
+      ])
+    let nothing = CgroupsDevices(host: HostFacts(cgroups: CgroupHierarchies(), isRoot: true))
+    #expect(nothing.unsupported() != nil && !nothing.isDispensable(for: config()))
   }
 
   @Test func whatATaskAsksForHasAnIsolatorOrIsRefused() throws {

@@ -39,9 +39,14 @@ import Testing
     try pin(ResourceLimit(resource: 7, soft: 1, hard: .max), "07000000  0100000000000000  ffffffffffffffff")
     try pin(CompiledFilter(profile: "a", digest: "b", program: [6, 0, 255]), "\(a) \(b) 03000000 0600ff")
     try pin(CgroupSetup.Setting("a", "b", mayBeAbsent: true), "\(a) \(b) 01")
+    let first = CgroupSetup(directory: "a", settings: [.init("a", "b")], inherited: ["b"])
+    let firstBytes = "\(a)  01000000 0b000000 \(a) \(b) 00  01000000 \(b)"
+    // An older executor's end there.
+    #expect(try CgroupSetup(decoding: read(firstBytes)) == first)
+    try pin(first, "\(firstBytes)  00000000  00000000")
     try pin(
-      CgroupSetup(directory: "a", settings: [.init("a", "b")], inherited: ["b"]),
-      "\(a)  01000000 0b000000 \(a) \(b) 00  01000000 \(b)")
+      CgroupSetup(directory: "a", settings: [], controllers: ["b"], deviceProgram: [7, 8]),
+      "\(a)  00000000  00000000  01000000 \(b)  02000000 0708")
     for (kind, byte) in [(BindMount.Kind.volume, "00"), (.own, "01"), (.optional, "02")] {
       try pin(
         BindMount(source: "a", target: "b", attributes: 1, recursive: true, kind: kind),
@@ -77,7 +82,7 @@ import Testing
     try pin(
       plan,
       "\(a)  0000000000000000  00000000  \(restrictions)  00000000  00000000  00000000  00  00000000  00  00000000  "
-        + "\(b)  00000000  00000000  00000000  00000000")
+        + "\(b)  00000000  00000000  00000000  00000000  00000000")
     plan.namespaces = 0x2000_0000
     plan.steps = [.pivot, .mask("a")]
     plan.cgroups = [CgroupSetup(directory: "a", settings: [])]
@@ -91,13 +96,18 @@ import Testing
     plan.sandboxEntries = [SandboxEntry("a", isDirectory: false)]
     plan.isolators = ["b"]
     plan.leftOut = [LeftOut("a", "b")]
-    let empty = "00000000 00000000"
-    try pin(
-      plan,
+    func bytes(_ length: String, _ empty: String) -> String {
       "\(a)  0000002000000000  02000000 01000000 07 06000000 08 \(a)  \(restrictions)  "
-        + "01000000 0d000000 \(a) \(empty)  01000000 0d000000 \(b) \(empty)  01000000 0d000000 01000000 63 \(empty)  "
+        + "01000000 \(length) \(a) \(empty)  01000000 \(length) \(b) \(empty)  "
+        + "01000000 \(length) 01000000 63 \(empty)  "
         + "01 \(a)  01000000 0a000000 \(a) \(b)  01 \(b)  01000000 \(a)  \(b)  01000000 0a000000 \(a) \(b)  "
-        + "01000000 06000000 \(a) 00  01000000 \(b)  01000000 0a000000 \(a) \(b)")
+        + "01000000 06000000 \(a) 00  01000000 \(b)  01000000 0a000000 \(a) \(b)"
+    }
+    // An older executor's, to be taken over.
+    #expect(try LaunchPlan(decoding: read(bytes("0d000000", "00000000 00000000"))) == plan)
+    plan.version2Cgroups = [CgroupSetup(directory: "a", settings: [])]
+    let empty = "00000000 00000000 00000000 00000000"
+    try pin(plan, bytes("15000000", empty) + "  01000000 15000000 \(a) \(empty)")
   }
 
   @Test func steps() throws {
@@ -117,6 +127,9 @@ import Testing
     try pin(SetupStep.readOnly("a"), "09 \(a)")
     try pin(SetupStep.hostname("a"), "0a \(a)")
     try pin(SetupStep.account(identity), "0b \(nested(identityBytes))")
+    try pin(
+      SetupStep.ownCgroup(BindMount(source: "a", target: "b", attributes: 1, recursive: false, kind: .own)),
+      "0c 14000000 \(a) \(b) 0100000000000000 00 01")
   }
 
   @Test func aProcess() throws {

@@ -109,9 +109,14 @@ import Testing
   }
 
   /// Neither a cut nor a changed byte may trap or read outside.
-  @Test func damagedBytesAreErrorsOrOtherValues() {
+  @Test func damagedBytesAreErrorsOrOtherValues() throws {
     let bytes = plan.encoded
-    for end in bytes.indices { #expect(throws: WireError.self) { try LaunchPlan(decoding: Array(bytes[..<end])) } }
+    // An older executor's end before the last field, of which this plan has nothing.
+    let older = bytes.count - 4
+    #expect(try LaunchPlan(decoding: Array(bytes[..<older])) == plan)
+    for end in bytes.indices where end != older {
+      #expect(throws: WireError.self) { try LaunchPlan(decoding: Array(bytes[..<end])) }
+    }
     for index in bytes.indices {
       var damaged = bytes
       damaged[index] = 0xff

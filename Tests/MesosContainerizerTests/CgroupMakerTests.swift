@@ -27,11 +27,29 @@ import Testing
     var made: [CgroupDirectory] = []
     try CgroupMaker.make(version2(host), plan(host), host.owner, &made)
     let wanted = ["unified", "memory", "cpuset"].map { host.cgroup($0) }
-    #expect(Set(made) == Set(wanted + [wanted[0], wanted[1]].map { CgroupDirectory($0.path + "/task") }))
+    let inside = [wanted[0].path + "/init", wanted[0].path + "/task", wanted[1].path + "/task"]
+    #expect(Set(made) == Set(wanted + inside.map { CgroupDirectory($0) }))
     for cgroup in made { #expect(host.isThere(cgroup)) }
     // In reverse they can be removed.
     for cgroup in made.reversed() { try removeDirectory(cgroup.path) }
     #expect(wanted.allSatisfy { !host.isThere($0) })
+  }
+
+  @Test func controllersAreHandedDownFromWhereTheyAreMissing() throws {
+    let host = try PlayedHost(version2: true)
+    let mount = try #require(host.facts.cgroups.version2)
+    let whole = host.cgroup("unified")
+    func handed(_ path: String) throws -> String { try CgroupDirectory(path).read("cgroup.subtree_control") }
+    try host.make(CgroupDirectory(whole.parent.path), files: [("cgroup.subtree_control", "pids")])
+    try host.make(CgroupDirectory(mount), files: [("cgroup.subtree_control", "cpu memory pids\n")])
+    var plan = plan(host)
+    (plan.cgroups, plan.initCgroups, plan.sharedCgroups) = ([], [], [])
+    plan.version2Cgroups = [CgroupSetup(directory: whole.path, settings: [], controllers: ["memory", "pids"])]
+    var made: [CgroupDirectory] = []
+    try CgroupMaker.make(version2(host), plan, host.owner, &made)
+    // What has them is left alone.
+    #expect(try handed(mount) == "cpu memory pids\n")
+    #expect(try handed(whole.parent.path) == "+memory")
   }
 
   @Test func aCgroupThatIsThereIsAnothersAndStays() throws {

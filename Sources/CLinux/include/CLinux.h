@@ -104,6 +104,9 @@ pid_t ax_siginfo_pid(const siginfo_t *info);
 int ax_set_no_new_privileges(void);
 int ax_set_dumpable(int on);
 int ax_set_child_subreaper(void);
+int ax_unshare_cgroups(void);
+/// Attaches `count` instructions (`struct bpf_insn`) to an open version 2 cgroup.
+int ax_attach_device_program(int cgroup, const void *instructions, unsigned count);
 int ax_set_parent_death_signal(int signal);
 int ax_drop_bounding_capability(int capability);
 int ax_clear_ambient_capabilities(void);
@@ -159,9 +162,6 @@ struct ax_spawn_request {
   int cgroup;                   // cgroup2 directory to be born in, or -1
   const int *join_tasks;        // descriptors of cgroup v1 `tasks` files to join by writing "0"
   int join_tasks_count;
-  int new_cgroup_namespace;     // made when those are joined: they are its root
-  const int *own_tasks;         // `tasks` files to join after that
-  int own_tasks_count;
   int executable;               // descriptor to execute (execveat), or -1 to execute `path`
   const char *path;
   char **argv;

@@ -74,7 +74,7 @@ struct PlanReport {
     }.joined(separator: ", ")
   }
 
-  private var cgroups: [CgroupSetup] { plan.sharedCgroups + plan.cgroups + plan.initCgroups }
+  private var cgroups: [CgroupSetup] { plan.sharedCgroups + plan.cgroups + plan.initCgroups + plan.version2Cgroups }
 
   private var bounding: [String]? { plan.restrictions.boundingCapabilities.map { Capabilities(rawValue: $0).list } }
 

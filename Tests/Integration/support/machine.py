@@ -39,13 +39,7 @@ mount -t sysfs sys /sys
 mkdir /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
-mount -t tmpfs cgroup /sys/fs/cgroup
-for controllers in {controllers}; do
-  mkdir /sys/fs/cgroup/$controllers
-  mount -t cgroup -o $controllers cgroup /sys/fs/cgroup/$controllers
-done
-mkdir /sys/fs/cgroup/unified
-mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+{cgroups}
 ip link set lo up
 sh /script > /dev/ttyS1 2>&1 < /dev/null
 echo "machine: exit status $?" > /dev/ttyS1
@@ -53,15 +47,26 @@ sync
 poweroff -f
 """
 
+# As systemd mounts them, in each of the two ways.
+_HYBRID = """
+mount -t tmpfs cgroup /sys/fs/cgroup
+for controllers in cpu,cpuacct memory pids devices freezer; do
+  mkdir /sys/fs/cgroup/$controllers
+  mount -t cgroup -o $controllers cgroup /sys/fs/cgroup/$controllers
+done
+mkdir /sys/fs/cgroup/unified
+mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+"""
+_UNIFIED = "mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup"
+
 _MARK = re.compile(r"^machine: exit status (\d+)$", re.MULTILINE)
 
 
 class Machine:
     """A machine that has not been started: add to it, then `run` a script in it."""
 
-    CONTROLLERS = ("cpu,cpuacct", "memory", "pids", "devices", "freezer")
-
-    def __init__(self, memory=768, processors=1):
+    def __init__(self, memory=768, processors=1, unified=False):
+        """Its cgroups are of version 2 alone when they are `unified`, otherwise the controllers are of version 1."""
         need_command("qemu-system-x86_64")
         need_command("cpio")
         kernels = sorted(glob.glob("/boot/vmlinuz-*-cloud-amd64"))
@@ -70,6 +75,7 @@ class Machine:
         self.release = os.path.basename(self.kernel).removeprefix("vmlinuz-")
         self.memory = memory
         self.processors = processors
+        self.cgroups = _UNIFIED if unified else _HYBRID
         self._files = []
         self._modules = ["virtio_pci", "virtio_blk", "overlay"]
         self._disks = []
@@ -139,7 +145,7 @@ class Machine:
         _write(root, "bin/busybox", busybox_binary(), 0o755)
         os.symlink("busybox", os.path.join(root, "bin/sh"))
         _write(root, "init", _INIT.encode(), 0o755)
-        _write(root, "start", _START.format(controllers=" ".join(self.CONTROLLERS)).encode(), 0o755)
+        _write(root, "start", _START.format(cgroups=self.cgroups).encode(), 0o755)
         _write(root, "script", script.encode(), 0o755)
         for path, data, source, mode in self._files:
             if data is None:
