@@ -68,6 +68,10 @@ class Launch(DockerTestCase):
         for words in ("/proc/1/environ': Permission denied", "/proc/1/fd/3: ", "Read-only file system"):
             self.assertIn(words, outcome.err(), outcome)
 
+    def test_nobody_sets_a_trigger_that_his_own_end_waits_for(self):
+        outcome = self.run_docker("exec 3<>/proc/pressure/cpu", role="root")
+        self.assertIn("/proc/pressure/cpu: Read-only file system", outcome.err(), outcome)
+
 
 class HostileImages(DockerTestCase):
     """What an image puts at and below the paths of ours."""

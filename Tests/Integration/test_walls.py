@@ -60,6 +60,15 @@ class NeverLeftOut(ExecutorTestCase):
         self.assertEqual(done.code, 78, done)
         self.assertIn("cgroup2", result["message"])
 
+    def test_nobody_sets_a_trigger_that_his_own_end_waits_for(self):
+        """The kernel takes ten milliseconds for each that a process has, which nobody can kill meanwhile."""
+        for image in (None, self.with_busybox()):
+            for role in ("www-data", "root"):
+                outcome = self.assert_finished(self.run_task(document(
+                    "(exec 3<>/proc/pressure/cpu) 2>&1; cat /proc/pressure/cpu | grep -c some", image=image), role=role))
+                self.assertIn("Read-only file system", outcome.out())
+                self.assertEqual(outcome.out().splitlines()[-1], "1")
+
     def test_a_directory_that_cannot_be_looked_at_is_not_left_uncovered(self):
         # The image store, which a task on the host's files must not see.
         os.makedirs(self.host.work)
