@@ -107,6 +107,8 @@ package struct ContainerConfig: Sendable, Equatable {
   package var effectiveCapabilities: [String]?
   package var seccomp = Seccomp.default
   package var limits: [NamedLimit] = []
+  /// The operator's ceiling of open files, for what nobody asked for.
+  package var mostOpenFiles: UInt64?
   package var sharesHostNetwork = true
   package var sharesPIDNamespace = false
   package var sharesIPCNamespace = false

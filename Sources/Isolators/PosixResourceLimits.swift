@@ -14,6 +14,9 @@ package struct PosixResourceLimits: Isolator {
     "LOCKS": 10, "SIGPENDING": 11, "MSGQUEUE": 12, "NICE": 13, "RTPRIO": 14, "RTTIME": 15,
   ]
 
+  /// The kernel's number of open files.
+  package static let openFiles: Int32 = 7
+
   /// One byte, which is none: with 0 the kernel still starts a program that `core_pattern` names, with 1 it does not
   /// (core(5), `do_coredump` in fs/coredump.c).
   package static let noCoreDump = ResourceLimit(resource: 4, soft: 1, hard: 1)
@@ -28,8 +31,10 @@ package struct PosixResourceLimits: Isolator {
   package func prepare(_ container: ContainerConfig) throws(IsolationError) -> PlanFragment {
     // The supervisor has raised its own limit of open files; the task gets the one that the executor was started with.
     let files = DescriptorLimit.inherited
+    let most = container.mostOpenFiles ?? .max
     var limits = [
-      Self.noCoreDump, Self.pendingSignals, ResourceLimit(resource: 7, soft: files.soft, hard: files.hard),
+      Self.noCoreDump, Self.pendingSignals,
+      ResourceLimit(resource: Self.openFiles, soft: min(files.soft, most), hard: min(files.hard, most)),
     ]
     var seen: Set<Int32> = []
     for limit in container.limits {

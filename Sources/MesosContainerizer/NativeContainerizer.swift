@@ -192,6 +192,7 @@ package struct NativeContainerizer: Containerizer {
     }
     config.volumesAreJudged = settings.policy != nil
     config.limits = container.rlimits.map { ContainerConfig.NamedLimit(name: $0.type, soft: $0.soft, hard: $0.hard) }
+    config.mostOpenFiles = settings.policy?.ceilings[.openFiles].map { UInt64(clamping: $0) }
     if let info = container.linuxInfo {
       config.boundingCapabilities = info.boundingCapabilities
       config.effectiveCapabilities = info.effectiveCapabilities

@@ -43,6 +43,8 @@ package enum Privilege: String, CaseIterable, Sendable {
 package enum Ceiling: String, CaseIterable, Sendable {
   /// Processes and threads of a task.
   case pids
+  /// Open files of each process.
+  case openFiles = "open_files"
   /// Bytes of `/dev/shm`.
   case shm
   /// Bytes of logs, over all runs.
@@ -57,6 +59,7 @@ package enum Ceiling: String, CaseIterable, Sendable {
   var range: ClosedRange<Int64> {
     switch self {
     case .pids: 1...4_194_304
+    case .openFiles: 64...(1 << 30)
     case .shm: 4096...(1 << 50)
     case .logBytes: (1 << 20)...(1 << 60)
     case .runs: 1...1_000_000
@@ -68,6 +71,7 @@ package enum Ceiling: String, CaseIterable, Sendable {
   var note: String {
     switch self {
     case .pids: "Processes and threads of a task."
+    case .openFiles: "Open files of each process."
     case .shm: "Bytes of `/dev/shm`."
     case .logBytes: "Bytes of a task's logs, over all runs."
     case .runs: "Runs of a process."

@@ -44,7 +44,7 @@ package enum DockerParameterReach: Equatable {
     "shm-size": ["ceilings"],
     "storage-opt": ["privileged"],
     "tmpfs": ["ceilings"],
-    "ulimit": ["privileged"],
+    "ulimit": ["ceilings", "privileged"],
     "userns": ["host_namespaces"],
     "uts": ["host_namespaces"],
     "volume": ["host_paths", "privileged"],

@@ -61,7 +61,7 @@ struct PolicyDemandTests {
     ("CapabilityInfo", "capabilities", ""),
     ("SeccompInfo", "profile_name unconfined", ""),
     ("RLimitInfo", "rlimits", ""),
-    ("RLimit", "type", "hard soft"),
+    ("RLimit", "type hard", "soft"),
     ("TTYInfo", "", "window_size"),
     ("WindowSize", "", "rows columns"),
     ("Docker", "parameters network port_mappings privileged", "image force_pull_image"),
@@ -224,7 +224,9 @@ struct PolicyDemandTests {
     ("tmpfs", "/dev/shm:size=1m,size=50%", ["ceiling shm unlimited"]),
     ("tmpfs", "/dev/shm:size=0", ["ceiling shm unlimited"]),
     ("tmpfs", "/dev/shm:size=1m,nr_blocks=9999", ["ceiling shm unlimited"]), ("tmpfs", "/dev/shmx", []),
-    ("ulimit", "nofile=9", []), ("ulimit", "rtprio=9", ["privilege realtime"]),
+    ("ulimit", "nofile=9:20", ["ceiling open_files 20"]),
+    ("ulimit", "nofile=9:-1", ["ceiling open_files unlimited"]), ("ulimit", "core=9", []),
+    ("ulimit", "rtprio=9", ["privilege realtime"]),
   ]
 
   @Test func valuesOfParameters() throws {

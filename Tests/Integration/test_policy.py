@@ -325,6 +325,17 @@ class Native(PolicyCase, ExecutorTestCase):
         failing = document(process("main", "false", max_failures=0))
         self.assertEqual(len(self.run_task(failing, "--policy", path).runs()), 3)
 
+    def test_a_ceiling_of_open_files_holds_what_is_asked_for_and_what_is_not(self):
+        path = self.policy({"ceilings": {"open_files": 200}})
+
+        def limited(**limit):
+            return document("ulimit -n; ulimit -Hn", container={"rlimit_info": {"rlimits": [{"type": "RLMT_NOFILE", **limit}]}})
+        self.refused(limited(soft=10, hard=201), path, "open_files 201", "ceilings.open_files is 200", "rlimit_info.rlimits[0].hard")
+        self.refused(limited(), path, "open_files unlimited")
+        self.assertEqual(self.assert_finished(self.run_task(limited(soft=50, hard=200), "--policy", path)).out(), "50\n200\n")
+        outcome = self.assert_finished(self.run_task(document("ulimit -n; ulimit -Hn"), "--policy", path))
+        self.assertEqual(outcome.out(), "200\n200\n")
+
     def test_defaults_are_for_documents_without_resources(self):
         path = self.policy({"defaults": {"resources": {"cpu": 0.5, "ram": 64 << 20, "disk": 32 << 20, "pids": 30}}})
         made = document("true")
@@ -518,3 +529,9 @@ class Docker(PolicyCase, DockerTestCase):
         self.assert_finished(outcome)
         self.assertIn("21\n", outcome.out())
         self.assertIn(" 1024 ", outcome.out())
+        path = self.policy({"ceilings": {"open_files": 200}, "docker_parameters": "all"}, "files.json")
+        outcome = self.assert_finished(self.run_docker("ulimit -n; ulimit -Hn", options=("--policy", path)))
+        self.assertEqual(outcome.out(), "200\n200\n")
+        outcome = self.run_docker("true", options=("--policy", path), parameters=["ulimit=nofile=100:300"])
+        self.assertEqual(outcome.code, 77, outcome)
+        self.assertIn("open_files 300", outcome.said)

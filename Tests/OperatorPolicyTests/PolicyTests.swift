@@ -61,7 +61,7 @@ struct PolicyFileTests {
      "capabilities": ["SYS_PTRACE", "ALL"], "host_namespaces": ["pid", "ipc", "uts", "cgroup", "user"],
      "docker_parameters": ["env", "volume"], "privileged": ["apparmor"], "devices": ["/dev/fuse", "c 10:229 rwm"],
      "seccomp": ["unconfined", "/etc/profiles"], "networks": ["web"],
-     "ceilings": {"pids": 10, "shm": 4096, "log_bytes": 1048576, "runs": 3, "processes": 4, "finalization_wait": 5},
+     "ceilings": {"pids": 10, "open_files": 64, "shm": 4096, "log_bytes": 1048576, "runs": 3, "processes": 4, "finalization_wait": 5},
      "defaults": {"resources": {"cpu": 0.5, "ram": 1048576, "disk": 0, "pids": 7}}}
     """#
   private static let words = #"{"docker_parameters": "all", "privileged": true}"#

@@ -62,10 +62,14 @@ enum PolicyDemands {
       let origin = Demand.Origin(.container, .key("network_infos"), .index(index))
       demands.append(Demand(.network(info.json["name"]?.string ?? ""), origin))
     }
-    for (index, limit) in container.rlimits.enumerated() where isRealtime(limit.type) {
-      let origin = Demand.Origin(
-        .container, .key("rlimit_info"), .key("rlimits"), .index(index), .key("type"))
-      demands.append(Demand(.privilege(.realtime), origin))
+    for (index, limit) in container.rlimits.enumerated() {
+      func origin(_ key: String) -> Demand.Origin {
+        Demand.Origin(.container, .key("rlimit_info"), .key("rlimits"), .index(index), .key(key))
+      }
+      if isRealtime(limit.type) { demands.append(Demand(.privilege(.realtime), origin("type"))) }
+      if isOpenFiles(limit.type) {
+        demands.append(Demand(.amount(.openFiles, limit.hard.map { Int64(clamping: $0) }), origin("hard")))
+      }
     }
     if let info = container.linuxInfo { demands += of(info) }
     return demands
@@ -73,7 +77,14 @@ enum PolicyDemands {
 
   /// Whether a limit of setrlimit(2) lets a process go before others of the host, whatever the CPUs of its task.
   static func isRealtime(_ limit: String) -> Bool {
-    ["NICE", "RTPRIO", "RTTIME"].contains { limit.uppercased().utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+    ["NICE", "RTPRIO", "RTTIME"].contains { isOf(limit, $0) }
+  }
+
+  static func isOpenFiles(_ limit: String) -> Bool { isOf(limit, "NOFILE") }
+
+  /// With whichever prefix, and in whichever letters.
+  private static func isOf(_ limit: String, _ name: String) -> Bool {
+    limit.uppercased().utf8.suffix(name.utf8.count).elementsEqual(name.utf8)
   }
 
   private static func of(_ info: LinuxInfo) -> [Demand] {

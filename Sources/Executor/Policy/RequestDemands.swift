@@ -120,6 +120,9 @@ struct RequestDemands {
     add(.runtime, when: !config.runtime.isEmpty || !config.annotations.isEmpty)
     add(.otherContainers, when: !config.links.isEmpty)
     add(.oom, when: (config.oomScoreAdjustment ?? 0) < 0 || config.resources.oomKillDisable == true)
+    for limit in config.ulimits where PolicyDemands.isOpenFiles(limit.name) {
+      add(.amount(.openFiles, limit.hard < 0 ? nil : limit.hard))
+    }
     add(
       .realtime,
       when: config.resources.cpuRealtimeRuntime != nil || config.resources.cpuRealtimePeriod != nil
