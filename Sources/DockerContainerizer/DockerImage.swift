@@ -137,6 +137,8 @@ package struct DockerImage {
     let path = configFile ?? DockerConfigFile.defaultPath(environment: environment)
     guard let path else { return nil }
     let file = try DockerConfigFile(path: path, mustExist: configFile != nil)
-    return try file.authorization(for: reference.registry, environment: environment, interrupt: engine.interrupt)
+    let found = try file.authorization(for: reference.registry, environment: environment, interrupt: engine.interrupt)
+    if let warning = found.warning { tell("warning: \(warning)") }
+    return found.authorization
   }
 }

@@ -32,6 +32,7 @@ package struct PullView {
     case .retrying(let what, let why, let milliseconds):
       let seconds = "\(milliseconds / 1000).\(milliseconds % 1000 / 100)"
       line("\(what): \(why): once more in \(seconds) s")
+    case .warning(let text): line("warning: \(text)")
     case .importing(let progress):
       line(progress.text, isTold: true)
       if let text = bars?.show(progress.parts, at: now) { write(text) }

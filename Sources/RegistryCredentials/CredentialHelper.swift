@@ -12,7 +12,8 @@ struct CredentialHelper {
   let name: String
   let environment: [String: String]
 
-  private var program: String { "docker-credential-\(name)" }
+  /// What it is called, for people.
+  var program: String { "docker-credential-\(name)" }
 
   private func failure(_ detail: String, _ code: Int32? = nil, kind: CredentialError.Kind = .helper)
     -> CredentialError
@@ -25,10 +26,10 @@ struct CredentialHelper {
   /// The credentials for `server`, `nil` when the helper has none. Given up when something can be read from `interrupt`.
   func get(_ server: String, limit: Duration, interrupt: Int32?) throws(CredentialError) -> RegistryAuthorization? {
     if name.isEmpty { return nil }
-    guard name.utf8.allSatisfy({ ASCII.isAlphanumeric($0) || "_.-".utf8.contains($0) }) else {
-      throw failure("this is no name for a credential helper")
+    guard isNamed else { throw failure("this is no name for a credential helper") }
+    guard let path = find() else {
+      throw failure("there is no such program in PATH (\(excerpt((environment["PATH"] ?? "").utf8)))")
     }
-    let path = try find()
     let (status, answer): (ExitStatus, [UInt8])
     do {
       (status, answer) = try run(path, server, limit, interrupt)
@@ -72,8 +73,13 @@ struct CredentialHelper {
     return RegistryAuthorization(server: server, secret: .password(user: user, password: secret))
   }
 
+  private var isNamed: Bool { name.utf8.allSatisfy { ASCII.isAlphanumeric($0) || "_.-".utf8.contains($0) } }
+
+  /// Whether there is no such program.
+  var isMissing: Bool { !name.isEmpty && isNamed && find() == nil }
+
   /// The first program of this name in the absolute directories of PATH.
-  private func find() throws(CredentialError) -> String {
+  private func find() -> String? {
     let search = environment["PATH"] ?? ""
     for directory in Array(search.utf8).split(separator: UInt8(ascii: ":")) where directory.first == UInt8(ascii: "/") {
       let path = "\(String(decoding: directory, as: UTF8.self))/\(program)"
@@ -81,7 +87,7 @@ struct CredentialHelper {
         return path
       }
     }
-    throw failure("there is no such program in PATH (\(excerpt(search.utf8)))")
+    return nil
   }
 
   private func run(

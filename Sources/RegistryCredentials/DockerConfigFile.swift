@@ -1,3 +1,4 @@
+import HTTP1
 import LinuxKernel
 import StrictJSON
 
@@ -34,6 +35,8 @@ public struct DockerConfigFile: Sendable {
       if !mustExist, error.connectFailure == .absent { return }
       throw DockerConfigFile.failure(path, "\(error)", error.code)
     }
+    // Of a `docker logout`, or of who made the file for others to fill in: it says nothing.
+    if bytes.allSatisfy({ ASCII.isSpace($0) || $0 == ASCII.lineFeed || $0 == ASCII.carriageReturn }) { return }
     do throws(JSONError) {
       try read(JSON(parsing: bytes))
     } catch {
@@ -99,8 +102,19 @@ public struct DockerConfigFile: Sendable {
     return RegistryAuthorization(server: server, secret: .password(user: user, password: password))
   }
 
+  /// What was found for a registry.
+  public struct Lookup: Sendable {
+    /// `nil` when there is nothing: the pull is anonymous then.
+    public var authorization: RegistryAuthorization?
+    /// Why something was passed over that may have had more, for people; `nil` when nothing was.
+    public var warning: String?
+  }
+
   /// The credentials for a registry: from the helper for this registry, else from the general helper,
-  /// else from the file itself. `nil` when there are none: the pull is anonymous then.
+  /// else from the file itself.
+  ///
+  /// A general helper whose program is not installed has nothing, and what is public needs nothing of it; one that is named for
+  /// this very registry must be there.
   /// - Parameters:
   ///   - registry: `host[:port]`; `docker.io` for Docker's own.
   ///   - environment: what a helper gets; its `PATH` says where helpers are looked for.
@@ -108,15 +122,25 @@ public struct DockerConfigFile: Sendable {
   ///   - interrupt: a descriptor; once something can be read from it, a helper is not waited for.
   public func authorization(
     for registry: String, environment: [String: String], limit: Duration = .seconds(30), interrupt: Int32? = nil
-  ) throws(CredentialError) -> RegistryAuthorization? {
+  ) throws(CredentialError) -> Lookup {
     let server = RegistryName.server(registry)
-    if let helper = helper(for: server) {
-      return try CredentialHelper(name: helper, environment: environment).get(
-        server, limit: limit, interrupt: interrupt)
+    let own = ownHelper(for: server)
+    var warning: String?
+    if let helper = own ?? store {
+      let helper = CredentialHelper(name: helper, environment: environment)
+      if own == nil, helper.isMissing {
+        warning = "\(helper.program), which credsStore of \(printable(path.utf8)) names, is not in PATH"
+      } else {
+        return Lookup(authorization: try helper.get(server, limit: limit, interrupt: interrupt))
+      }
     }
-    if let exact = entries.first(where: { $0.server.utf8.elementsEqual(server.utf8) }) { return exact.authorization }
+    return Lookup(authorization: entry(for: server)?.authorization, warning: warning)
+  }
+
+  private func entry(for server: String) -> Entry? {
+    if let exact = entries.first(where: { $0.server.utf8.elementsEqual(server.utf8) }) { return exact }
     let host = RegistryName.host(server)
-    return entries.first { RegistryName.host($0.server) == host }?.authorization
+    return entries.first { RegistryName.host($0.server) == host }
   }
 
   /// Whether the file has an entry for a server, with or without a secret: its user knows it.
@@ -126,11 +150,10 @@ public struct DockerConfigFile: Sendable {
       || helpers.contains { RegistryName.host($0.server) == host }
   }
 
-  private func helper(for server: String) -> String? {
+  /// The helper that is named for a server; an empty name takes it out of the general helper's hands.
+  private func ownHelper(for server: String) -> String? {
     if let exact = helpers.first(where: { $0.server.utf8.elementsEqual(server.utf8) }) { return exact.helper }
     let host = RegistryName.host(server)
-    // An empty name takes a registry out of the general helper's hands.
-    if let own = helpers.first(where: { RegistryName.host($0.server) == host }) { return own.helper }
-    return store
+    return helpers.first { RegistryName.host($0.server) == host }?.helper
   }
 }

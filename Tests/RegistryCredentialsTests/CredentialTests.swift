@@ -20,6 +20,12 @@ import Testing
   private func lookUp(
     _ config: String, _ registry: String, helpers: [String: String] = [:], limit: Duration = .seconds(30)
   ) throws -> RegistryAuthorization? {
+    try find(config, registry, helpers: helpers, limit: limit).authorization
+  }
+
+  private func find(
+    _ config: String, _ registry: String, helpers: [String: String] = [:], limit: Duration = .seconds(30)
+  ) throws -> DockerConfigFile.Lookup {
     try withDirectory { directory in
       try write(config, directory + "/config.json")
       for (name, script) in helpers {
@@ -136,8 +142,24 @@ import Testing
     #expect(found?.secret == .password(user: "u", password: "s"))
   }
 
+  @Test func aGeneralHelperThatIsNotInstalledHasNothing() throws {
+    let config = #"{"credsStore": "nosuch", "auths": {"reg.example.com": {"auth": "dTpw"}, "other": {}}}"#
+    #expect(try lookUp(config, "reg.example.com")?.secret == .password(user: "u", password: "p"))
+    let nothing = try find(config, "busybox")
+    #expect(nothing.authorization == nil)
+    #expect(nothing.warning?.contains("docker-credential-nosuch") == true)
+    #expect(nothing.warning?.contains("credsStore") == true)
+    #expect(try find(#"{"auths": {}}"#, "busybox").warning == nil)
+  }
+
+  @Test(arguments: ["", "\n", " \r\n\t"]) func anEmptyFileSaysNothing(config: String) throws {
+    #expect(try lookUp(config, "docker.io") == nil)
+  }
+
   @Test(arguments: ["missing", "../evil", "a/b", "a b"]) func aHelperThatIsNotThereIsNamed(name: String) throws {
-    let error = #expect(throws: CredentialError.self) { try lookUp(#"{"credsStore": "\#(name)"}"#, "busybox") }
+    let error = #expect(throws: CredentialError.self) {
+      try lookUp(#"{"credHelpers": {"reg.example.com": "\#(name)"}}"#, "reg.example.com")
+    }
     #expect(error?.kind == .helper && error?.description.contains("docker-credential-\(name)") == true)
   }
 
@@ -155,7 +177,7 @@ import Testing
 
   @Test func aFileThatIsNotThereIsEmptyUnlessItMustBe() throws {
     let path = "/tmp/no-such-directory/config.json"
-    #expect(try DockerConfigFile(path: path).authorization(for: "docker.io", environment: [:]) == nil)
+    #expect(try DockerConfigFile(path: path).authorization(for: "docker.io", environment: [:]).authorization == nil)
     #expect(throws: CredentialError.self) { try DockerConfigFile(path: path, mustExist: true) }
     #expect(DockerConfigFile.defaultPath(environment: ["DOCKER_CONFIG": "/a", "HOME": "/b"]) == "/a/config.json")
     #expect(DockerConfigFile.defaultPath(environment: ["HOME": "/b"]) == "/b/.docker/config.json")

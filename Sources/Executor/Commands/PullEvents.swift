@@ -25,6 +25,7 @@ struct PullEvents {
       tell("fetched", ("digest", JSON(digest.description)), ("bytes", JSON(bytes)))
     case .retrying(let what, let why, let milliseconds):
       tell("retrying", ("what", JSON(what)), ("why", JSON(why)), ("milliseconds", JSON(milliseconds)))
+    case .warning(let text): tell("warning", ("what", JSON(text)))
     case .importing(let progress): take(progress, at: now)
     }
   }

@@ -60,7 +60,11 @@ enum ResolveCommand {
     _ reference: ImageReference, _ access: RegistryAccess, until signals: SharedDescriptor? = nil
   ) throws(RegistryError) -> Digest {
     try RegistryClient(reference, access: access, interruption: signals?.rawValue) { progress in
-      if case .retrying(let what, let why, _) = progress { Console.note("\(what): \(why)") }
+      switch progress {
+      case .retrying(let what, let why, _): Console.note("\(what): \(why)")
+      case .warning(let text): Console.note("warning: \(text)")
+      default: break
+      }
     }.resolve(reference)
   }
 

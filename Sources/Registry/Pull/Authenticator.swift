@@ -21,6 +21,8 @@ struct Authenticator {
   private var known: RegistryAuthorization?
   /// Why a credential that there is was not shown; for who is refused afterwards.
   private(set) var heldBack: String?
+  /// Why there may be a credential that was not found.
+  private(set) var warning: String?
 
   init(access: RegistryAccess, endpoint: RegistryEndpoint, repository: String) {
     self.access = access
@@ -96,7 +98,7 @@ struct Authenticator {
       token = fresh
       return fresh.value
     } catch {
-      throw (heldBack.map { error.hinting($0) } ?? error).at(place)
+      throw ((heldBack ?? warning).map { error.hinting($0) } ?? error).at(place)
     }
   }
 
@@ -116,9 +118,11 @@ struct Authenticator {
     guard !isRead else { return }
     file = try access.credentialFile()
     let (file, endpoint, environment) = (file, endpoint, access.environment)
-    known = try access.credentials { () throws(CredentialError) in
+    let found = try access.credentials { () throws(CredentialError) in
       try file?.authorization(for: endpoint.credentialName, environment: environment, interrupt: interruption)
     }
+    known = found?.authorization
+    warning = found?.warning
     guard known == nil || !endpoint.hasFallenBack else {
       let place = printable(endpoint.authority.utf8)
       throw RegistryError(

@@ -12,6 +12,8 @@ package enum PullProgress: Sendable {
   case fetched(Digest, bytes: UInt64)
   /// Something is asked for again after a pause.
   case retrying(what: String, why: String, milliseconds: UInt64)
+  /// Something that may be the reason for what comes.
+  case warning(String)
   /// Layers come, are unpacked and go into the store.
   case importing(ImportProgress)
   /// The store had the image.

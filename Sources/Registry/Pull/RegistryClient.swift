@@ -119,7 +119,7 @@ package final class RegistryClient {
   /// What an answer that is no success means, here.
   func refusal(_ head: ReplyHead, _ body: [UInt8]) -> RegistryError {
     let error = RegistryRefusal.error(head, body: body)
-    guard error.kind == .denied, let heldBack = authenticator.heldBack else { return error }
+    guard error.kind == .denied, let heldBack = authenticator.heldBack ?? authenticator.warning else { return error }
     return RegistryError(.denied, why: error.why, hint: heldBack)
   }
 
@@ -144,7 +144,10 @@ package final class RegistryClient {
   /// Answers a 401; false when there is nothing better to show.
   func answer(_ head: ReplyHead, isFirst: Bool) throws(RegistryError) -> Bool {
     var current = authenticator
-    defer { authenticator = current }
+    defer {
+      if let warning = current.warning, authenticator.warning == nil { tell(.warning(warning)) }
+      authenticator = current
+    }
     return try current.answer(head, isFirst: isFirst, interruption) { (request) throws(RegistryError) in
       try self.token(request)
     }
