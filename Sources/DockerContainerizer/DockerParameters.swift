@@ -92,13 +92,13 @@ package enum DockerParameters {
     "health-start-period": "the health of a task is what its health_check_config says",
     "health-timeout": "the health of a task is what its health_check_config says",
     "no-healthcheck": "the engine checks no task's health anyway",
-    "stop-signal": "stopping follows the task's own rules",
     "stop-timeout": "stopping follows the task's own rules (finalization_wait)",
   ]
 
   /// Options that mean something for an image's own command only.
   private static let forImageCommand = [
     "entrypoint": "the task has processes of its own, and they are what runs",
+    "stop-signal": "each of them has a stop_signal of its own",
     "workdir": "command lines start in the sandbox",
   ]
 

@@ -49,8 +49,18 @@ extension DockerRequest {
     }
     plan.imageCommand = command.words
     plan.imageWorkingDirectory = command.workingDirectory
+    plan.imageStopSignal = try stopSignal(image)
     plan.steps.append(command.makesDirectory)
     return plan
+  }
+
+  /// What asks the image's command to end: what is asked for, else what the image says. An image that names no signal that there
+  /// is says nothing, as with an engine.
+  private func stopSignal(_ image: ImageDetails) throws(ExecutorFailure) -> Int32? {
+    let asked = create.spec.stopSignal
+    guard !asked.isEmpty else { return SignalName.number(of: image.spec.stopSignal) }
+    if let signal = SignalName.number(of: asked) { return signal }
+    throw ExecutorFailure(.failed, "stop-signal: \"\(printable(asked.utf8))\" is no signal (as in \"SIGTERM\")")
   }
 
   /// Beside the engine's filter, unless the task asks for none. A process that may still gain privileges cannot install one
@@ -85,21 +95,11 @@ extension DockerRequest {
 
   /// The image's variables and those of the parameters, where a name without a value takes the image's away.
   private func environment(_ image: ImageDetails) throws(ExecutorFailure) -> [EnvironmentVariable] {
-    // By name, so that an image with thousands costs no more than that many.
-    var variables: [EnvironmentVariable?] = []
-    var places: [[UInt8]: Int] = [:]
-    for assignment in image.spec.environment + create.spec.environment {
-      let variable = EnvironmentVariable(assignment: assignment)
-      guard variable.isValid else {
-        throw ExecutorFailure(.failed, "an environment variable that cannot be: \"\(printable(variable.name.utf8))\"")
-      }
-      let name = Array(variable.name.utf8)
-      if let place = places.removeValue(forKey: name) { variables[place] = nil }
-      guard assignment.utf8.contains(UInt8(ascii: "=")) else { continue }
-      places[name] = variables.count
-      variables.append(variable)
+    do throws(InvalidAssignment) {
+      return try [EnvironmentVariable](assignments: image.spec.environment + create.spec.environment)
+    } catch {
+      throw ExecutorFailure(invalid: error)
     }
-    return variables.compactMap(\.self)
   }
 
   /// The whole request: the image as the engine knows it now, so that a name that moves meanwhile changes nothing, and
@@ -150,7 +150,7 @@ extension DockerRequest {
   private static func environmentOfInit(_ image: ImageDetails) -> [String] {
     let own = ["SWIFT_BACKTRACE=enable=no", "GLIBC_TUNABLES="]
     let others: Set<[UInt8]> = Set(
-      image.spec.environment.map { Array(EnvironmentVariable(assignment: $0).name.utf8) }
+      image.spec.environment.map { Array($0.utf8.prefix { $0 != UInt8(ascii: "=") }) }
         .filter { name in ["GLIBC_", "LD_", "MALLOC_", "SWIFT_"].contains { name.starts(with: $0.utf8) } })
     let taken = others.map { String(decoding: $0, as: UTF8.self) }.sorted()
     return own + taken.filter { name in !own.contains { $0.utf8.starts(with: (name + "=").utf8) } }

@@ -17,10 +17,12 @@ package struct ContainerConfig: Sendable, Equatable {
     package var workingDirectory: String
     /// Whether it came as an AppC image: another isolator's then.
     package var isAppc: Bool
+    /// What asks its command to end, where it says so.
+    package var stopSignal: Int32?
 
     package init(
       environment: [EnvironmentVariable], entrypoint: [String], command: [String], workingDirectory: String,
-      isAppc: Bool = false
+      stopSignal: Int32? = nil, isAppc: Bool = false
     ) {
       self.isAppc = isAppc
       self.environment = environment
@@ -29,6 +31,7 @@ package struct ContainerConfig: Sendable, Equatable {
       self.workingDirectory = workingDirectory
     }
   }
+      self.stopSignal = stopSignal
 
   package struct Volume: Sendable, Equatable {
     package var containerPath: String

@@ -3,7 +3,7 @@ import LaunchModel
 import LinuxKernel
 
 /// `docker/runtime`: an image's ENV, below the task's own; its ENTRYPOINT and CMD, for a task that has no processes;
-/// and its WORKDIR, for that command. Its USER never overrides the role.
+/// and its WORKDIR and STOPSIGNAL, for that command. Its USER never overrides the role.
 package struct DockerRuntime: Isolator {
   package static let name = "docker/runtime"
   package init(host: HostFacts) {}
@@ -20,11 +20,6 @@ extension ContainerConfig.ImageRuntime {
   /// - Parameter isolator: whose it is.
   func fragment(for isolator: String, runsCommand: Bool) throws(IsolationError) -> PlanFragment {
     var fragment = PlanFragment()
-    for variable in environment where !variable.isValid {
-      throw IsolationError(
-        isolator, "the image sets an environment variable that cannot be: \"\(variable.name)\"",
-        hint: "rebuild the image without it")
-    }
     fragment.environment = environment
     if runsCommand {
       guard let line = ImageCommand(entrypoint + command, in: workingDirectory) else {
@@ -32,6 +27,7 @@ extension ContainerConfig.ImageRuntime {
           isolator, "the image's working directory \"\(workingDirectory)\" is not an absolute path")
       }
       fragment.imageCommand = line.words
+      fragment.imageStopSignal = stopSignal
       fragment.imageWorkingDirectory = line.workingDirectory
       fragment.afterPivot = [line.makesDirectory]
     }

@@ -41,6 +41,7 @@ package struct PlanFragment: Sendable, Equatable {
   package var filter: CompiledFilter?
   package var imageWorkingDirectory: String?
   package var imageCommand: [String]?
+  package var imageStopSignal: Int32?
 
   package init() {}
 
@@ -124,6 +125,10 @@ extension LaunchPlan {
       if let value = fragment.imageCommand {
         try claim("image command", isolator)
         imageCommand = value
+      }
+      if let value = fragment.imageStopSignal {
+        try claim("stop signal", isolator)
+        imageStopSignal = value
       }
     }
     environment = environment.merged

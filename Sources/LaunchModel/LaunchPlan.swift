@@ -116,6 +116,8 @@ package struct LaunchPlan: Sendable, Hashable, WireRecord {
   package var imageWorkingDirectory: String?
   /// The image's own command line, when it has one.
   package var imageCommand: [String] = []
+  /// What asks that command to end, where the image says so.
+  package var imageStopSignal: Int32?
   /// Where the sandbox is seen inside.
   package var sandbox: String
   /// Files of the host that the launcher copies, for the container to have its own.
@@ -152,6 +154,7 @@ package struct LaunchPlan: Sendable, Hashable, WireRecord {
     try pass.field(&isolators)
     try pass.field(&leftOut)
     try pass.field(later: &version2Cgroups)
+    try pass.field(later: &imageStopSignal)
   }
 }
 

@@ -157,9 +157,10 @@ package struct NativeContainerizer: Containerizer {
     if let stored {
       root = .image(layers: stored.layers.map(\.path), upper: paths.upper, work: paths.overlayWork)
       runtime = ContainerConfig.ImageRuntime(
-        environment: stored.config.environment.map { EnvironmentVariable(assignment: $0) },
+        environment: try environment(of: stored),
         entrypoint: stored.config.entrypoint, command: stored.config.command,
-        workingDirectory: stored.config.workingDirectory, isAppc: isAppc)
+        workingDirectory: stored.config.workingDirectory,
+        stopSignal: SignalName.number(of: stored.config.stopSignal), isAppc: isAppc)
     }
     var resources = ContainerConfig.Resources()
     if let asked = task.resources {
@@ -210,6 +211,12 @@ package struct NativeContainerizer: Containerizer {
 
   /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
   /// looked at may well be there.
+  private func environment(of image: StoredImage) throws(ExecutorFailure) -> [EnvironmentVariable] {
+    do throws(InvalidAssignment) { return try [EnvironmentVariable](assignments: image.config.environment) } catch {
+      throw ExecutorFailure(invalid: error)
+    }
+  }
+
   private var hiddenDirectories: [String] {
     get throws(ExecutorFailure) {
       guard settings.isolation.contains(FilesystemLinux.name) else { return [] }

@@ -12,6 +12,8 @@ extension TaskRun {
     -> TaskEnd
   {
     let container = launched.container
+    var machine = machine
+    if let signal = container.plan.imageStopSignal { machine.useStopSignal(signal) }
     let supervisor: TaskSupervisor
     do throws(Errno) { supervisor = try self.supervisor(launched, machine, isTakeover: isTakeover) } catch {
       let why = "cannot watch the container: \(error)"

@@ -17,7 +17,7 @@ package enum SignalName {
     return "signal \(signal)"
   }
 
-  /// The number of `SIGTERM`, `TERM`, `sigterm` or `15`; `nil` for anything else.
+  /// The number of `SIGTERM`, `TERM`, `sigterm` or `15`, of `SIGRTMIN+3` or `SIGRTMAX-1`; `nil` for anything else.
   package static func number(of text: String) -> Int32? {
     let upper = text.utf8.map { (0x61...0x7a).contains($0) ? $0 - 0x20 : $0 }
     if (1...2).contains(upper.count), upper.allSatisfy({ (0x30...0x39).contains($0) }) {
@@ -25,6 +25,12 @@ package enum SignalName {
       return (1...64).contains(number) ? number : nil
     }
     let bare = upper.starts(with: "SIG".utf8) ? Array(upper.dropFirst(3)) : upper
+    if bare.starts(with: "RTMAX".utf8) {
+      for signal in Int32(34)...64 {
+        let name = signal == 64 ? "RTMAX" : "RTMAX-\(64 - signal)"
+        if name.utf8.elementsEqual(bare) { return signal }
+      }
+    }
     for signal in Int32(1)...64 where name(of: signal).utf8.dropFirst(3).elementsEqual(bare) { return signal }
     return nil
   }

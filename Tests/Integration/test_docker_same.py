@@ -329,6 +329,43 @@ class ImageCommands(SameTestCase):
             outcome = self.assert_finished(self.run_task(task, "--docker-socket", self.engine.socket))
             self.assertEqual(outcome.out("task"), "/a/c/d\n")
 
+    ASKED = "trap 'echo INT; exit 0' INT; trap 'echo TERM; exit 5' TERM; trap 'echo 37; exit 0' 37; echo up; while :; do sleep 0.1; done"
+
+    def stopped(self, made, says, main):
+        task = self.start_task(made, "--docker-socket", self.engine.socket).wait_log("up", main)
+        outcome = task.signal(signal.SIGTERM).wait()
+        self.assertEqual(outcome.result["state"], "TASK_KILLED", outcome)
+        self.assertEqual(outcome.out(main), f"up\n{says}\n", outcome)
+
+    def test_the_image_says_what_ends_its_own_command(self):
+        for index, (signal_name, says) in enumerate((("SIGINT", "INT"), ("37", "37"), ("SIGRTMIN+3", "37"), ("NONE", "TERM"), (None, "TERM"))):
+            config = {"Cmd": ["sh", "-c", self.ASKED], **({"StopSignal": signal_name} if signal_name else {})}
+            name = f"stop{index}:test"
+            native = document("true", image=self.with_busybox(name=name, config=config))
+            native["processes"] = []
+            image = self.with_engine_image(name=name, config=config)
+            with self.subTest(signal_name):
+                self.stopped(native, says, "task")
+                self.stopped(in_docker(native, image), says, "task")
+        with self.subTest("a parameter comes before the image"):
+            self.stopped(in_docker(native, image, ("stop-signal=INT",)), "INT", "task")
+        with self.subTest("processes of the document have their own"):
+            config = {"StopSignal": "SIGINT"}
+            own = document(self.ASKED, image=self.with_busybox(name="own:test", config=config))
+            self.stopped(own, "TERM", "main")
+            self.stopped(in_docker(own, self.with_engine_image(name="own:test", config=config)), "TERM", "main")
+
+    def test_a_stop_signal_that_is_none_is_refused(self):
+        made = in_docker(document("true"), self.with_engine_image(config={"Cmd": ["true"]}), ("stop-signal=NONE",))
+        made["processes"] = []
+        self.assert_failed(self.run_task(made, "--docker-socket", self.engine.socket), "\"NONE\" is no signal")
+
+    def test_variables_that_are_none(self):
+        native, docker = self.both("env | grep -E 'NOVALUE|GOOD'", config={"Env": ["PATH=/bin", "NOVALUE", "GOOD=1"]})
+        self.assertEqual((native.out(), docker.out()), ("GOOD=1\n", "GOOD=1\n"))
+        for outcome in self.both("true", config={"Env": ["PATH=/bin", "=x=y"]}):
+            self.assert_failed(outcome, "an environment variable that cannot be: \"=x=y\"")
+
     def test_an_image_that_has_no_command_is_said_so(self):
         for make in (self.with_busybox, self.with_engine_image):
             name = make(name="empty:test", config={"Entrypoint": None, "Cmd": None})

@@ -82,7 +82,7 @@ import Testing
     try pin(
       plan,
       "\(a)  0000000000000000  00000000  \(restrictions)  00000000  00000000  00000000  00  00000000  00  00000000  "
-        + "\(b)  00000000  00000000  00000000  00000000  00000000")
+        + "\(b)  00000000  00000000  00000000  00000000  00000000  00")
     plan.namespaces = 0x2000_0000
     plan.steps = [.pivot, .mask("a")]
     plan.cgroups = [CgroupSetup(directory: "a", settings: [])]
@@ -107,7 +107,10 @@ import Testing
     #expect(try LaunchPlan(decoding: read(bytes("0d000000", "00000000 00000000"))) == plan)
     plan.version2Cgroups = [CgroupSetup(directory: "a", settings: [])]
     let empty = "00000000 00000000 00000000 00000000"
-    try pin(plan, bytes("15000000", empty) + "  01000000 15000000 \(a) \(empty)")
+    let all = bytes("15000000", empty) + "  01000000 15000000 \(a) \(empty)"
+    #expect(try LaunchPlan(decoding: read(all)) == plan)
+    plan.imageStopSignal = 2
+    try pin(plan, "\(all)  01 02000000")
   }
 
   @Test func steps() throws {

@@ -88,6 +88,28 @@ import Testing
     #expect(result.states(of: "a") == [.killed])
   }
 
+  @Test func theImageSaysWhatEndsItsOwnCommand() {
+    var own = process("own")
+    own.command = nil
+    var harness = MachineHarness(task(own, process("a")))
+    harness.machine.useStopSignal(37)
+    harness.send(.containerReady)
+    harness.run("own")
+    harness.run("a")
+    let effects = harness.send(.stop(.graceful(by: "x")), at: 1)
+    #expect(effects.contains(.terminate(process: "own", run: 0, signal: 37)))
+    #expect(effects.contains(.terminate(process: "a", run: 0, signal: 15)))
+  }
+
+  @Test(
+    arguments: [
+      ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("SIGRTMAX", 64), ("SIGRTMIN", 34), ("9", 9), ("sigquit", 3),
+      ("SIGRTMAX-99", nil), ("", nil), ("SIG", nil), ("RTMAX-", nil), ("65", nil),
+    ] as [(String, Int32?)])
+  func signalsHaveTheNamesThatImagesGiveThem(name: String, number: Int32?) {
+    #expect(SignalName.number(of: name) == number)
+  }
+
   @Test func aRunThatWasNotForkedYetIsSignalledWhenItIs() {
     var harness = MachineHarness(task(process("a")))
     harness.send(.containerReady)

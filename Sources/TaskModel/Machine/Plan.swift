@@ -41,7 +41,7 @@ struct PlanNode: Sendable {
     case failed
   }
 
-  let definition: ProcessDefinition
+  var definition: ProcessDefinition
   var record: ProcessRecord
   var stage = Stage.blocked
   /// What waits for this process and has not got what it waits for.

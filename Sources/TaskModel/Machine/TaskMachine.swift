@@ -153,6 +153,14 @@ package struct TaskMachine: Sendable {
   /// Runs that were asked for and have not ended, in the order of the document.
   package var liveRuns: [RunReference] { liveNodes.map { nodes[$0].lastRun } }
 
+  /// Has the image's own command asked to end by what the image says, which is known when there is one. Processes of the
+  /// document say it themselves.
+  package mutating func useStopSignal(_ signal: Int32) {
+    for index in nodes.indices where nodes[index].definition.command == nil {
+      nodes[index].definition.stopSignal = signal
+    }
+  }
+
   /// Takes one event and says what is to be done now. What had fallen due before is done first.
   ///
   /// - Parameter instant: nanoseconds of a monotonic clock; one that lies before the last is taken as the last.
