@@ -15,7 +15,8 @@ enum OverlayRoot {
       return try mount(layers: layers, upper: upper, work: work, isVolatile: true)
     } catch  where error.code == EIO {
       // Something that anybody wrote there was lost, and nobody has been told. Syncing tells us, and then it is known.
-      try? synchronizeFileSystem(of: try openFile(parent(of: upper), O_RDONLY | O_DIRECTORY).rawValue)
+      let place = try openFile(parent(of: upper), O_RDONLY | O_DIRECTORY)
+      try? synchronizeFileSystem(of: place.rawValue)
     }
     do throws(Errno) {
       return try mount(layers: layers, upper: upper, work: work, isVolatile: true)

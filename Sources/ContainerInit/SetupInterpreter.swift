@@ -46,6 +46,9 @@ struct SetupInterpreter {
       try makeAllMountsPrivate(.slave)
       root = try RootDirectory(
         descriptor: try OverlayRoot.mount(layers: layers, upper: upper, work: work), isOwn: true)
+    case .copiedRoot(let copy):
+      try makeAllMountsPrivate(.slave)
+      root = try RootDirectory(descriptor: try SetupInterpreter.mountCopy(copy.directory), isOwn: true)
     case .hostRoot:
       try makeAllMountsPrivate(.slave)
       root = try RootDirectory(descriptor: try openFile("/", O_PATH | O_DIRECTORY), isOwn: false)
@@ -72,6 +75,15 @@ struct SetupInterpreter {
     case .ownCgroup(let mount): try attachCgroup(mount)
     case .account(let identity): try ImageAccounts(root: currentRoot()).provide(identity)
     }
+  }
+
+  /// Programs can be executed there, whatever the mount that the directory is in says: overlayfs does not ask that either.
+  private static func mountCopy(_ directory: String) throws(Errno) -> FileDescriptor {
+    let place = try openFile(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+    let mount = try cloneMount([UInt8](), at: place.rawValue, recursive: false)
+    try setMountAttributes(mount.rawValue, set: [.noSetuid, .noDevices], clear: .noExecute, recursive: false)
+    try attach(mount, onto: place)
+    return mount
   }
 
   /// The directory that something is to be made in, and its name there.

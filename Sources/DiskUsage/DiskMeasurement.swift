@@ -48,6 +48,15 @@ package struct DiskMeasurement: WireRecord, Equatable {
     self.isChanging = isChanging
   }
 
+  /// The same without what is no doing of the task's.
+  package func sparing(_ copy: CopiedRoot?) -> DiskMeasurement {
+    guard let copy else { return self }
+    var rest = self
+    rest.bytes -= min(copy.bytes, rest.bytes)
+    rest.files -= min(copy.files, rest.files)
+    return rest
+  }
+
   package static let blank = DiskMeasurement(bytes: 0, largest: [])
   package mutating func fields<Pass: WirePass>(_ pass: inout Pass) throws(Pass.Failure) {
     try pass.field(&bytes)

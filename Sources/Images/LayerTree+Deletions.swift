@@ -20,7 +20,7 @@ extension LayerTree {
   /// Hides `name` of the layers below. What this layer itself has there stays, and hides them as well.
   func makeWhiteout(_ name: [UInt8], in parent: Int32) throws(ImageError) {
     do throws(Errno) {
-      try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
+      try LayerTree.makeWhiteoutNode(name, in: parent)
       return try setAttribute(LayerTree.originAttribute, [], of: parent)
     } catch  where error.code == EEXIST {
     } catch {
@@ -34,8 +34,18 @@ extension LayerTree {
     parentDirectory = nil
     try kernel("make the whiteout") { () throws(Errno) in
       try removeTree(name, at: parent)
-      try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
+      try LayerTree.makeWhiteoutNode(name, in: parent)
       try setAttribute(LayerTree.originAttribute, [], of: parent)
+    }
+  }
+
+  /// overlayfs lets nobody make in it what means to it that something is not there. A store in one is not stacked by overlayfs
+  /// either (`ImageCopy`).
+  private static func makeWhiteoutNode(_ name: [UInt8], in parent: Int32) throws(Errno) {
+    do throws(Errno) {
+      try makeNode(name, mode: UInt32(S_IFCHR), major: 0, minor: 0, at: parent)
+    } catch  where error.code == EPERM {
+      try makeNode(name, mode: UInt32(S_IFSOCK), major: 0, minor: 0, at: parent)
     }
   }
 

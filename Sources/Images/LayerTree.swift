@@ -122,8 +122,8 @@ final class LayerTree {
     }
   }
 
-  /// Only our own whiteouts are character devices: those of an archive are never made.
-  static func isWhiteout(_ status: FileStatus) -> Bool { status.mode & UInt32(S_IFMT) == UInt32(S_IFCHR) }
+  /// Only our own whiteouts are character devices or sockets: those of an archive are never made.
+  static func isWhiteout(_ status: FileStatus) -> Bool { MergedTree.isWhiteout(status) }
 
   /// Makes sure that the layer has nothing at a name.
   func clearIfPresent(_ name: RawPath, in parent: Int32) throws(ImageError) {

@@ -115,7 +115,10 @@ struct MergedTree {
     return value == [UInt8(ascii: "y")]
   }
 
-  static func isWhiteout(_ status: FileStatus) -> Bool { status.isCharacterDevice && status.deviceType == 0 }
+  /// On overlayfs, where nobody can make the kernel's own whiteouts, a socket stands for one: no layer has another.
+  static func isWhiteout(_ status: FileStatus) -> Bool {
+    status.isCharacterDevice && status.deviceType == 0 || status.mode & UInt32(S_IFMT) == UInt32(S_IFSOCK)
+  }
 
   static func join(_ path: [UInt8], _ name: some Sequence<UInt8>) -> [UInt8] {
     path + (path.isEmpty ? [] : [UInt8(ascii: "/")]) + Array(name)

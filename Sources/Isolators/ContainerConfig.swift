@@ -7,6 +7,8 @@ package struct ContainerConfig: Sendable, Equatable {
     case host
     /// Unpacked layers, lowest first, with a writable directory and overlayfs' work directory on top.
     case image(layers: [String], upper: String, work: String)
+    /// A directory with a copy of them.
+    case imageCopy(CopiedRoot)
   }
 
   /// What an image brings besides files.
@@ -15,10 +17,10 @@ package struct ContainerConfig: Sendable, Equatable {
     package var entrypoint: [String]
     package var command: [String]
     package var workingDirectory: String
-    /// Whether it came as an AppC image: another isolator's then.
-    package var isAppc: Bool
     /// What asks its command to end, where it says so.
     package var stopSignal: Int32?
+    /// Whether it came as an AppC image: another isolator's then.
+    package var isAppc: Bool
 
     package init(
       environment: [EnvironmentVariable], entrypoint: [String], command: [String], workingDirectory: String,
@@ -29,9 +31,9 @@ package struct ContainerConfig: Sendable, Equatable {
       self.entrypoint = entrypoint
       self.command = command
       self.workingDirectory = workingDirectory
+      self.stopSignal = stopSignal
     }
   }
-      self.stopSignal = stopSignal
 
   package struct Volume: Sendable, Equatable {
     package var containerPath: String
@@ -141,5 +143,5 @@ package struct ContainerConfig: Sendable, Equatable {
     self.hostname = hostname
   }
 
-  package var hasImage: Bool { if case .image = root { true } else { false } }
+  package var hasImage: Bool { if case .host = root { false } else { true } }
 }

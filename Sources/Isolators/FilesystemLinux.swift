@@ -47,6 +47,9 @@ package struct FilesystemLinux: Isolator {
       fragment.mounts = hidden(container)
     case .image(let layers, let upper, let work):
       fragment.root = .overlayRoot(layers: layers, upper: upper, work: work)
+    case .imageCopy(let copy): fragment.root = .copiedRoot(copy)
+    }
+    if container.hasImage {
       fragment.mounts = kernelFileSystems(container)
       addNetworkFiles(container, to: &fragment)
     }

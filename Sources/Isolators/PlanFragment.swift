@@ -137,7 +137,7 @@ extension LaunchPlan {
     isolators = fragments.map(\.isolator)
     if let root {
       steps = [root] + mounts + (binds.isEmpty ? [] : [.binds(binds)])
-      if case .overlayRoot = root {
+      if root.isImageRoot {
         steps.append(.pivot)
         if container.createsUser { steps.append(.account(container.identity)) }
       }

@@ -5,6 +5,8 @@
 package enum SetupStep: Sendable, Hashable {
   /// The root becomes an overlay of image layers, lowest first, with a private writable directory on top.
   case overlayRoot(layers: [String], upper: String, work: String)
+  /// The root becomes a directory that has a copy of the image's files.
+  case copiedRoot(CopiedRoot)
   /// The root becomes a private copy of the host's mounts.
   case hostRoot
   /// A directory, with its missing parents.
@@ -28,18 +30,24 @@ package enum SetupStep: Sendable, Hashable {
   /// The task's cgroup, on a file system of the kernel's.
   case ownCgroup(BindMount)
 
-  /// Whether it makes the root: what runs in a plan without one sees the host as it is.
-  package var isRoot: Bool {
+  /// Whether it makes a root of an image's files.
+  package var isImageRoot: Bool {
     switch self {
-    case .overlayRoot, .hostRoot: true
+    case .overlayRoot, .copiedRoot: true
     default: false
     }
+  }
+
+  /// Whether it makes the root: what runs in a plan without one sees the host as it is.
+  package var isRoot: Bool {
+    if case .hostRoot = self { true } else { isImageRoot }
   }
 
   /// What the step does, for error messages and `plan`.
   package var summary: String {
     switch self {
     case .overlayRoot(let layers, let upper, _): "stack \(layers.count) image layers below \(upper)"
+    case .copiedRoot(let copy): "use a copy of the image in \(copy.directory): \(copy.reason)"
     case .hostRoot: "use the host's file system"
     case .directory(let target, _): "make the directory \(target)"
     case .mount(let type, let target, let options, _):
@@ -79,6 +87,7 @@ extension SetupStep: WireValue {
     case 10: self = .hostname(try reader.next())
     case 11: self = .account(try reader.next())
     case 12: self = .ownCgroup(try reader.next())
+    case 13: self = .copiedRoot(try reader.next())
     case let other: throw WireError("unknown set-up step \(other)")
     }
   }
@@ -99,6 +108,7 @@ extension SetupStep: WireValue {
     case .hostname(let name): writer.put(case: 10, name)
     case .account(let identity): writer.put(case: 11, identity)
     case .ownCgroup(let mount): writer.put(case: 12, mount)
+    case .copiedRoot(let copy): writer.put(case: 13, copy)
     }
   }
 }

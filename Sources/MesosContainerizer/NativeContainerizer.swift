@@ -23,6 +23,7 @@ package struct NativeContainerizer: Containerizer {
   private var found: (store: ImageStore, image: StoredImage)?
   private var stored: StoredImage? { found?.image }
   private var imageLock: SharedDescriptor?
+  private var root: ImageRoot
   package private(set) var image: ProvisionedImage?
 
   /// - Parameters:
@@ -37,6 +38,7 @@ package struct NativeContainerizer: Containerizer {
     self.identity = identity
     self.settings = settings
     self.paths = paths
+    root = ImageRoot(paths)
     try NativeContainerizer.refuseUnsupported(task, container)
     do {
       let host = if let host { host } else { try HostFacts.discover() }
@@ -85,12 +87,12 @@ package struct NativeContainerizer: Containerizer {
     try obtain(until: signals)
     do {
       if let found { imageLock = try NativeContainerizer.unwalkable(try found.store.lockForUse(found.image)) }
-      if !paths.hasRootfs { try paths.createRootfs() }
     } catch let error as ImageError {
       throw ExecutorFailure(error)
     } catch {
-      throw ExecutorFailure(.cannotCreate, "cannot make \(paths.rootfs): \(error)")
+      throw ExecutorFailure(.cannotCreate, "cannot hold the image: \(error)")
     }
+    if let found { try root.provision(found.image.summary, until: signals) }
   }
 
   /// The lock on an image as init can hold it: its directory, from which nothing of the host can be reached.
@@ -155,7 +157,7 @@ package struct NativeContainerizer: Containerizer {
     var root = ContainerConfig.Root.host
     var runtime: ContainerConfig.ImageRuntime?
     if let stored {
-      root = .image(layers: stored.layers.map(\.path), upper: paths.upper, work: paths.overlayWork)
+      root = self.root.config(stored.summary)
       runtime = ContainerConfig.ImageRuntime(
         environment: try environment(of: stored),
         entrypoint: stored.config.entrypoint, command: stored.config.command,
@@ -209,14 +211,14 @@ package struct NativeContainerizer: Containerizer {
     return config
   }
 
-  /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
-  /// looked at may well be there.
   private func environment(of image: StoredImage) throws(ExecutorFailure) -> [EnvironmentVariable] {
     do throws(InvalidAssignment) { return try [EnvironmentVariable](assignments: image.config.environment) } catch {
       throw ExecutorFailure(invalid: error)
     }
   }
 
+  /// What a container without an image must not see of the others. What is not there needs not be hidden; what cannot be
+  /// looked at may well be there.
   private var hiddenDirectories: [String] {
     get throws(ExecutorFailure) {
       guard settings.isolation.contains(FilesystemLinux.name) else { return [] }

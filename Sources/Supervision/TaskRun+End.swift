@@ -37,7 +37,7 @@ extension TaskRun {
           beside: container?.foreignFiles ?? [], .init(entries: 200_000, depth: 500, names: 64 << 20))
       }.flatMap { $0 } : nil
     // Less than there is would be no figure.
-    let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.bytes : nil }
+    let diskBytes = disk.flatMap { $0.obstacle == nil ? $0.sparing(container?.plan.copiedRoot).bytes : nil }
     var verdict = ended.verdict
     if let refused = usage.refusedForks, refused > 0, let limit = usage.pidsLimit {
       verdict.notes.append("the kernel refused \(refused) forks at the limit of \(limit) processes")

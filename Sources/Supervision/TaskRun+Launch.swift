@@ -154,6 +154,9 @@ extension TaskRun {
     {
       publisher.note("warning: without \(leftOut.map(\.isolator).joined(separator: ", ")): \(reason)")
     }
+    if let copy = container.plan.copiedRoot {
+      publisher.note("warning: the image was copied for this task, \(Quantity.bytes(copy.bytes)): \(copy.reason)")
+    }
     bestEffort("write \(paths.plan)") {
       try writeFileAtomically(paths.plan, Array(launcher.report(container.plan).pretty.utf8), mode: 0o600)
     }

@@ -44,10 +44,10 @@ import Testing
     try change(base)
   }
 
-  private static func steps(_ directory: String) -> [SetupStep] {
+  private static func steps(_ directory: String, root first: SetupStep? = nil) -> [SetupStep] {
     let root = directory + "/root"
     return [
-      .overlayRoot(layers: [root + "/base", root + "/shell"], upper: root + "/upper", work: root + "/work"),
+      first ?? .overlayRoot(layers: [root + "/base", root + "/shell"], upper: root + "/upper", work: root + "/work"),
       .mount(type: "proc", target: "/proc", options: [], attributes: 0),
       .mount(type: "tmpfs", target: "/dev", options: ["mode=755"], attributes: 0),
       .device(target: "/dev/null", major: 1, minor: 3, mode: 0o666),
@@ -101,6 +101,26 @@ import Testing
     }
     let executor = try container.connect()
     return try executor.hear { if case .setupFailed(let message, _) = $0 { message } else { nil } }
+  }
+
+  @Test func aCopyServesForARoot() throws {
+    let container = try StartedInit(.namespaces) { _ in
+    } steps: {
+      Self.steps($0, root: .copiedRoot(CopiedRoot(directory: $0 + "/root/base", reason: "a test")))
+    } prepare: {
+      try Self.prepare($0) { try Self.putShell(into: $0) }
+    }
+    let executor = try container.connect()
+    _ = try executor.reports()
+    let text = try executor.output(
+      """
+      echo /dev/*; read x < /etc/os; echo $x; echo new > /etc/os; read x < /etc/os; echo $x
+      while read a b c d where options rest; do [ $where = / ] && echo $options; done < /proc/self/mountinfo
+      """)
+    let lines = text.split(separator: "\n").map(String.init)
+    #expect(lines.prefix(3) == ["/dev/fd /dev/null /dev/zero", "below", "new"])
+    #expect(lines.last?.contains("nosuid") == true && lines.last?.contains("nodev") == true)
+    #expect(lines.last?.contains("noexec") == false)
   }
 
   /// An image leads no mount anywhere (CVE-2019-19921).

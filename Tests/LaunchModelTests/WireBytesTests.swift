@@ -133,6 +133,9 @@ import Testing
     try pin(
       SetupStep.ownCgroup(BindMount(source: "a", target: "b", attributes: 1, recursive: false, kind: .own)),
       "0c 14000000 \(a) \(b) 0100000000000000 00 01")
+    try pin(
+      SetupStep.copiedRoot(CopiedRoot(directory: "a", bytes: 1, files: 2, reason: "b")),
+      "0d 1a000000 \(a) 0100000000000000 0200000000000000 \(b)")
   }
 
   @Test func aProcess() throws {

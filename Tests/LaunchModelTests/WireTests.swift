@@ -14,6 +14,7 @@ import Testing
       .binds([BindMount(source: "/s", target: "/t", attributes: 1, recursive: true, kind: .optional)]),
       .device(target: "/dev/null", major: 1, minor: 3, mode: 0o666), .symbolicLink(target: "/l", content: "c"), .pivot,
       .mask("/proc/kcore"), .readOnly("/proc/sys"), .hostname("h"), .account(identity),
+      .copiedRoot(CopiedRoot(directory: "/c", bytes: 1, files: 2, reason: "why")),
     ]
     plan.restrictions.boundingCapabilities = 5
     plan.restrictions.noNewPrivileges = true
@@ -29,8 +30,8 @@ import Testing
     plan.sandboxEntries = [SandboxEntry("d/e", isDirectory: false)]
     plan.isolators = ["x"]
     plan.leftOut = [LeftOut("y", "why")]
-    return plan
     plan.imageStopSignal = 3
+    return plan
   }
 
   @Test func aPlanSurvivesTheWire() throws {

@@ -1,6 +1,7 @@
 import Containers
 import DiskUsage
 import Glibc
+import LaunchModel
 import LinuxKernel
 import TaskStore
 
@@ -23,6 +24,8 @@ final class DiskScale {
   /// What `console` processes wrote and nobody has seen yet; there when one has begun.
   private let console: String
   private let counted: DiskTree.Counted
+  /// The task does not answer for it.
+  private let copy: CopiedRoot?
   /// A root on each file system.
   private let places: [SharedDescriptor]
   private let poller: Poller
@@ -43,6 +46,7 @@ final class DiskScale {
   ) throws(Errno) {
     self.counted = counted
     self.program = program
+    copy = container.plan.copiedRoot
     // Root gives files away, and so may who gains privileges by what it executes.
     let restrictions = container.plan.restrictions
     let isPlain = restrictions.identity.uid != 0 && restrictions.noNewPrivileges
@@ -133,13 +137,14 @@ final class DiskScale {
     {
       roots.append(root)
     }
-    if let found = try DiskTree.measure(roots, bounds, counting: counted), found.obstacle == nil {
+    if let found = try DiskTree.measure(roots, bounds, counting: counted)?.sparing(copy), found.obstacle == nil {
       // What is too much already needs no search, and where there are no processes there is nothing to search.
       let isEnough = limit.map { found.bytes > $0 } ?? false
       guard let process, !isEnough, OpenFiles.hasProcesses(below: process) else { return found }
     }
     let worker = try DiskWorker(
-      roots, counting: counted, openFilesBelow: process, madeBy: user, limit: limit, until: end, program: program)
+      roots, counting: counted, openFilesBelow: process, madeBy: user,
+      limit: limit.map { $0 + (copy?.bytes ?? 0) }, until: end, program: program)
     try poller.add(worker.output.rawValue, token: Source.worker.rawValue)
     self.worker = worker
     return nil
@@ -152,7 +157,7 @@ final class DiskScale {
     case .running: return nil
     case .finished(let found):
       forgetWorker()
-      return .success(found)
+      return .success(found.sparing(copy))
     case .failed(let why):
       forgetWorker()
       return .failure(WorkerFailure(reason: why))
