@@ -25,19 +25,15 @@ struct ReplyHead: Sendable, Equatable {
   }
 }
 
-/// Tells heads from the body in what `curl --include` writes: with `--location` the head of every answer that it follows, and
-/// then the last one's head and body. curl has undone chunks and whatever else the body was sent in.
+/// Tells heads from the body in what `curl --include` writes: those of answers that come before the answer (1xx), its own, and its
+/// body. curl has undone chunks and whatever else the body was sent in.
 struct ReplyReader {
   private(set) var head: ReplyHead?
-  /// Whether curl goes where it is sent.
-  private let followsRedirects: Bool
   private var waiting: [UInt8] = []
   private var headBytes = 0
 
   private static let maximumHeadBytes = 64 << 10
   private static let maximumFields = 128
-
-  init(followsRedirects: Bool = true) { self.followsRedirects = followsRedirects }
 
   /// Takes more of the stream; returns what of it belongs to the body.
   mutating func take(_ bytes: [UInt8]) throws(RegistryError) -> ArraySlice<UInt8> {
@@ -52,10 +48,7 @@ struct ReplyReader {
       guard headBytes <= ReplyReader.maximumHeadBytes else { throw ReplyReader.tooLong }
       let next = try ReplyReader.read(waiting[..<end])
       waiting.removeFirst(end)
-      // curl has gone on behind these: to the answer itself, or to where it lies.
-      let isFollowed =
-        followsRedirects && [301, 302, 303, 307, 308].contains(next.status) && next.value("location") != nil
-      if next.status >= 200, !isFollowed { head = next }
+      if next.status >= 200 { head = next }
     }
     let body = waiting
     waiting = []

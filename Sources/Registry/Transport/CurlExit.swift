@@ -14,7 +14,7 @@ enum CurlExit {
     }
     switch code {
     case 0: return nil
-    case 1: return .invalid("it is redirected to what is neither HTTP nor HTTPS, or from HTTPS to plain HTTP" + said)
+    case 1: return .invalid("it is neither HTTP nor HTTPS" + said)
     case 3: return .invalid("it leads to a URL that is none" + said)
     case 5:
       return unavailable(
@@ -27,7 +27,6 @@ enum CurlExit {
       return RegistryError(
         .unavailable, why: "TLS cannot be begun" + said,
         hint: "a registry that speaks plain HTTP needs --plain-http HOST[:PORT]", trait: .noTLS)
-    case 47: return .invalid("it is redirected without end" + said)
     case 52: return unavailable("the connection was closed without an answer")
     case 18, 55, 56, 92, 95: return unavailable("the connection broke in the middle")
     case 16, 43, 61, 8: return .invalid("the answer is no HTTP" + said)

@@ -2,12 +2,12 @@ import LinuxKernel
 
 /// One request as curl is told of it: a value, and its text for `curl --config -`.
 struct CurlRequest: Sendable {
-  let url: String
-  /// What may be spoken with the server that the URL names. A redirect may lead from HTTP to HTTPS and never back.
-  let mayBePlain: Bool
+  var url: String
+  /// What may be spoken with the server that the URL names.
+  var mayBePlain: Bool
   /// `Name: value`; no secrets.
   var headers: [String] = []
-  /// The value of `Authorization`. curl sends it to the host of the URL, and to no other that it is redirected to.
+  /// The value of `Authorization`.
   var authorization: String?
   /// The body of a POST.
   var form: String?
@@ -21,25 +21,15 @@ struct CurlRequest: Sendable {
   var certificates: String?
   var timeouts = TransferTimeouts()
 
-  /// What is posted is a secret, which curl would post anew wherever it is sent.
-  var followsRedirects: Bool { form == nil }
-
-  /// More hops than registries and their stores make.
-  private static let redirects = 5
-
   /// The configuration. Throws when a value holds what no value of ours has: it could end its line and begin another.
   func configuration() throws(RegistryError) -> [UInt8] {
     var lines: [String] = ["globoff", "silent", "show-error", "include", "no-buffer"]
-    if followsRedirects { lines.append("location") }
     func add(_ name: String, _ value: String) throws(RegistryError) {
       lines.append("\(name) = \(try CurlRequest.quoted(value))")
     }
     try add("url", url)
     try add("user-agent", "aurora-executor")
     try add("proto", mayBePlain ? "=http,https" : "=https")
-    // From plain HTTP a redirect may lead to the like of it, on this machine or a network that was called trustworthy.
-    try add("proto-redir", mayBePlain ? "=http,https" : "=https")
-    try add("max-redirs", String(CurlRequest.redirects))
     try add("connect-timeout", String(timeouts.connect))
     try add("speed-time", String(timeouts.slow))
     try add("speed-limit", String(timeouts.slowBytes))

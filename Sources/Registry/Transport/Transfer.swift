@@ -1,53 +1,36 @@
 import Glibc
 import LinuxKernel
 
-/// One request on its way: a curl of its own, what it writes, and how it ended.
+/// One request on its way, wherever it is sent: a curl for each place, what it writes, and how it ended.
 ///
 /// Nothing here waits: whoever has it waits for `descriptor`, and then takes what there is.
 final class Transfer {
+  /// As it was asked for.
   let request: CurlRequest
-  /// Readable when there is something to take.
-  var descriptor: Int32 { output.rawValue }
+  /// Readable when there is something to take. Another one once that was taken, where the answer leads elsewhere.
+  var descriptor: Int32 { process.output.rawValue }
   private(set) var head: ReplyHead?
   /// Bytes of the body so far.
   private(set) var received: UInt64 = 0
-  private var reader: ReplyReader
-  private let child: ChildProcess
-  private let output: SharedDescriptor
-  private let errors: SharedDescriptor
-  private var isReaped = false
+  private var reader = ReplyReader()
+  private let curl: CurlProgram
+  private var process: CurlProcess
+  /// What the process asks for.
+  private var current: CurlRequest
+  private var redirects = 0
 
   private static let pieceBytes = 256 << 10
 
   /// Starts it.
   init(_ request: CurlRequest, _ curl: CurlProgram) throws(RegistryError) {
     self.request = request
-    reader = ReplyReader(followsRedirects: request.followsRedirects)
-    var request = request
-    request.certificates = curl.certificatePath
-    let configuration = try request.configuration()
-    let pipe = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
-    let words = try kernel("make a pipe") { () throws(Errno) in try makePipe() }
-    enlargePipe(pipe.second.rawValue, to: 1 << 20)
-    child = try curl.start(configuration, output: pipe.second, errors: words.second)
-    output = pipe.first
-    errors = words.first
-    try kernel("keep a pipe") { () throws(Errno) in
-      try output.descriptor.setNonBlocking(true)
-      try errors.descriptor.setNonBlocking(true)
-    }
+    self.curl = curl
+    current = request
+    process = try CurlProcess(request, curl)
   }
-
-  deinit { stop() }
 
   /// Ends it at once.
-  func stop() {
-    guard !isReaped else { return }
-    isReaped = true
-    // One that cannot be killed or reaped has ended already.
-    try? child.signal(SIGKILL)
-    _ = try? child.wait()
-  }
+  func stop() { process.stop() }
 
   /// What there is to take: a piece of the body, which may be empty; the end, with what went wrong on the way; `nil` for
   /// nothing yet.
@@ -58,15 +41,21 @@ final class Transfer {
 
   /// Takes a piece. What the server may not send, a longer body than was asked for among it, ends the transfer.
   func take() throws(RegistryError) -> Piece? {
-    if isReaped { return .end(nil) }
+    if process.isReaped { return .end(nil) }
     let piece = try kernel("read from curl") { () throws(Errno) in
-      try output.descriptor.read(upTo: Transfer.pieceBytes)
+      try process.output.descriptor.read(upTo: Transfer.pieceBytes)
     }
     guard let piece else { return nil }
     guard !piece.isEmpty else { return .end(try ended()) }
     do throws(RegistryError) {
       let body = try reader.take(piece)
-      head = reader.head
+      if head == nil, let found = reader.head {
+        if let next = try Redirect.next(after: found, of: current, count: redirects) {
+          try follow(next)
+          return .body([])
+        }
+        head = found
+      }
       received += UInt64(body.count)
       guard received <= request.maximumBytes else {
         throw .invalid("the answer is longer than \(request.maximumBytes) bytes")
@@ -78,13 +67,18 @@ final class Transfer {
     }
   }
 
+  /// What is in the body of a redirect is for people.
+  private func follow(_ next: CurlRequest) throws(RegistryError) {
+    redirects += 1
+    process.stop()
+    reader = ReplyReader()
+    current = next
+    process = try CurlProcess(next, curl)
+  }
+
   private func ended() throws(RegistryError) -> RegistryError? {
-    // It has closed its output, and so is about to end.
-    if !ProcessHandle.waitForEnd(child.pidfd.rawValue, milliseconds: 5000) { try? child.signal(SIGKILL) }
-    isReaped = true
-    let status = try kernel("wait for curl") { () throws(Errno) in try child.wait().status }
-    let words = (try? errors.descriptor.read(upTo: 4096)) ?? nil
-    if let error = CurlExit.error(status, words: words ?? [], maximumBytes: request.maximumBytes) { return error }
+    let (status, words) = try process.end()
+    if let error = CurlExit.error(status, words: words, maximumBytes: request.maximumBytes) { return error }
     return head == nil ? .invalid("the answer is no HTTP") : nil
   }
 }

@@ -32,6 +32,14 @@ private func answers(_ seed: UInt8, _ bytes: [UInt8]) {
   let split = read(pieces(bytes, seed: seed))
   promise(whole?.0 == split?.0 && whole?.1 == split?.1, "another meaning in other pieces")
   promise((whole?.1.count ?? 0) <= bytes.count, "more body than bytes")
+  guard let head = whole?.0 else { return }
+  var request = CurlRequest(url: "https://reg.example.com/v2/x", mayBePlain: false, maximumBytes: 1)
+  request.authorization = "secret"
+  guard let next = try? Redirect.next(after: head, of: request, count: 0) else { return }
+  let (from, to) = (WebAddress(request.url.utf8), WebAddress(next.url.utf8))
+  guard let from, let to else { return promise(false, "a redirect to what is no URL") }
+  promise(to.isSecure && (to.hasOrigin(of: from) || next.authorization == nil), "a credential that goes elsewhere")
+  configuration(next)
 }
 
 private func challenges(_ bytes: [UInt8]) {
