@@ -47,6 +47,9 @@ package final class PullDirectory {
   package func blob(_ digest: Digest) -> String { blobs + "/" + digest.hex }
   package func partial(_ digest: Digest) -> String { partial + "/" + digest.hex }
 
+  /// Where the archive of an AppC image grows, which has no digest before it is complete.
+  package var archive: String { partial + "/image.aci" }
+
   /// Writes the documents that make a layout with one image of it.
   package func finish(index: [UInt8]) throws(ImageError) {
     for (name, bytes) in [("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)), ("index.json", index)] {

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import subprocess
 import tarfile
 import threading
 import time
@@ -438,3 +439,125 @@ class Fetched(StoreTestCase):
         self.assertEqual(outcome.code, 1, outcome)
         self.assertIn(f"{other} is asked for", outcome.said)
         self.assertEqual((self.images(), os.listdir(self.host.work + "/images/pulls")), ([], []))
+
+
+class Cut(StoreTestCase):
+    """A web server that cuts what it sends, and goes on where it is asked to (RFC 9110)."""
+
+    HALF = 500_000
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server(self.store)
+        self.addCleanup(self.server.stop)
+        self.options = ("--appc-discovery-prefix", self.server.url)
+        self.data = ACI(busybox=True).file("noise", os.urandom(1 << 20)).packed("plain")
+        self.version, self.cuts, self.hangs = ("ETag", '"one"'), 1, threading.Event()
+        self.hangs.set()
+        self.addCleanup(self.hangs.set)
+        self.server.answer = self.serve
+
+    def serve(self, handler):
+        start = 0
+        if "Range" in handler.headers and handler.headers.get("If-Range") == (self.version or (None, None))[1]:
+            start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        data, self.cuts = self.data[start:], self.cuts - 1
+        whole = f"*/{len(self.data)}" if not data else f"{start}-{len(self.data) - 1}/{len(self.data)}"
+        handler.send_response(416 if not data else 206 if start else 200)
+        for name, value in filter(None, [self.version, start and ("Content-Range", "bytes " + whole), ("Content-Length", str(len(data)))]):
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(data[:self.HALF] if self.cuts >= 0 else data)
+        handler.wfile.flush()
+        if self.cuts >= 0:
+            self.hangs.wait(60)
+        handler.close_connection = True
+        return True
+
+    def asked(self):
+        return [(headers.get("Range"), headers.get("If-Range")) for _, headers in self.server.requests]
+
+    def pull(self):
+        done = self.aurora("image", "pull", "example.com/app", *self.options)
+        self.assertEqual(done.code, 0, done)
+        with open(os.path.join(self.layer(), "noise"), "rb") as file:
+            self.assertEqual(file.read(), self.data[self.data.index(b"rootfs/noise") + 512:][:1 << 20])
+        self.assertEqual(os.listdir(self.host.work + "/images/pulls"), [])
+        return done
+
+    def layer(self):
+        layers = self.host.work + "/images/layers"
+        return os.path.join(layers, os.listdir(layers)[0], "fs")
+
+    def start(self):
+        """A pull that has the first half."""
+        self.hangs.clear()
+        process = subprocess.Popen(
+            self.host.words(["image", "pull", "example.com/app", *self.options]), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.host.environment())
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        wait_until(lambda: self.kept() == self.HALF, "the first half is there")
+        return process
+
+    def kept(self):
+        sizes = [os.path.getsize(os.path.join(path, name)) for path, _, names in os.walk(self.host.work + "/images/pulls")
+                 for name in names if name == "image.aci"]
+        return sizes[0] if sizes else None
+
+    def test_it_is_gone_on_with_as_long_as_it_is_the_same(self):
+        for version in (("ETag", '"one"'), ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")):
+            with self.subTest(version):
+                self.version, self.cuts = version, 2
+                self.server.requests.clear()
+                self.pull()
+                self.assertEqual(self.asked(), [
+                    (None, None), (f"bytes={self.HALF}-", version[1]), (f"bytes={2 * self.HALF}-", version[1])])
+                self.aurora("image", "rm", "example.com/app")
+
+    def test_by_the_next_pull_as_well(self):
+        process = self.start()
+        process.kill()
+        process.wait()
+        self.hangs.set()
+        self.pull()
+        self.assertEqual(self.asked(), [(None, None), (f"bytes={self.HALF}-", '"one"')])
+
+    def test_after_a_stop_as_well(self):
+        process = self.start()
+        process.terminate()
+        process.wait(20)
+        self.hangs.set()
+        self.assertEqual(self.kept(), self.HALF)
+        self.pull()
+        self.assertEqual(self.asked()[-1], (f"bytes={self.HALF}-", '"one"'))
+
+    def test_another_version_begins_anew(self):
+        process = self.start()
+        process.kill()
+        process.wait()
+        self.hangs.set()
+        self.version = ("ETag", '"two"')
+        self.data = ACI(busybox=True).file("noise", os.urandom(1 << 20)).packed("plain")
+        self.pull()
+        self.assertEqual(self.asked()[-1], (f"bytes={self.HALF}-", '"one"'))
+
+    def test_what_nothing_tells_from_others_begins_anew(self):
+        for version in (None, ("ETag", 'W/"weak"'), ("ETag", '"' + "x" * 300 + '"')):
+            with self.subTest(version):
+                self.version, self.cuts = version, 1
+                self.server.requests.clear()
+                self.pull()
+                self.assertEqual(self.asked(), [(None, None)] * 2)
+                self.aurora("image", "rm", "example.com/app")
+
+    def test_what_had_come_whole_is_not_fetched_again(self):
+        process = self.start()
+        process.kill()
+        process.wait()
+        self.hangs.set()
+        path = [os.path.join(path, "image.aci") for path, _, names in os.walk(self.host.work + "/images/pulls") if "image.aci" in names][0]
+        with open(path, "ab") as file:
+            file.write(self.data[self.HALF:])
+        self.pull()
+        self.assertEqual(self.asked()[-1], (f"bytes={len(self.data)}-", '"one"'))

@@ -181,13 +181,16 @@ package struct AppcPull {
         }
       }
     }
-    defer { directory.remove() }
+    // What was cut is of use to who tries again.
+    var isKept = false
+    defer { if !isKept { directory.remove() } }
     if hasWaited, let image = try Registry.store({ () throws(ImageError) in try store.find(query) }) { return image }
-    let file = directory.path + "/image.aci"
+    let file = directory.archive
     do throws(RegistryError) {
       let download = try AppcDownload(address, access: access, interruption: interruption, tell: tell)
       guard try download.run(into: file, size: size) else { return nil }
     } catch {
+      isKept = (error.kind == .unavailable || error.kind == .interrupted) && directory.isOfUse
       throw error.at(address.text)
     }
     return try take(file, size: size, above + [Step(query: query, url: address.text)])
