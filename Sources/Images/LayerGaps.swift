@@ -8,11 +8,35 @@ struct LayerGaps: Sendable, Equatable {
     let target: [UInt8]
   }
 
+  /// A file whose name may be that of a link's target, by a link of a lower layer, and how many of the links came before it:
+  /// those mean another file.
+  struct Later: Sendable, Equatable {
+    let path: [UInt8]
+    let links: UInt64
+  }
+
+  /// A directory without an entry in whose place something else came: where a lower layer has a link there, what was put into it
+  /// stays where that leads. It is beside the layer's tree, by its number (`StorePaths.displacedName`).
+  struct Displaced: Sendable, Equatable {
+    /// It, first, and those in it that have no entry, by the paths that they had.
+    let directories: [[UInt8]]
+    /// How many of the links came before: those whose names were in it went the same way.
+    let links: UInt64
+
+    /// Whether a link of this number was in it.
+    func had(_ link: Link, _ number: Int) -> Bool {
+      guard UInt64(number) < links, let path = directories.first else { return false }
+      return link.name.starts(with: path + [UInt8(ascii: "/")])
+    }
+  }
+
   /// Directories that were made because something is in them. Paths in the layer, without links.
   var directories: [[UInt8]] = []
   var links: [Link] = []
+  var later: [Later] = []
+  var displaced: [Displaced] = []
 
-  var isEmpty: Bool { directories.isEmpty && links.isEmpty }
+  var isEmpty: Bool { directories.isEmpty && links.isEmpty && displaced.isEmpty }
 
   init() {}
 
@@ -22,6 +46,14 @@ struct LayerGaps: Sendable, Equatable {
       wire.put(link.name)
       wire.put(link.target)
     }
+    wire.put(list: later) { wire, item in
+      wire.put(item.path)
+      wire.put(item.links)
+    }
+    wire.put(list: displaced) { wire, item in
+      wire.put(list: item.directories) { $0.put($1) }
+      wire.put(item.links)
+    }
   }
 
   /// Reads what a worker reports: each path goes down from the root, name by name.
@@ -29,6 +61,16 @@ struct LayerGaps: Sendable, Equatable {
     directories = try wire.list { (wire) throws(ImageError) in try LayerGaps.path(try wire.data()) }
     links = try wire.list { (wire) throws(ImageError) in
       Link(name: try LayerGaps.path(try wire.data()), target: try LayerGaps.path(try wire.data()))
+    }
+    // Of a layer that an older executor unpacked.
+    if wire.isAtEnd { return }
+    later = try wire.list { (wire) throws(ImageError) in
+      Later(path: try LayerGaps.path(try wire.data()), links: try wire.number())
+    }
+    displaced = try wire.list { (wire) throws(ImageError) in
+      Displaced(
+        directories: try wire.list { (wire) throws(ImageError) in try LayerGaps.path(try wire.data()) },
+        links: try wire.number())
     }
   }
 

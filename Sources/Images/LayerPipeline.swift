@@ -152,6 +152,7 @@ final class LayerPipeline {
         "its decompressed digest is \(report.diffID), but the configuration says \(expected)",
         hint: "the archive is damaged")
     }
+    try DisplacedTrees.take(report.gaps, of: directory)
     return report
   }
 

@@ -11,7 +11,7 @@ struct LayerStack {
   struct Layer {
     let id: Digest
     let tree: String
-    let gaps: LayerGaps
+    var gaps: LayerGaps
     /// For errors: `layer 2 of 3`.
     let place: String
   }
@@ -65,17 +65,49 @@ struct LayerStack {
   private mutating func complete(_ layer: Layer, _ below: MergedTree) throws(ImageError) {
     let tracer = LinkTracer(layer: layer, below: below, own: roots[roots.count - 1])
     let moves = below.layers.isEmpty ? [] : try tracer.moves()
-    guard !moves.isEmpty || !layer.gaps.links.isEmpty else { return }
+    guard !moves.isEmpty || !layer.gaps.links.isEmpty || !layer.gaps.displaced.isEmpty else { return }
     let directory = try makeRoom()
     var supplement = try StackSupplement(in: directory, effort)
     for move in moves { try tracer.place(move, in: &supplement) }
-    for link in layer.gaps.links {
-      do throws(ImageError) { try tracer.place(link, in: &supplement) } catch {
+    try follow(layer, below, moves, in: &supplement)
+    try placeDisplaced(layer, below, in: &supplement)
+    for (number, link) in layer.gaps.links.enumerated() {
+      do throws(ImageError) { try tracer.place(link, number, in: &supplement) } catch {
         throw error.at("entry \(printable(link.name.prefix(512)))")
       }
     }
     guard supplement.entries > 0 else { return }
     try finish(supplement, "links", directory)
+  }
+
+  /// Places what went through links of lower layers in whose place the layer has something else by now. What came later has
+  /// its name by then.
+  private func placeDisplaced(_ layer: Layer, _ below: MergedTree, in supplement: inout StackSupplement)
+    throws(ImageError)
+  {
+    guard !below.layers.isEmpty else { return }
+    for (number, displaced) in layer.gaps.displaced.enumerated().reversed() {
+      var part = layer
+      part.gaps = LayerGaps()
+      part.gaps.directories = displaced.directories
+      let own = try DisplacedTrees.open(number, besideTree: layer.tree)
+      let tracer = LinkTracer(layer: part, below: below, own: own)
+      for move in try tracer.moves() { try tracer.place(move, isReplaced: true, in: &supplement) }
+    }
+  }
+
+  /// Places what went through links that were themselves just placed, and so on.
+  private func follow(
+    _ layer: Layer, _ below: MergedTree, _ placed: [LinkTracer.Move], in supplement: inout StackSupplement
+  ) throws(ImageError) {
+    var (known, last) = (Set(placed.map(\.from)), placed)
+    // As many as the kernel follows.
+    for _ in 0..<40 where !last.isEmpty {
+      let seen = MergedTree(layers: below.layers + [supplement.root], effort: effort)
+      let tracer = LinkTracer(layer: layer, below: seen, own: roots[roots.count - 1])
+      last = try tracer.moves().filter { known.insert($0.from).inserted }
+      for move in last { try tracer.place(move, in: &supplement) }
+    }
   }
 
   private mutating func finish(_ supplement: StackSupplement, _ kind: String, _ directory: String) throws(ImageError) {

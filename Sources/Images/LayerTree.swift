@@ -15,6 +15,10 @@ final class LayerTree {
   /// Directories that were made without an entry of their own: their paths, without links, by inode.
   var implicit: [UInt64: [UInt8]] = [:]
   private var implicitBytes = 0
+  /// What was put aside, in its order (`LayerTree+Displaced`).
+  var displaced: [LayerGaps.Displaced] = []
+  /// How many hard links were left to the layers below.
+  var linkCount: UInt64 = 0
 
   /// `root` is open for reading, and empty.
   init(root: consuming FileDescriptor) { self.root = SharedDescriptor(root) }
@@ -147,6 +151,7 @@ final class LayerTree {
   /// Removes what an earlier entry made. The cached parent goes as well: its name may have led through what is removed.
   private func clear(_ name: RawPath, in parent: Int32) throws(ImageError) {
     parentDirectory = nil
+    if try displace(name, in: parent) { return }
     do throws(Errno) { try removeTree(name, at: parent) } catch {
       throw LayerTree.refusal(error, "remove what an earlier entry made")
     }
@@ -196,13 +201,12 @@ final class LayerTree {
     do throws(Errno) {
       let found = try openBelow(
         root.rawValue, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.inRoot, .noMagicLinks, .noCrossMounts])
-      if try status(of: found.rawValue).inode != inode { return nil }
-      return found
+      if try status(of: found.rawValue).inode == inode { return found }
     } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {
-      return nil
     } catch {
       throw LayerTree.refusal(error, "open a directory again")
     }
+    return reopenDisplaced(path, inode: inode)
   }
 
   /// Gives the file at `target`, a name in this layer, the name `name`. Links on the way to the target are followed and stay

@@ -26,6 +26,9 @@ struct LayerUnpacker {
   /// Hard links to what the layer does not have: one below may.
   private var links: [LayerGaps.Link] = []
   private var linkBytes = 0
+  /// The last names of their targets, and what came later by such a name.
+  private var linkTargets: Set<[UInt8]> = []
+  private var later: [LayerGaps.Later] = []
   /// Whether AUFS' directory for files with several names was made.
   private var keepsForLinks = false
   /// New files are root's own already, and most files of an image shall be.
@@ -64,6 +67,8 @@ struct LayerUnpacker {
     report.imageID = stream.imageID()
     report.gaps.directories = tree.implicitDirectories()
     report.gaps.links = links
+    report.gaps.later = later
+    report.gaps.displaced = tree.displaced
     return report
   }
 
@@ -122,6 +127,17 @@ struct LayerUnpacker {
       let name = RawPath(UnsafeRawPointer(base + path.leaf).assumingMemoryBound(to: CChar.self))
       try make(entry, path, name, in: parent.rawValue)
     }
+    if !linkTargets.isEmpty, linkTargets.contains(Array(path.leafBytes)) { try noteLater(path) }
+  }
+
+  /// Where the layers below have a link on the way, this may be what a hard link before it leads to, and is not what it meant.
+  private mutating func noteLater(_ path: LayerPath) throws(ImageError) {
+    linkBytes += path.text.count
+    guard linkBytes <= budgets.gapBytes else {
+      throw .invalid(
+        "files beside hard links to lower layers, whose names have more than \(budgets.gapBytes) bytes together")
+    }
+    later.append(LayerGaps.Later(path: Array(path.text.dropLast()), links: UInt64(links.count)))
   }
 
   private mutating func skipDevice(_ path: LayerPath) throws(ImageError) {
@@ -172,6 +188,8 @@ struct LayerUnpacker {
       }
       try tree.clearIfPresent(name, in: parent)
       links.append(LayerGaps.Link(name: Array(path.text.dropLast()), target: Array(target.text.dropLast())))
+      tree.linkCount += 1
+      linkTargets.insert(Array(target.leafBytes))
     case .fifo:
       try tree.create(name, in: parent, "make the fifo") { () throws(Errno) in
         try makeNode(name, mode: UInt32(S_IFIFO) | entry.mode & 0o777, major: 0, minor: 0, at: parent)

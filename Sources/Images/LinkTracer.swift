@@ -9,35 +9,45 @@ struct LinkTracer {
   let own: SharedDescriptor
   /// The layer's directories without an entry.
   private let implicit: Set<[UInt8]>
+  /// The files that came behind some of the layer's hard links.
+  private let later: [[UInt8]: UInt64]
 
   init(layer: LayerStack.Layer, below: MergedTree, own: SharedDescriptor) {
     (self.layer, self.below, self.own) = (layer, below, own)
     implicit = Set(layer.gaps.directories)
+    later = Dictionary(layer.gaps.later.map { ($0.path, $0.links) }) { $1 }
   }
 
   /// A directory of the layer, and where a link that the layers below have in its place leads.
   struct Move {
     let from: [UInt8]
     let to: MergedTree.Directory
-    /// The lower layer that has the link.
+    /// The link, and the lower layer that has it.
+    let link: [UInt8]
     let holder: Int
   }
 
   private var tree: MergedTree { MergedTree(layers: [own], effort: below.effort) }
 
-  /// The directories without an entry in whose place the layers below have a link, to a directory or to what is not there.
+  /// The directories without an entry in whose place the layers below have a link, to a directory or to what is not there; or
+  /// the layer itself has given a link of theirs that name.
   func moves() throws(ImageError) -> [Move] {
+    let named = try namedLinks()
     let tree = tree
     var moves: [Move] = []
     func visit(_ node: DirectoryNames.Node, _ directory: MergedTree.Directory) throws(ImageError) {
       for (name, child) in node.children {
         let path = MergedTree.join(directory.path, name)
+        if let move = named[path] {
+          moves.append(move)
+          continue
+        }
         switch try below.look(name, in: directory) {
         case .nothing: break
         case .directory(let next): if try !tree.isOpaque(path, 0) { try visit(child, next) }
         case .other(let status, let holder):
           guard status.isSymbolicLink, implicit.contains(path), let target = try below.resolve(path) else { break }
-          moves.append(Move(from: path, to: target, holder: holder))
+          moves.append(Move(from: path, to: target, link: path, holder: holder))
         }
       }
     }
@@ -45,11 +55,34 @@ struct LinkTracer {
     return moves
   }
 
+  /// The further names that the layer gives links of lower layers and goes through afterwards: a directory that was made before
+  /// would have gone when the name was given.
+  private func namedLinks() throws(ImageError) -> [[UInt8]: Move] {
+    var moves: [[UInt8]: Move] = [:]
+    for link in layer.gaps.links {
+      let (above, leaf) = StackSupplement.split(link.name)
+      guard let place = try tree.resolve(above)?.path else { continue }
+      let path = MergedTree.join(place, leaf)
+      guard implicit.contains(path), moves[path] == nil else { continue }
+      let (parent, name) = StackSupplement.split(link.target)
+      guard let directory = try below.resolve(parent),
+        case .other(let status, let holder) = try below.look(name, in: directory), status.isSymbolicLink
+      else { continue }
+      let content = try below.readLink(name, in: directory.path, holder)
+      let isAbsolute = content.first == UInt8(ascii: "/")
+      guard let target = try below.resolve(isAbsolute ? content : MergedTree.join(place, content)) else { continue }
+      moves[path] = Move(from: path, to: target, link: MergedTree.join(directory.path, name), holder: holder)
+    }
+    return moves
+  }
+
   /// Puts what is in the directory where the link leads, and the link in its place.
-  func place(_ move: Move, in supplement: inout StackSupplement) throws(ImageError) {
-    let (parent, name) = StackSupplement.split(move.from)
+  ///
+  /// - Parameter isReplaced: the layer has something else in the link's place by now.
+  func place(_ move: Move, isReplaced: Bool = false, in supplement: inout StackSupplement) throws(ImageError) {
+    let (parent, name) = StackSupplement.split(move.link)
     guard let holder = try below.open(parent, move.holder) else { throw .invalid("a directory of a layer is gone") }
-    try supplement.link(name, of: holder, to: move.from)
+    if !isReplaced { try supplement.link(name, of: holder, to: move.from) }
     try copy(move.from, to: move.to.path, move.to, into: &supplement)
   }
 
@@ -79,6 +112,7 @@ struct LinkTracer {
       }
       guard found.isDirectory else {
         try supplement.link(name, of: directory, to: MergedTree.join(target, name))
+        if let links = later[inner] { supplement.later[MergedTree.join(target, name)] = links }
         continue
       }
       var place = MergedTree.join(target, name)
@@ -96,8 +130,8 @@ struct LinkTracer {
     }
   }
 
-  /// Gives a file of the layers below the name that the layer's hard link has.
-  func place(_ link: LayerGaps.Link, in supplement: inout StackSupplement) throws(ImageError) {
+  /// Gives a file of the layers below the name that the layer's hard link has, which is its `number`th.
+  func place(_ link: LayerGaps.Link, _ number: Int, in supplement: inout StackSupplement) throws(ImageError) {
     let gone = ImageError.invalid(
       "a hard link to \(printable(link.target.prefix(512))), which is no file, or not in the layer nor in those below it"
     )
@@ -106,13 +140,21 @@ struct LinkTracer {
     // What was moved, and files that got their names just now, are in the supplement. Otherwise the layer did not have the target
     // then, so it is what the layers below have, whatever the layer made or deleted in that place later.
     var found = try holder(of: link.target, in: parent, of: all, only: all.layers.count - 1)
+    let moved = MergedTree.join(parent.path, StackSupplement.split(link.target).name)
+    if let links = supplement.later[moved], links > UInt64(number) { found = nil }
     if found == nil, let parent = try below.resolve(StackSupplement.split(link.target).parent) {
       found = try holder(of: link.target, in: parent, of: below)
     }
     if found == nil { found = try holder(of: link.target, in: parent, of: all) }
     guard let holder = found else { throw gone }
     let (nameParent, name) = StackSupplement.split(link.name)
-    guard let directory = try all.resolve(nameParent) else { throw gone }
+    let displaced = layer.gaps.displaced.first { $0.had(link, number) }?.directories.first
+    // It went with what something else replaced, unless the layers below have a link there.
+    if let displaced, try !isLinkBelow(displaced) { return }
+    guard let directory = try (displaced == nil ? all : below).resolve(nameParent) else {
+      if displaced != nil { return }
+      throw gone
+    }
     // A later entry of that name wins. A whiteout only hides what is below.
     if let mine = try all.open(directory.path, all.layers.count - 2),
       let found = try? status(of: name, at: mine.rawValue), !MergedTree.isWhiteout(found)
@@ -121,6 +163,13 @@ struct LinkTracer {
     }
     try supplement.link(
       StackSupplement.split(link.target).name, of: holder, to: MergedTree.join(directory.path, name))
+  }
+
+  private func isLinkBelow(_ path: [UInt8]) throws(ImageError) -> Bool {
+    let (parent, name) = StackSupplement.split(path)
+    guard let directory = try below.directory(parent), case .other(let status, _) = try below.look(name, in: directory)
+    else { return false }
+    return status.isSymbolicLink
   }
 
   /// The directory of the layer whose file has the last name of a path; `nil` when it is none.

@@ -12,6 +12,8 @@ struct StackSupplement {
   private var made: Set<[UInt8]> = [[]]
   private var pending: [(path: [UInt8], facts: Facts)] = []
   private(set) var entries: UInt64 = 0
+  /// Files of it that came behind so many hard links of their layer, by their paths here.
+  var later: [[UInt8]: UInt64] = [:]
   /// Directories of it that say nothing about themselves.
   private(set) var implicit: Set<[UInt8]> = []
 

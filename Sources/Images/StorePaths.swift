@@ -15,6 +15,7 @@
 ///     fs/                        its tree, as overlayfs stacks it
 ///     layer.json                 sizes and counts
 ///     gaps                       what it leaves to the layers below it; there when it does
+///     displaced/<number>/        what it put into directories that it then replaced, for where those are links below
 ///     digests                    of each name in the tree, as it was unpacked
 ///   pulls/<key>/                 flock: held by the pull that fetches into it; what one that died had fetched is there for
 ///                                the next pull of that name, and is swept after a day or when it is too much
@@ -58,6 +59,7 @@ struct StorePaths: Sendable {
   static let digestsName = "digests"
   static let layerRecordName = "layer.json"
   static let layerGapsName = "gaps"
+  static let displacedName = "displaced"
   /// The longest store root with which layers can be mounted.
   static let maximumRootLength = 255 - "/layers//fs".utf8.count - 64
 }

@@ -83,6 +83,9 @@ struct WireReader {
     return items
   }
 
+  /// Whether nothing is left.
+  var isAtEnd: Bool { index == bytes.count }
+
   /// Checks that nothing is left over.
   func finish() throws(ImageError) {
     guard index == bytes.count else { throw WireReader.malformed }

@@ -33,6 +33,7 @@ import Testing
       var reader = WireReader(wire.bytes)
       let received = try LayerReport(from: &reader)
       #expect(received.gaps == report.gaps)
+      try DisplacedTrees.take(received.gaps, of: directory)
       layers.append(
         LayerStack.Layer(id: received.diffID, tree: tree, gaps: received.gaps, place: "layer \(index + 1)"))
     }
@@ -248,6 +249,96 @@ import Testing
     #expect(try seen("y", renamed.tree)?.size == 3)
     #expect(try seen("x", renamed.tree)?.size == 6)
     #expect(try seen("file", renamed.tree) == nil)
+  }
+
+  @Test func aSecondNameOfALowerLinkIsFollowed() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.file("alias/before")
+        tar.hardLink("alias", to: "lib")
+        tar.file("alias/x", "x")
+        tar.file("alias/more/y", "y")
+        tar.hardLink("srv/up", to: "here")
+        tar.file("srv/up/z", "z")
+      },
+    ])
+    let alias = try #require(try seen("alias", made.tree))
+    #expect(alias.isSymbolicLink)
+    #expect(try alias.inode == seen("lib", made.tree)?.inode)
+    for name in ["usr/lib/x", "usr/lib/more/y", "usr/lib/old", "srv/z"] { #expect(try seen(name, made.tree) != nil) }
+    #expect(try seen("usr/lib/before", made.tree) == nil)
+  }
+
+  @Test func aLinkThatWasMadeThroughALowerOneIsFollowed() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.symbolicLink("lib/chain", to: "/srv/deep")
+        tar.file("usr/lib/chain/x", "x")
+      },
+    ])
+    #expect(try seen("usr/lib/chain", made.tree)?.isSymbolicLink == true)
+    #expect(try seen("srv/deep/x", made.tree)?.size == 1)
+  }
+
+  @Test func whatWentThroughALowerLinkStaysWhenTheLinkIsReplaced() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.file("lib/x", "first")
+        tar.directory("lib/own/", mode: "0000711")
+        tar.file("lib/own/y", "y")
+        tar.file("lib", "a file")
+        tar.file("tmp/x", "x")
+        tar.hardLink("tmp/gone", to: "file")
+        tar.file("tmp", "no link below")
+        tar.hardLink("tmp2/kept", to: "file")
+        tar.hardLink("here/linked", to: "file")
+        tar.hardLink("usr/lib/plugins/only", to: "file")
+        tar.file("usr/lib/plugins", "a file")
+        tar.file("here/z", "z")
+        tar.symbolicLink("here", to: "srv")
+      },
+    ])
+    #expect(try seen("lib", made.tree)?.size == 6)
+    #expect(try seen("usr/lib/x", made.tree)?.size == 5)
+    #expect(try seen("usr/lib/own/y", made.tree)?.size == 1)
+    #expect(try seen("usr/lib/own", made.tree)?.permissions == 0o711)
+    #expect(try seen("tmp", made.tree)?.size == 13)
+    #expect(try seen("z", made.tree)?.size == 1)
+    #expect(try seen("linked", made.tree)?.inode == seen("file", made.tree)?.inode)
+    #expect(try seen("srv/linked", made.tree) == nil)
+    #expect(try seen("tmp2/kept", made.tree) != nil)
+    #expect(try seen("srv/deep/only", made.tree) != nil)
+    #expect(try seen("usr/lib/plugins", made.tree)?.size == 6)
+    #expect(try seen("here", made.tree)?.isSymbolicLink == true)
+    // Nothing of it is in an image that has no link there, nor in the layer's own tree.
+    let alone = try stack([
+      { $0.directory("lib/") },
+      { tar in
+        tar.file("lib/x", "first")
+        tar.file("lib", "a file")
+      },
+    ])
+    #expect(try seen("lib", alone.tree)?.size == 6)
+    for root in made.roots + alone.roots {
+      #expect(try !entries(of: root).contains { $0.name.starts(with: ".wh".utf8) })
+    }
+  }
+
+  @Test func aHardLinkMeansTheFileThatWasThereThen() throws {
+    let made = try stack([
+      Self.base,
+      { tar in
+        tar.hardLink("before", to: "usr/lib/old")
+        tar.file("lib/old", "replaced")
+        tar.hardLink("behind", to: "usr/lib/old")
+      },
+    ])
+    #expect(try seen("before", made.tree)?.size == 3)
+    #expect(try seen("usr/lib/old", made.tree)?.size == 8)
+    #expect(try seen("behind", made.tree)?.inode == seen("usr/lib/old", made.tree)?.inode)
   }
 
   /// A worker that was taken over says what it likes.

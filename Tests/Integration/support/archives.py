@@ -212,10 +212,10 @@ class Case:
         self.fresh = set()
         # Links that were made through others: no entry of this layer goes through them by another name.
         self.through = set()
-        # Links that entries of this layer went through: no later one of the layer replaces them.
+        # Links that entries of this layer went through: no later one of the layer makes directories of them.
         self.followed = set()
-        # What hard links of this layer name: no later entry replaces it through a link.
-        self.linked = set()
+        # Links by whose names directories have entries: Docker sets their times by these at the end, and fails without them.
+        self.settled = set()
         rng = self.rng
         if layer and rng.random() < 0.5:
             self.delete(rng.randrange(1, 3))
@@ -310,8 +310,8 @@ class Case:
         free = [name for name in _NAMES if name not in names]
         # What this layer made already stays: Docker refuses an archive that names a thing twice.
         old = [
-            name for name, node in names.items() if node.kind != "directory" and node.layer != self.layer
-            and (*path, name) not in self.followed and (path == written or (*path, name) not in self.linked)]
+            name for name, node in names.items()
+            if node.kind != "directory" and node.layer != self.layer and (*path, name) != written and (*path, name) not in self.settled]
         name = self.rng.choice(old) if old and (not free or self.rng.random() < 0.3) else self.rng.choice(free) if free else None
         if name is None:
             return None
@@ -353,6 +353,7 @@ class Case:
         elif inner not in self.listed:
             self.listed.add(inner)
             self.note(self.find(inner), [])
+            self.settled.add(written)
             self.tar.add(self.name((*written, name)), b"5", **self.about(0o751))
 
     def add_link(self):
@@ -393,7 +394,6 @@ class Case:
         if place is None or place[0] == target or self.find(target) is not node:
             return
         path, written = place
-        self.linked.add(target)
         # Nothing goes through its name: what a relative link leads to from there is another thing.
         copy = self.put(path, Node(node.kind, layer=self.layer))
         copy.about, copy.born = node.about, node.born
@@ -449,7 +449,8 @@ class Case:
 
     def make_opaque(self):
         path = self.rng.choice(self.directories())
-        if not path:
+        # What the layer itself has listed there stays, but for Docker.
+        if not path or any(other[:len(path)] == path for other in self.listed if len(other) > len(path)):
             return
         self.prepare(path, path)
         self.tar.add(self.name((*path, b".wh..wh..opq")), b"0", mode=0, dialect=self.style["dialect"])

@@ -226,22 +226,20 @@ CASES = {
             "docker": [(b"d/e", "mode", 0o755, 0o2600), (b"d/e", "owner", (0, 0), (0, 33))],
         }),
     "a link that is replaced behind what went through it": (
-        [_tar(d(b"e"), s(b"l", b"e")), _tar(f(b"l/x"), f(b"l", b"file"))], "yyy", {
-            "umoci": [(b"e/x", "presence", None, "file")],
-            "docker": [(b"e", "time", 7000000000, NOW), (b"e/x", "presence", None, "file")],
+        [_tar(d(b"e"), s(b"l", b"e")), _tar(f(b"l/x"), f(b"l", b"file"))], "yyy", {"docker": [(b"e", "time", 7000000000, NOW)]}),
+    "a directory in place of a lower link behind what went through it": (
+        [_tar(d(b"e"), s(b"l", b"e")), _tar(f(b"l/x"), d(b"l"))], "yyy", {
+            "umoci": [(b"e/x", "presence", None, "file"), (b"l/x", "presence", "file", None)],
+            "docker": [(b"e", "time", 7000000000, NOW), (b"e/x", "presence", None, "file"), (b"l/x", "presence", "file", None)],
         }),
     "through a second name of a lower link": (
-        [_tar(d(b"e"), s(b"l", b"/e")), _tar(h(b"m", b"l"), f(b"m/x"))], "yyy", {
-            "umoci": [
-                (b"e/x", "presence", None, "file"), (b"l", "names", [b"l"], [b"l", b"m"]), (b"m", "type", "directory", "link"),
-                (b"m/x", "presence", "file", None),
-            ],
-            "docker": [
-                (b"e", "time", 7000000000, NOW),
-                (b"e/x", "presence", None, "file"), (b"l", "names", [b"l"], [b"l", b"m"]), (b"m", "type", "directory", "link"),
-                (b"m/x", "presence", "file", None),
-            ],
-        }),
+        [_tar(d(b"e"), s(b"l", b"/e")), _tar(h(b"m", b"l"), f(b"m/x"))], "yyy", {"docker": [(b"e", "time", 7000000000, NOW)]}),
+    "through a link that was made through a lower one": (
+        [_tar(d(b"e"), d(b"t"), s(b"l", b"e")), _tar(s(b"l/m", b"/t"), f(b"e/m/x"))], "yyy", {
+            "docker": [(b"e", "time", 7000000000, NOW), (b"t", "time", 7000000000, NOW)]}),
+    "a hard link before its file is replaced through a lower link": (
+        [_tar(d(b"e"), f(b"e/f", b"old"), s(b"l", b"e")), _tar(h(b"x", b"e/f"), f(b"l/f", b"another"), h(b"y", b"e/f"))], "yyy", {
+            "docker": [(b"e", "time", 7000000000, NOW)]}),
     "another name for a lower link's file": (
         [_tar(d(b"usr/lib"), s(b"lib", b"usr/lib")), _tar(f(b"lib/new"), h(b"usr/lib/other", b"lib/new"), h(b"x", b"usr/lib/new"))], "yyy", {
             "docker": [(b"usr", "mode", 0o755, 0o600), (b"usr/lib", "time", 7000000000, NOW)],
