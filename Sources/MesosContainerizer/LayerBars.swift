@@ -16,18 +16,21 @@ struct LayerBars {
   private static let interval: UInt64 = 200_000_000
   /// As many as come and are unpacked at once; more would push what was said before off a small screen.
   private static let most = 8
-  private static let width = 30
+  private static let (leastWidth, width) = (8, 30)
   /// Return, and erase to the end of the line (ECMA-48).
   private static let erase = "\r\u{1b}[K"
   private static let up = "\u{1b}[1A"
 
-  /// The bars of what is under way; `nil` when it is too soon to show them again.
-  mutating func show(_ parts: [LayerProgress], at now: UInt64) -> [UInt8]? {
+  /// The bars of what is under way; `nil` when it is too soon to show them again. No bar is longer than a line of the screen
+  /// nor are there more than lines: going up, a terminal counts what it has broken.
+  mutating func show(_ parts: [LayerProgress], on screen: TerminalSize, at now: UInt64) -> [UInt8]? {
     guard now >= shownAt + LayerBars.interval else { return nil }
     let active = parts.filter { $0.phase == .fetching || $0.phase == .unpacking }
     guard !active.isEmpty || lines > 0 else { return nil }
     shownAt = now
-    let texts = active.prefix(LayerBars.most).map { text($0, of: parts, at: now) }
+    let texts = active.prefix(min(LayerBars.most, max(screen.rows - 1, 1))).map {
+      text($0, within: max(screen.columns - 1, 1), at: now)
+    }
     let before = wiping
     lines = texts.count
     return Array((before + texts.map { $0 + "\n" }.joined()).utf8)
@@ -44,7 +47,7 @@ struct LayerBars {
 
   private var wiping: String { String(repeating: LayerBars.up + LayerBars.erase, count: lines) }
 
-  private mutating func text(_ part: LayerProgress, of parts: [LayerProgress], at now: UInt64) -> String {
+  private mutating func text(_ part: LayerProgress, within columns: Int, at now: UInt64) -> String {
     let isFetching = part.phase == .fetching
     let bytes = min(isFetching ? part.fetched : part.unpacked, part.size)
     if begun[part.number]?.phase != part.phase { begun[part.number] = (part.phase, now, bytes) }
@@ -53,12 +56,22 @@ struct LayerBars {
       let perSecond = Double(bytes - start.bytes) / (Double(now - start.at) / 1e9)
       rate = ", \(Quantity.bytes(UInt64(min(perSecond, 1e15))))/s"
     }
+    let head = "  \(part.number)  \(part.digest?.short ?? "")  \(isFetching ? "fetching " : "unpacking")  "
+    let tail = "\(Quantity.bytes(bytes)) / \(Quantity.bytes(part.size))"
+    // What there is no room for goes in the order of what it tells: first of the bar, then the rate, then all of the bar.
+    for rate in [rate, ""] {
+      let room = columns - (head + tail + rate).utf8.count - "[]  ".utf8.count
+      if room >= LayerBars.leastWidth {
+        let bar = LayerBars.bar(bytes, of: part.size, width: min(room, LayerBars.width))
+        return "\(head)[\(bar)]  \(tail)\(rate)"
+      }
+    }
+    return String(decoding: (head + tail).utf8.prefix(columns), as: UTF8.self)
+  }
+
+  private static func bar(_ bytes: UInt64, of size: UInt64, width: Int) -> String {
     // In parts of its length that cannot overflow: a server says how long it is.
-    let filled = part.size == 0 ? LayerBars.width : Int(Double(bytes) / Double(part.size) * Double(LayerBars.width))
-    let bar =
-      String(repeating: "#", count: min(filled, LayerBars.width))
-      + String(repeating: ".", count: max(0, LayerBars.width - filled))
-    return "  \(part.number)  \(part.digest?.short ?? "")  \(isFetching ? "fetching " : "unpacking")  [\(bar)]  "
-      + "\(Quantity.bytes(bytes)) / \(Quantity.bytes(part.size))\(rate)"
+    let filled = size == 0 ? width : Int(Double(bytes) / Double(size) * Double(width))
+    return String(repeating: "#", count: min(filled, width)) + String(repeating: ".", count: max(0, width - filled))
   }
 }

@@ -7,16 +7,18 @@ import TaskModel
 package struct PullView {
   private let name: String
   private let write: ([UInt8]) -> Void
-  private var bars: LayerBars?
+  /// `nil` for what is no terminal that can be written over.
+  private let screen: () -> TerminalSize?
+  private var bars = LayerBars()
   private var last = ""
 
   package init(
-    _ name: String, isTerminal: Bool = StandardStream.isTerminal(2),
+    _ name: String, screen: @escaping () -> TerminalSize? = { TerminalSize(of: 2) },
     write: @escaping ([UInt8]) -> Void = { StandardStream.write($0, to: 2) }
   ) {
     self.name = name
     self.write = write
-    bars = isTerminal ? LayerBars() : nil
+    self.screen = screen
   }
 
   package mutating func take(_ progress: PullProgress, at now: UInt64 = Clock.now) {
@@ -35,7 +37,7 @@ package struct PullView {
     case .warning(let text): line("warning: \(text)")
     case .importing(let progress):
       line(progress.text, isTold: true)
-      if let text = bars?.show(progress.parts, at: now) { write(text) }
+      if let screen = screen(), let text = bars.show(progress.parts, on: screen, at: now) { write(text) }
     }
   }
 
@@ -50,7 +52,7 @@ package struct PullView {
 
   /// Takes the bars away: what comes next stands on its own.
   package mutating func finish() {
-    if let text = bars?.wipe() { write(text) }
+    if let text = bars.wipe() { write(text) }
   }
 }
 

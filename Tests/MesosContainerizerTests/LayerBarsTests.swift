@@ -1,4 +1,5 @@
 @testable import Images
+import LinuxKernel
 import Registry
 import Testing
 
@@ -6,6 +7,7 @@ import Testing
 
 /// What a person sees of a pull and of an import.
 struct LayerBarsTests {
+  private static let wide = TerminalSize(columns: 120, rows: 50)
   private static let digest = SHA256.digest(of: Array("layer".utf8))
 
   private func part(_ number: Int, _ phase: LayerProgress.Phase, fetched: UInt64, unpacked: UInt64 = 0) -> LayerProgress
@@ -24,7 +26,7 @@ struct LayerBarsTests {
 
   private func shown(isTerminal: Bool, _ steps: [PullProgress]) -> String {
     var bytes: [UInt8] = []
-    var view = PullView("app:1", isTerminal: isTerminal) { bytes += $0 }
+    var view = PullView("app:1", screen: { isTerminal ? LayerBarsTests.wide : nil }) { bytes += $0 }
     for (second, step) in steps.enumerated() { view.take(step, at: UInt64(second + 1) * 1_000_000_000) }
     view.finish()
     return String(decoding: bytes, as: UTF8.self)
@@ -61,7 +63,7 @@ struct LayerBarsTests {
       importing([part(1, .fetching, fetched: 2 << 20), part(2, .unpacking, fetched: 4 << 20, unpacked: 1 << 20)]),
     ]
     var bytes: [UInt8] = []
-    var view = PullView("app:1", isTerminal: true) { bytes += $0 }
+    var view = PullView("app:1", screen: { LayerBarsTests.wide }) { bytes += $0 }
     for (second, step) in steps.enumerated() { view.take(step, at: UInt64(second + 1) * 1_000_000_000) }
     let short = LayerBarsTests.digest.short
     #expect(
@@ -70,6 +72,24 @@ struct LayerBarsTests {
         "  1  \(short)  fetching   [###############...............]  2 MiB / 4 MiB, 2 MiB/s",
         "  2  \(short)  unpacking  [#######.......................]  1 MiB / 4 MiB", "",
       ])
+  }
+
+  @Test(arguments: [
+    (TerminalSize(columns: 80, rows: 24), 2), (TerminalSize(columns: 60, rows: 24), 2),
+    (TerminalSize(columns: 20, rows: 24), 2), (TerminalSize(columns: 1, rows: 1), 1),
+  ])
+  func noBarIsLongerThanALine(size: TerminalSize, lines: Int) {
+    var bytes: [UInt8] = []
+    var view = PullView("app:1", screen: { size }) { bytes += $0 }
+    for second in 1...3 {
+      let done = UInt64(second) << 20
+      let parts = [part(1, .fetching, fetched: done), part(2, .unpacking, fetched: 4 << 20, unpacked: done)]
+      view.take(importing(parts), at: UInt64(second) * 1_000_000_000)
+    }
+    let bars = screen(String(decoding: bytes, as: UTF8.self)).dropFirst().dropLast()
+    #expect(bars.count == lines)
+    for bar in bars { #expect(bar.utf8.count < max(size.columns, 2)) }
+    #expect(bars.allSatisfy { $0.contains("[") } == (size.columns > 50))
   }
 
   @Test func nothingOfTheBarsStays() {

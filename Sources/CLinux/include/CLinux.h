@@ -105,6 +105,8 @@ int ax_set_no_new_privileges(void);
 int ax_set_dumpable(int on);
 int ax_set_child_subreaper(void);
 int ax_unshare_cgroups(void);
+/// The size of a terminal, in characters; 0 for what it does not say.
+int ax_terminal_size(int descriptor, unsigned short *columns, unsigned short *rows);
 /// Attaches `count` instructions (`struct bpf_insn`) to an open version 2 cgroup.
 int ax_attach_device_program(int cgroup, const void *instructions, unsigned count);
 int ax_set_parent_death_signal(int signal);
