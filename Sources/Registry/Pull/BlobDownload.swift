@@ -27,6 +27,8 @@ final class BlobDownload {
   private static let refusalBytes = 64 << 10
   /// Pieces that one takes before the others have their turn.
   private static let turn = 16
+  /// What has to come between two failures for the first to be forgotten; of small blobs a hundredth.
+  private static let progress: UInt64 = 64 << 10
 
   /// Takes up what an earlier pull has left of it.
   init(_ blob: WantedBlob, _ client: RegistryClient, into directory: PullDirectory) throws(RegistryError) {
@@ -129,7 +131,7 @@ final class BlobDownload {
     guard head.status == 206 else { return }
     let range = head.value("content-range") ?? []
     let prefix = Array("bytes \(offset)-".utf8)
-    guard offset > 0, ASCII.lowercased(range).starts(with: prefix) else {
+    guard ASCII.lowercased(range).starts(with: prefix) else {
       try restart()
       throw RegistryError(
         .unavailable, why: "another part came than the one from byte \(offset) on (\(printable(range.prefix(80))))",
@@ -181,8 +183,13 @@ final class BlobDownload {
   /// Has it asked for again when that may help; else throws.
   private func again(after error: RegistryError) throws(RegistryError) {
     if client.learn(error) { return }
-    failures = received > highest ? 1 : failures + 1
-    highest = max(highest, received)
+    // A registry that gives a few bytes each time is one that fails.
+    if received >= highest + min(BlobDownload.progress, blob.size / 100) {
+      failures = received > highest ? 1 : failures + 1
+      highest = received
+    } else {
+      failures += 1
+    }
     guard let pause = client.pause(after: failures, error, "layer \(blob.digest.short)") else { throw error }
     notBefore = Clock.now + pause * 1_000_000
   }
