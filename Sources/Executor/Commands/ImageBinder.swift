@@ -16,6 +16,10 @@ struct ImageBinder {
   init(_ arguments: Arguments, _ settings: RunSettings, cluster: String?) throws(ExecutorFailure) {
     access = RegistryOptions.access(arguments)
     access.plainHTTP = settings.plainHTTP
+    guard cluster != nil || !arguments.has("--clusters") else {
+      throw ExecutorFailure(
+        .usage, "--clusters says nothing: the document names no cluster", hint: "--bind mesos.cluster=NAME names one")
+    }
     if let cluster, let clusters = try ClusterRegistries(arguments, access.environment) {
       registry = try clusters.registry(of: cluster)
     } else {
