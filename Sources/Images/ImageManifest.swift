@@ -50,7 +50,7 @@ package struct ImageManifest: Sendable {
   static func checkPlatform(_ config: ImageConfig, platform: Platform) throws(ImageError) {
     let own = Platform(os: config.os, architecture: config.architecture, variant: config.variant)
     guard platform.suits(own) > 0 else {
-      throw .invalid("the image is for \(printable(own.description.utf8)), this host is \(platform)")
+      throw .invalid("the image is for \(printable(own.description.utf8)), not for \(platform)")
     }
   }
 }

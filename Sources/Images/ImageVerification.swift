@@ -88,7 +88,7 @@ extension ImageStore {
       var problems: [String] = []
       let digest = SHA256.digest(of: bytes)
       if digest != id { problems.append("\(path): its digest is \(digest)") }
-      if entry.diffIDs != record.entry.diffIDs || entry.appc != record.entry.appc {
+      if entry.diffIDs != record.entry.diffIDs || entry.stack != record.entry.stack || entry.appc != record.entry.appc {
         problems.append("\(paths.entry(id)) and \(paths.record(id)) are of two images")
       }
       return problems

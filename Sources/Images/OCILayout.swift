@@ -148,7 +148,7 @@ struct OCILayout {
       }
       try contents.passing(over: candidate) { (contents) throws(ImageError) in
         if isTaken, !areSeveral, score > 0 { throw .invalid("another one of the same name suits \(platform) better") }
-        guard score > 0 else { throw .invalid("this host is \(platform)") }
+        guard score > 0 else { throw .invalid("it is not for \(platform)") }
         contents.images.append(try image(candidate))
         isTaken = true
       } else: {

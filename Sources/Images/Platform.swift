@@ -78,7 +78,9 @@ package struct Platform: Sendable, Hashable, CustomStringConvertible {
     guard other.os.isEmpty || same(os, other.os) else { return 0 }
     if other.architecture.isEmpty { return 1 }
     if same(architecture, other.architecture) {
-      return other.variant.isEmpty || same(variant, other.variant) ? 4 : variant.isEmpty ? 3 : 0
+      if other.variant.isEmpty || same(variant, other.variant) { return 4 }
+      // Of these processors one without a variant is the least there is, as Docker takes it: it runs no other.
+      return variant.isEmpty && !same(architecture, "amd64") ? 3 : 0
     }
     // A 64-bit processor also runs the 32-bit programs of its family.
     let family = [("amd64", "386"), ("arm64", "arm")]

@@ -3,7 +3,7 @@ import LinuxKernel
 /// What completing an image's layers may cost: layers of a few kilobytes can leave millions of names open, each of which is looked
 /// for in every layer below.
 final class StackEffort {
-  private let interruption: Int32?
+  let interruption: Int32?
   private let most: Int
   private var steps = 0
 

@@ -9,6 +9,7 @@ struct StackSupplement {
   let tree: String
   let root: SharedDescriptor
   private let effort: StackEffort
+  private var copier: FileCopier
   private var made: Set<[UInt8]> = [[]]
   private var pending: [(path: [UInt8], facts: Facts)] = []
   private(set) var entries: UInt64 = 0
@@ -39,10 +40,12 @@ struct StackSupplement {
     self.effort = effort
     let tree = directory + "/" + StorePaths.treeName
     self.tree = tree
-    root = try kernel("make \(tree)") { () throws(Errno) in
+    let root = try kernel("make \(tree)") { () throws(Errno) in
       try LinuxKernel.makeDirectory(tree, mode: 0o755)
       return SharedDescriptor(try openFile(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     }
+    self.root = root
+    copier = FileCopier(into: root, interruption: effort.interruption)
   }
 
   /// Makes a directory like another. One that is made already becomes like it.
@@ -64,8 +67,8 @@ struct StackSupplement {
     let (parent, name) = StackSupplement.split(path)
     try makeImplicitDirectory(parent)
     let above = try open(parent)
-    try kernel("make the directory \(printable(path.prefix(512)))") { () throws(Errno) in
-      try LinuxKernel.makeDirectory(name, mode: 0o755, at: above.rawValue)
+    do throws(Errno) { try LinuxKernel.makeDirectory(name, mode: 0o755, at: above.rawValue) } catch {
+      throw LayerTree.refusal(error, "make the directory \(printable(path.prefix(512)))")
     }
     made.insert(path)
     entries += 1
@@ -83,8 +86,12 @@ struct StackSupplement {
       try makeHardLink(name, at: holder.rawValue, to: leaf, at: above.rawValue)
     } catch  where error.code == EEXIST {
       return false
+    } catch  where error.code == EMLINK {
+      // It has as many names as there can be; other images have given it some of them.
+      guard let found = try statusIfThere(name, in: holder) else { throw .invalid("a file of a layer is gone") }
+      _ = try copier.copy(name, found, from: holder, to: leaf, in: above)
     } catch {
-      throw ImageError(error, doing: "link \(printable(path.prefix(512)))")
+      throw LayerTree.refusal(error, "link \(printable(path.prefix(512)))")
     }
     entries += 1
     return true
@@ -118,10 +125,12 @@ struct StackSupplement {
   private func open(_ path: [UInt8]) throws(ImageError) -> SharedDescriptor {
     if path.isEmpty { return root }
     try effort.step()
-    return try kernel("open a directory of the new layer") { () throws(Errno) in
-      SharedDescriptor(
+    do throws(Errno) {
+      return SharedDescriptor(
         try openBelow(
           root.rawValue, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts]))
+    } catch {
+      throw LayerTree.refusal(error, "open the directory \(printable(path.prefix(512)))")
     }
   }
 

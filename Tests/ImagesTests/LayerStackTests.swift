@@ -87,6 +87,35 @@ import Testing
     tar.file("file", "a file")
   }
 
+  private static let isExt4: Bool = {
+    guard let directory = try? openFile("/tmp", O_PATH) else { return false }
+    return (try? fileSystemMagic(of: directory.rawValue)) == 0xef53
+  }()
+
+  /// Images that share a layer share the names that its files can have.
+  @Test(.enabled(if: Requirements.met(isExt4), "needs ext4, which counts names, in /tmp"))
+  func aFileThatCanHaveNoFurtherNameIsCopied() throws {
+    let directory = try scratch.directory("full")
+    try writeFileAtomically(directory + "/file", Array("a file".utf8), mode: 0o641)
+    let holder = SharedDescriptor(try openFile(directory, O_RDONLY | O_DIRECTORY))
+    let name = Array("file".utf8)
+    var end: Errno?
+    for number in 0..<70_000 where end == nil {
+      do throws(Errno) {
+        try makeHardLink(name, at: holder.rawValue, to: Array(String(number).utf8), at: holder.rawValue)
+      } catch {
+        end = error
+      }
+    }
+    try #require(end?.code == EMLINK)
+    let room = try scratch.directory("room")
+    var supplement = try StackSupplement(in: room, StackEffort(interruption: nil))
+    #expect(try supplement.link(name, of: holder, to: Array("a/copy".utf8)))
+    let copy = try status(of: supplement.tree + "/a/copy")
+    #expect(copy.permissions == 0o641 && copy.links == 1)
+    #expect(try readFile(supplement.tree + "/a/copy") == Array("a file".utf8))
+  }
+
   @Test func directoriesWithoutAnEntryAreWhatTheyAreBelow() throws {
     let made = try stack([
       Self.base,

@@ -136,6 +136,11 @@ import Testing
     #expect(amd64.suits(amd64) > amd64.suits(Platform(os: "linux", architecture: "386")))
     #expect(amd64.suits(Platform(os: "linux", architecture: "386")) > 0)
     #expect(amd64.suits(arm64) == 0)
+    for variant in ["v2", "v4", "nonsense"] {
+      let image = Platform(os: "linux", architecture: "amd64", variant: variant)
+      #expect(amd64.suits(image) == 0)
+      #expect(image.suits(image) == 4)
+    }
     #expect(amd64.suits(Platform(os: "windows", architecture: "amd64")) == 0)
     #expect(amd64.suits(Platform(os: "", architecture: "")) > 0, "old images do not say")
     #expect(arm64.suits(Platform(os: "linux", architecture: "arm64")) > 0)

@@ -169,7 +169,7 @@ class Hostile(AppcTestCase):
                 (ACI("[" * 100000), "manifest"),
                 (ACI('{"acKind": "ImageManifest", "acKind": "PodManifest"}'), "manifest"),
                 (ACI(manifest("../x")), "is no AC identifier"),
-                (ACI(arch="s390x"), "is for linux/s390x, this host is linux/amd64"),
+                (ACI(arch="s390x"), "is for linux/s390x, not for linux/amd64"),
                 (ACI(app={"exec": ["/bin/x"], "workingDirectory": "x"}), "not an absolute path")):
             with self.subTest(word):
                 self.refused(made.tar(), word)

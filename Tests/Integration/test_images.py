@@ -330,7 +330,7 @@ class Beside(ExecutorTestCase):
         arm = self.other("case/two:arm", **self.ARM)
         x86 = busybox_image(name="case/two:x86")
         two = self.save(arm, x86)
-        why = ["case/two:arm", "the image is for linux/arm64/v8, this host is linux/amd64"]
+        why = ["case/two:arm", "the image is for linux/arm64/v8, not for linux/amd64"]
         self.assert_taken(two, why, name="case/two:x86")
         self.assert_taken(two, name="case/two:x86", words=["case/two:x86"])
         self.assert_taken(two, why, name="mine:1", words=["mine:1"])
