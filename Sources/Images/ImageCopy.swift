@@ -19,6 +19,8 @@ package struct ImageCopy {
   private var directories: [(path: [UInt8], status: FileStatus, layer: Int)] = []
   /// The first name of files that have several, by their number in their layer.
   private var linked: [FileKey: [UInt8]] = [:]
+  /// How long the paths are that are kept until the end.
+  private var heldBytes = 0
 
   private struct FileKey: Hashable {
     let device: UInt64
@@ -81,6 +83,7 @@ package struct ImageCopy {
         }
         guard case .directory(let next) = try tree.look(name, in: directory) else { continue }
         try kernel("make a directory") { () throws(Errno) in try makeDirectory(name, mode: 0o700, at: made.rawValue) }
+        try hold(path)
         directories.append((path, found, layer))
         files += 1
         below.append(next)
@@ -114,7 +117,19 @@ package struct ImageCopy {
       throw error.at(printable(name))
     }
     files += 1
-    if let key { linked[key] = path }
+    if let key {
+      try hold(path)
+      linked[key] = path
+    }
+  }
+
+  /// A link of the image may make each of a million short names a long path.
+  private mutating func hold(_ path: [UInt8]) throws(ImageError) {
+    heldBytes += path.count
+    let most = Budgets().directoryNameBytes
+    guard heldBytes <= most else {
+      throw .invalid("directories, and files with several names, whose paths have more than \(most) bytes together")
+    }
   }
 
   /// Gives directories what the uppermost layer that has them says, those below before those above.

@@ -13,6 +13,9 @@ struct ImageRoot {
 
   init(_ paths: TaskPaths) { self.paths = paths }
 
+  /// Whether files were copied.
+  var isCopy: Bool { copy != nil }
+
   /// Makes what the container writes to. Given up when something can be read from `signals`.
   mutating func provision(_ image: ImageSummary, until signals: SharedDescriptor) throws(ExecutorFailure) {
     do {

@@ -261,7 +261,10 @@ package struct NativeContainerizer: Containerizer {
 
   /// The sandbox with what `TaskPaths` made in it, the writable layer, and the logs where a quota that is full keeps none of
   /// them from being written: what they say then is what is needed.
+  /// None where the image was copied: what is in the copy was made before there was anybody to charge, and so would be what is
+  /// made in its directories.
   package var quotaDirectories: [String] {
+    if root.isCopy { return [] }
     let sandbox = [paths.sandbox] + (DiskQuota.letsLogsPass(at: paths.sandbox) ? [paths.logs] : [])
     return paths.hasRootfs ? sandbox + [paths.upper, paths.overlayWork] : sandbox
   }
