@@ -10,6 +10,8 @@ struct TreeWalk {
   private let interruption: Int32?
   private var buffer = [UInt8](repeating: 0, count: chunkBytes)
   private var count = 0
+  /// Of files that have several names: each is read once, and an image may have 65,000 names for one.
+  private var known: [UInt64: [UInt8]] = [:]
 
   private static let chunkBytes = 256 << 10
   private static let blockBytes = 4096
@@ -108,10 +110,14 @@ struct TreeWalk {
       }
     }
     guard found.isRegularFile, found.size > 0 else { return TreeWalk.digest(head) }
+    // One file system: nothing of another is entered.
+    if found.links > 1, let digest = known[found.inode] { return digest }
     var hash = SHA256()
     head.withUnsafeBytes { hash.update($0) }
     try update(&hash, with: file, found.size)
-    return Array(hash.finish().rawBytes.prefix(TreeDigests.digestBytes))
+    let digest = Array(hash.finish().rawBytes.prefix(TreeDigests.digestBytes))
+    if found.links > 1 { known[found.inode] = digest }
+    return digest
   }
 
   /// Labels of the host's own and measurements of its kernel are no part of an image.
