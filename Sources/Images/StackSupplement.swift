@@ -10,6 +10,8 @@ struct StackSupplement {
   let root: SharedDescriptor
   private let effort: StackEffort
   private var copier: FileCopier
+  /// Where the last copy is of a file that could have no further name: all layers are on one file system.
+  private var copies: [UInt64: [UInt8]] = [:]
   private var made: Set<[UInt8]> = [[]]
   private var pending: [(path: [UInt8], facts: Facts)] = []
   private(set) var entries: UInt64 = 0
@@ -89,12 +91,31 @@ struct StackSupplement {
     } catch  where error.code == EMLINK {
       // It has as many names as there can be; other images have given it some of them.
       guard let found = try statusIfThere(name, in: holder) else { throw .invalid("a file of a layer is gone") }
-      _ = try copier.copy(name, found, from: holder, to: leaf, in: above)
+      if try !linkCopy(of: found, to: leaf, in: above) {
+        _ = try copier.copy(name, found, from: holder, to: leaf, in: above)
+        copies[found.inode] = path
+      }
     } catch {
       throw LayerTree.refusal(error, "link \(printable(path.prefix(512)))")
     }
     entries += 1
     return true
+  }
+
+  /// Gives the copy of a file that was made before a further name; false when there is none, or it is full too.
+  private func linkCopy(of found: FileStatus, to leaf: [UInt8], in above: SharedDescriptor) throws(ImageError) -> Bool {
+    guard let path = copies[found.inode] else { return false }
+    let (parent, name) = StackSupplement.split(path)
+    let holder = try open(parent)
+    defer { withExtendedLifetime((above, holder)) {} }
+    do throws(Errno) {
+      try makeHardLink(name, at: holder.rawValue, to: leaf, at: above.rawValue)
+      return true
+    } catch  where error.code == EMLINK {
+      return false
+    } catch {
+      throw LayerTree.refusal(error, "link the copy \(printable(path.prefix(512)))")
+    }
   }
 
   /// Takes marks of overlayfs over, which a directory has for what is in it.

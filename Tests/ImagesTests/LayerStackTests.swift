@@ -114,6 +114,9 @@ import Testing
     let copy = try status(of: supplement.tree + "/a/copy")
     #expect(copy.permissions == 0o641 && copy.links == 1)
     #expect(try readFile(supplement.tree + "/a/copy") == Array("a file".utf8))
+    // It takes the room of one copy, however many names there are.
+    #expect(try supplement.link(name, of: holder, to: Array("another".utf8)))
+    #expect(try status(of: supplement.tree + "/another").inode == copy.inode)
   }
 
   @Test func directoriesWithoutAnEntryAreWhatTheyAreBelow() throws {
