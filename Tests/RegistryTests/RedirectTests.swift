@@ -39,7 +39,7 @@ import Testing
     ("/x", true), ("https://reg.example.com:5000/x", true), ("https://REG.example.com:5000/x", true),
     ("https://reg.example.com:5001/x", false), ("https://reg.example.com/x", false),
     ("https://sub.reg.example.com:5000/x", false),
-    ("https://reg.example.com.evil:5000/", false), ("//127.0.0.1:5000/", false),
+    ("https://reg.example.com.evil:5000/", false), ("//192.0.2.1:5000/", false),
   ])
   func aCredentialIsForOneOrigin(location: String, isShown: Bool) throws {
     #expect(try next(location)?.authorization == (isShown ? "Basic secret" : nil))
@@ -59,6 +59,13 @@ import Testing
   func whatLeadsNowhereIsRefused(location: String) {
     let error = #expect(throws: RegistryError.self) { try next(location) }
     #expect(error?.kind == .invalid)
+  }
+
+  @Test func nobodyElsewhereHasThisMachineAsked() throws {
+    for place in ["https://127.0.0.1:5000/x", "https://localhost/x", "//[::1]/x"] {
+      #expect(throws: RegistryError.self) { try next(place) }
+      #expect(try next(place, from: "https://localhost:5000/v2/") != nil)
+    }
   }
 
   @Test func tlsIsNotLeft() throws {

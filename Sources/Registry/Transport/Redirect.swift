@@ -26,6 +26,10 @@ enum Redirect {
     guard there.isSecure || next.mayBePlain else {
       throw .invalid("it is redirected from HTTPS to plain HTTP (\(shown))")
     }
+    // What listens on this machine is not for a server elsewhere to ask.
+    guard WebAddress.isLoopback(here.authority) || !WebAddress.isLoopback(there.authority) else {
+      throw .invalid("it is redirected to this machine, where it does not come from (\(shown))")
+    }
     next.url = there.text
     if !there.hasOrigin(of: here) { next.authorization = nil }
     next.isDirect = request.isDirect && WebAddress.isLoopback(there.authority)
