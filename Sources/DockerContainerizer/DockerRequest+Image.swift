@@ -213,10 +213,7 @@ extension DockerRequest {
           resource: number, soft: UInt64(exactly: limit.soft) ?? .max, hard: UInt64(exactly: limit.hard) ?? .max)
       }
     }
-    var standard = [PosixResourceLimits.noCoreDump]
-    if let most = settings.policy?.ceilings[.openFiles].map({ UInt64(clamping: $0) }) {
-      standard.append(ResourceLimit(resource: PosixResourceLimits.openFiles, soft: min(1024, most), hard: most))
-    }
-    return standard.filter { one in !asked.contains { $0.resource == one.resource } } + asked
+    let none = PosixResourceLimits.noCoreDump
+    return (asked.contains { $0.resource == none.resource } ? [] : [none]) + asked
   }
 }
