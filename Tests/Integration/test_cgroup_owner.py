@@ -60,7 +60,7 @@ class OwnerTestCase(ExecutorTestCase):
     def remove_cgroups(self, task_id):
         """By hand."""
         for path in self.cgroups(task_id):
-            for directory in (path + "/task", path):
+            for directory in (path + "/task", path + "/init", path):
                 wait_until(lambda d=directory: self.is_removed(d), f"{directory} is empty")
 
     def is_removed(self, directory):
