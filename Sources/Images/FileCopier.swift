@@ -68,12 +68,7 @@ struct FileCopier {
     }
     if found.size > 0 { try copyContent(from: source.rawValue, to: copy.rawValue, Int64(clamping: found.size)) }
     let copied = try kernel("give it its attributes") { () throws(Errno) in
-      // A change of the owner takes capabilities and set-user-id away.
-      try changeOwner(of: copy.rawValue, uid: found.uid, gid: found.gid)
-      try changeMode(of: copy.rawValue, to: found.permissions)
-      try FileCopier.copyAttributes(from: source.rawValue, to: copy.rawValue)
-      try setTimes(of: copy.rawValue, to: found.time)
-      return try status(of: copy.rawValue)
+      try FileCopier.settle(copy.rawValue, like: found, source.rawValue)
     }
     return copied.blocks * 512
   }
@@ -119,8 +114,18 @@ struct FileCopier {
     return try result.get()
   }
 
+  /// Makes an open file or directory like the one that it is a copy of; how it is then.
+  static func settle(_ copy: Int32, like found: FileStatus, _ source: Int32) throws(Errno) -> FileStatus {
+    // A change of the owner takes capabilities and set-user-id away.
+    try changeOwner(of: copy, uid: found.uid, gid: found.gid)
+    try changeMode(of: copy, to: found.permissions)
+    try copyAttributes(from: source, to: copy)
+    try setTimes(of: copy, to: found.time)
+    return try status(of: copy)
+  }
+
   /// Those of users and file capabilities; what a layer says to overlayfs has been done.
-  static func copyAttributes(from source: Int32, to copy: Int32) throws(Errno) {
+  private static func copyAttributes(from source: Int32, to copy: Int32) throws(Errno) {
     for name in try attributeNames(of: source)
     where name.starts(with: "user.".utf8) && !name.starts(with: "user.overlay.".utf8)
       || name.elementsEqual("security.capability".utf8)

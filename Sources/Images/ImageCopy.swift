@@ -138,11 +138,7 @@ package struct ImageCopy {
       let made = try openMade(path)
       guard let source = try tree.open(path, layer) else { continue }
       let copied = try kernel("set what \(printable(path.prefix(512))) is like") { () throws(Errno) in
-        try changeOwner(of: made.rawValue, uid: found.uid, gid: found.gid)
-        try changeMode(of: made.rawValue, to: found.permissions)
-        try FileCopier.copyAttributes(from: source.rawValue, to: made.rawValue)
-        try setTimes(of: made.rawValue, to: found.time)
-        return try status(of: made.rawValue)
+        try FileCopier.settle(made.rawValue, like: found, source.rawValue)
       }
       bytes += copied.blocks * 512
     }

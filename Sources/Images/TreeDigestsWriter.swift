@@ -12,6 +12,7 @@ final class TreeDigestsWriter {
   private var last: [UInt8] = []
   private var written: UInt64 = 0
   private(set) var count = 0
+  private var hasName = false
 
   private static let pieceBytes = 64 << 10
 
@@ -24,6 +25,12 @@ final class TreeDigestsWriter {
       SharedDescriptor(try openFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600))
     }
     space = SpaceGuard(of: file.rawValue, reserve: Budgets().reservedBytes)
+  }
+
+  /// One that is given up leaves nothing.
+  deinit {
+    guard !hasName else { return }
+    bestEffort("remove \(temporary)", tolerating: ENOENT) { try removeFile(temporary) }
   }
 
   /// Paths come in the order in which `TreeWalk` finds them.
@@ -62,6 +69,7 @@ final class TreeDigestsWriter {
     try kernel("write \(path)") { () throws(Errno) in
       if durable { try file.descriptor.synchronize() }
       try rename(temporary, to: path)
+      hasName = true
       if durable { try openFile(path.parentDirectory, O_RDONLY | O_DIRECTORY).synchronize() }
     }
   }
