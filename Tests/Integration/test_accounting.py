@@ -205,7 +205,7 @@ class Consoles(ExecutorTestCase):
     def test_what_waits_for_a_console_is_bounded_for_the_task(self):
         """A hundred consoles that nobody reads."""
         consoles = [
-            process(f"p{number}", "yes | head -c 3000000; yes | head -c 3000000 >&2; echo done > done$AURORA_PROCESS; "
+            process(f"p{number}", "yes | head -c 500000; yes | head -c 500000 >&2; echo done > done$AURORA_PROCESS; "
                     + FOREVER, logger={"destination": "console"}) for number in range(100)]
         reader, writer = os.pipe()
         path = self.host.write("many.json", document(*consoles, ram=1 << 30, disk=64 * MIB, cpu=2, finalization_wait=1))

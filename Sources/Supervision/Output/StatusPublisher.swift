@@ -46,14 +46,16 @@ package struct StatusPublisher {
     _ state: TaskState, reason: String?, message: String?, hint: String? = nil, wall: UInt64 = Clock.wall
   ) {
     let line = Self.json(taskID: taskID, state, reason: reason, message: message, hint: hint, wall: wall).compact
-    for status in output.statuses { status.update(line) }
-    if isSilent { return }
-    switch style {
-    case .json: output.output.update(line)
-    case .plain:
-      let text = [state.rawValue, message].compactMap { $0 }.joined(separator: "  ")
-      output.errors.update(text + (reason.map { "  (\($0))" } ?? "") + (hint.map { "\nhint: \($0)" } ?? ""))
+    if !isSilent {
+      switch style {
+      case .json: output.output.update(line)
+      case .plain:
+        let text = [state.rawValue, message].compactMap { $0 }.joined(separator: "  ")
+        output.errors.update(text + (reason.map { "  (\($0))" } ?? "") + (hint.map { "\nhint: \($0)" } ?? ""))
+      }
     }
+    // After people's: whoever is told by a program finds the same in the log.
+    for status in output.statuses { status.update(line) }
   }
 
   /// What an executor says first, and who has started a detached one says itself.
