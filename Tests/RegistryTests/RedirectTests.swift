@@ -62,10 +62,22 @@ import Testing
   }
 
   @Test func nobodyElsewhereHasThisMachineAsked() throws {
-    for place in ["https://127.0.0.1:5000/x", "https://localhost/x", "//[::1]/x"] {
-      #expect(throws: RegistryError.self) { try next(place) }
+    for place in [
+      "https://127.0.0.1:5000/x", "https://localhost/x", "//[::1]/x", "//127.1/", "//2130706433:5000/", "//0x7f.1/",
+      "//0177.0.0.1/", "//0/", "//0.0.0.0:80/", "//[::]/", "//[0:0::0:1]/", "//[::ffff:127.0.0.1]/",
+      "//[::ffff:7f00:2]:5000/", "//[::ffff:0.0.0.0]/", "//localhost./", "//x.localhost/", "//LOCALHOST./",
+    ] {
+      #expect(throws: RegistryError.self, "\(place)") { try next(place) }
       #expect(try next(place, from: "https://localhost:5000/v2/") != nil)
     }
+  }
+
+  @Test(arguments: [
+    "https://128.0.0.1/", "https://127.0.0.1.example.com/", "https://localhost.example.com/", "https://127/",
+    "https://[2001:db8::1]/", "https://[::ffff:192.0.2.1]/", "https://notlocalhost/", "https://1.127/",
+  ])
+  func othersAreAsked(place: String) throws {
+    #expect(try next(place) != nil)
   }
 
   @Test func tlsIsNotLeft() throws {

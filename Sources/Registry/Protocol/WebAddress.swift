@@ -1,3 +1,4 @@
+import Glibc
 import HTTP1
 
 /// An absolute URL of HTTP or HTTPS, taken apart as far as credentials need it. Everything else is none.
@@ -57,12 +58,36 @@ struct WebAddress: Equatable, Sendable {
     return String(decoding: bytes.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
   }
 
-  /// Whether the host is this machine itself by its name alone: `localhost`, `127.0.0.0/8`, `[::1]`.
+  /// Whether the host is this machine itself by its name alone: `localhost`, `127.0.0.0/8`, `[::1]`. Such a host is trusted,
+  /// so nothing is here that a resolver could lead elsewhere.
   static func isLoopback(_ authority: String) -> Bool {
     let host = ASCII.lowercased(Array(WebAddress.host(of: authority).utf8))
     if host.elementsEqual("localhost".utf8) || host.elementsEqual("[::1]".utf8) { return true }
     let parts = host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard parts.count == 4, parts[0].elementsEqual("127".utf8) else { return false }
     return parts.allSatisfy { (1...3).contains($0.count) && $0.allSatisfy(ASCII.isDigit) }
+  }
+
+  /// Whether the host may lead to this machine as it stands, without a name server: also names below `localhost` (RFC 6761),
+  /// 0.0.0.0 and `[::]`, which reach it as well, IPv4 addresses in IPv6, and what inet_aton(3) reads as one of these. Others
+  /// are not let lead there.
+  static func mayBeThisMachine(_ authority: String) -> Bool {
+    if isLoopback(authority) { return true }
+    var host = String(decoding: ASCII.lowercased(Array(WebAddress.host(of: authority).utf8)), as: UTF8.self)
+    if host.hasPrefix("[") {
+      var address = in6_addr()
+      guard inet_pton(AF_INET6, String(host.dropFirst().dropLast()), &address) == 1 else { return false }
+      let bytes = withUnsafeBytes(of: address) { Array($0) }
+      if bytes.dropLast().allSatisfy({ $0 == 0 }) { return bytes[15] <= 1 }
+      let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+      return isMapped && (bytes[12] == 127 || bytes[12...].allSatisfy { $0 == 0 })
+    }
+    // A name may end with the root's dot.
+    if host.hasSuffix(".") { host.removeLast() }
+    if host == "localhost" || host.hasSuffix(".localhost") { return true }
+    var address = in_addr()
+    guard inet_aton(host, &address) != 0 else { return false }
+    let number = UInt32(bigEndian: address.s_addr)
+    return number >> 24 == 127 || number == 0
   }
 }

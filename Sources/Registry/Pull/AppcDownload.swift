@@ -80,10 +80,12 @@ struct AppcDownload {
     }
   }
 
-  /// What tells this version from others: a strong entity tag, else the time of its last change.
+  /// What tells this version from others: a strong entity tag, else the time of its last change, when that was before the
+  /// answer (RFC 9110, 8.8.2.2): within one second there may be two versions.
   private static func validator(_ head: ReplyHead) -> String? {
     let tag = head.value("etag").flatMap { $0.first == UInt8(ascii: "\"") ? $0 : nil }
-    guard let value = tag ?? head.value("last-modified"), (1...validatorBytes).contains(value.count),
+    let changed = head.value("last-modified").flatMap { $0 == head.value("date") ? nil : $0 }
+    guard let value = tag ?? changed, (1...validatorBytes).contains(value.count),
       value.allSatisfy({ (0x20..<0x7f).contains($0) })
     else { return nil }
     return String(decoding: value, as: UTF8.self)

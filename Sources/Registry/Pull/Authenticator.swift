@@ -77,7 +77,7 @@ struct Authenticator {
     guard request.server.isSecure || endpoint.scheme == .http && mayBePlain(request.server) else {
       throw RegistryError.invalid("the registry names a token server that speaks plain HTTP").at(place)
     }
-    guard endpoint.isLoopback || !WebAddress.isLoopback(request.server.authority) else {
+    guard endpoint.isLoopback || !WebAddress.mayBeThisMachine(request.server.authority) else {
       throw RegistryError.invalid("the registry names a token server on this host, where it is not itself").at(place)
     }
     if let known {

@@ -27,7 +27,7 @@ enum Redirect {
       throw .invalid("it is redirected from HTTPS to plain HTTP (\(shown))")
     }
     // What listens on this machine is not for a server elsewhere to ask.
-    guard WebAddress.isLoopback(here.authority) || !WebAddress.isLoopback(there.authority) else {
+    guard WebAddress.isLoopback(here.authority) || !WebAddress.mayBeThisMachine(there.authority) else {
       throw .invalid("it is redirected to this machine, where it does not come from (\(shown))")
     }
     next.url = there.text
