@@ -57,12 +57,15 @@ struct ReferenceTable {
     }
   }
 
-  /// Replaces the table on the disk.
+  /// Replaces the table on the disk. When it is full the images with the most names lose their oldest, as with
+  /// `maximumNames`: whoever gives many takes no others' room.
   func write(_ path: String) throws(ImageError) {
-    let entries = names.sorted { $0.key.hex < $1.key.hex }.flatMap { (id, names) in
-      names.map { JSON(object: [("name", JSON($0.canonical)), ("id", JSON(id.description))]) }
+    var table = self
+    var bytes = table.encoded
+    while bytes.count > ReferenceTable.maximumBytes, let most = table.names.values.map(\.count).max(), most > 1 {
+      for (_, names) in table.names where names.count == most { table.remove(names[0]) }
+      bytes = table.encoded
     }
-    let bytes = Array(JSON(object: [("schema_version", 1), ("references", JSON(entries))]).pretty.utf8)
     guard bytes.count <= ReferenceTable.maximumBytes else {
       throw ImageError(
         .exhausted,
@@ -71,12 +74,19 @@ struct ReferenceTable {
         hint: "remove images that nobody needs: `aurora-executor image gc`, `image rm`")
     }
     let read = try ReferenceTable(parsing: bytes, of: path)
-    guard read.ids == ids, read.problems.isEmpty else {
+    guard read.ids == table.ids, read.problems.isEmpty else {
       throw .invalid("a name of an image would not be read again: \(read.problems.joined(separator: "; "))")
     }
     try kernel("write \(path)") { () throws(Errno) in
       try writeFileAtomically(path, bytes, mode: 0o600, durable: true)
     }
+  }
+
+  private var encoded: [UInt8] {
+    let entries = names.sorted { $0.key.hex < $1.key.hex }.flatMap { (id, names) in
+      names.map { JSON(object: [("name", JSON($0.canonical)), ("id", JSON(id.description))]) }
+    }
+    return Array(JSON(object: [("schema_version", 1), ("references", JSON(entries))]).pretty.utf8)
   }
 
   func id(of reference: ImageReference) -> Digest? { ids[reference] }

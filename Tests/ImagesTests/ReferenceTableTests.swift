@@ -57,13 +57,31 @@ import Testing
     let before = try readFile(path)
     let repository = String(repeating: "x", count: 240)
     for number in 0..<(ReferenceTable.maximumBytes / 300) {
-      table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number / 60))
+      table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number))
     }
     let error = #expect(throws: ImageError.self) { try table.write(path) }
     #expect(error?.kind == .exhausted)
     #expect(error?.hint.contains("image gc") == true)
     #expect(try readFile(path) == before)
     #expect(try ReferenceTable(path).id(of: try ImageReference("first")) == Self.id(0))
+  }
+
+  /// A document may name each image it has pulled sixty times: others' images keep their names, and get new ones.
+  @Test func whoGivesManyNamesTakesNoOthersRoom() throws {
+    var table = try ReferenceTable(path)
+    table.set(try ImageReference("first"), to: Self.id(-1))
+    let repository = String(repeating: "x", count: 240)
+    let many = ReferenceTable.maximumBytes / 300
+    for number in 0..<many { table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number / 60)) }
+    try table.write(path)
+    table.set(try ImageReference("last"), to: Self.id(-2))
+    try table.write(path)
+    let read = try ReferenceTable(path)
+    #expect(read.id(of: try ImageReference("first")) == Self.id(-1))
+    #expect(read.id(of: try ImageReference("last")) == Self.id(-2))
+    // Each has lost its oldest.
+    #expect(read.id(of: try ImageReference("\(repository)/0")) == nil)
+    #expect(read.id(of: try ImageReference("\(repository)/59")) == Self.id(0))
   }
 
   @Test func anImageKeepsTheNamesThatItGotLast() throws {
