@@ -84,6 +84,9 @@ struct LayerPath {
     // Like Docker and umoci, a whiteout is what is called so: above the last component these are names like others.
     let leaf = leafBytes
     if parent.elementsEqual(LayerPath.keptName), !leaf.starts(with: LayerPath.whiteoutPrefix) { return .keptForLinks }
+    if text.pathComponents.first?.elementsEqual(LayerTree.displacedName) == true {
+      throw .invalid("names below \(printable(LayerTree.displacedName)) are the unpacker's own")
+    }
     if parent.starts(with: LayerPath.bookkeepingPrefix) { return .bookkeeping }
     guard leaf.starts(with: LayerPath.whiteoutPrefix) else { return .plain }
     if leaf.elementsEqual(LayerPath.opaqueName) { return .opaque }

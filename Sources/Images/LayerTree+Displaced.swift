@@ -25,7 +25,7 @@ extension LayerTree {
     }
     let within = path + [UInt8(ascii: "/")]
     let own = implicit.filter { $0.value == path || $0.value.starts(with: within) }
-    try kernel("put a directory aside") { () throws(Errno) in
+    do throws(Errno) {
       var way: [UInt8] = []
       // With the directories that led to it, so that it is found by its path.
       let (above, leaf) = StackSupplement.split(path)
@@ -36,6 +36,8 @@ extension LayerTree {
       let target = try openBelow(
         root.rawValue, way, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noCrossMounts])
       try rename(name, to: leaf, at: parent, toDirectory: target.rawValue)
+    } catch {
+      throw LayerTree.refusal(error, "put a directory aside")
     }
     for inode in own.keys { implicit[inode] = nil }
     displaced.append(

@@ -59,17 +59,22 @@ package struct StoreLeftover: Sendable {
   private static func bytes(of name: [UInt8], in parent: String) throws(Errno) -> UInt64 {
     let root = try openFile(parent, O_RDONLY | O_DIRECTORY)
     var sum: UInt64 = 0
-    // Paths below the parent: descriptors of every level would be too many.
-    var waiting = [name]
-    while let path = waiting.popLast() {
+    // A file of several names is there once. Nothing of another file system is entered.
+    var counted: Set<UInt64> = []
+    // By paths: descriptors of every level would be too many.
+    var waiting = WaitingDirectories()
+    while let below = waiting.next() {
+      let path = below.isEmpty ? name : MergedTree.join(name, below)
       do throws(Errno) {
+        var directories: [[UInt8]] = []
         let resolve: Resolve = [.beneath, .noSymlinks, .noCrossMounts]
         let directory = try openBelow(root.rawValue, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: resolve)
         for entry in try entries(of: directory.rawValue) {
           guard let found = try? status(of: entry.name, at: directory.rawValue) else { continue }
-          sum += found.blocks * 512
-          if found.isDirectory { waiting.append(path + [UInt8(ascii: "/")] + entry.name) }
+          if found.links < 2 || found.isDirectory || counted.insert(found.inode).inserted { sum += found.blocks * 512 }
+          if found.isDirectory { directories.append(entry.name) }
         }
+        waiting.enter(directories, of: below)
       } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ENAMETOOLONG || error.code == ELOOP
       {
       }

@@ -17,7 +17,6 @@ struct TreeWalk {
   private static let blockBytes = 4096
   /// Names of one directory are held at once, to be put in order.
   private static let mostNameBytes = Budgets().directoryNameBytes
-  private static let slash = UInt8(ascii: "/")
   private static let resolve: Resolve = [.beneath, .noSymlinks, .noMagicLinks, .noCrossMounts]
 
   private init(_ interruption: Int32?) { self.interruption = interruption }
@@ -33,11 +32,11 @@ struct TreeWalk {
     }
     let found = try kernel("look at \(tree)") { () throws(Errno) in try status(of: root.rawValue) }
     try body(TreeDigests.Item(path: [], digest: try walk.digest(of: root.rawValue, found)))
-    var waiting: [[UInt8]] = [[]]
-    while let path = waiting.popLast() { waiting += try walk.read(path, below: root, body).reversed() }
+    var waiting = WaitingDirectories()
+    while let path = waiting.next() { waiting.enter(try walk.read(path, below: root, body), of: path) }
   }
 
-  /// - Returns: the directories in it.
+  /// - Returns: the names of the directories in it.
   private mutating func read(
     _ path: [UInt8], below root: SharedDescriptor, _ body: (TreeDigests.Item) throws(ImageError) -> Void
   ) throws(ImageError) -> [[UInt8]] {
@@ -55,12 +54,11 @@ struct TreeWalk {
         "the directory \(printable(path.prefix(512))) has names of more than \(TreeWalk.mostNameBytes) bytes together")
     }
     names.sort { $0.lexicographicallyPrecedes($1) }
-    let prefix = path.isEmpty ? [] : path + [TreeWalk.slash]
     var directories: [[UInt8]] = []
     for name in names {
       count += 1
       if count.isMultiple(of: 256) { try WorkerWait.wait([], interruption, milliseconds: 0) }
-      let full = prefix + name
+      let full = MergedTree.join(path, name)
       var opened: (FileStatus, SharedDescriptor)?
       var digest: [UInt8] = []
       do throws(Errno) {
@@ -80,7 +78,7 @@ struct TreeWalk {
         do throws(ImageError) { digest = try self.digest(of: file.rawValue, found) } catch {
           throw error.at("entry \(printable(full.prefix(512)))")
         }
-        if found.isDirectory { directories.append(full) }
+        if found.isDirectory { directories.append(name) }
       }
       try body(TreeDigests.Item(path: full, digest: digest))
     }

@@ -223,6 +223,24 @@ import Testing
     #expect(try scratch.content("b") == "made")
   }
 
+  /// What is put aside while a layer is unpacked has a name there; it was the host's fault when an image had that.
+  @Test func theUnpackersOwnNameIsRefused() throws {
+    for link in [false, true] {
+      let scratch = try Scratch()
+      var tar = TarBuilder()
+      if link {
+        tar.symbolicLink("a", to: ".wh..aurora.displaced")
+        tar.file("a/0", "in the way")
+      } else {
+        tar.file(".wh..aurora.displaced/0", "in the way")
+      }
+      tar.file("d/x")
+      tar.symbolicLink("d", to: "elsewhere")
+      let error = #expect(throws: ImageError.self) { try scratch.unpack(tar.finished) }
+      #expect(error?.kind == .invalid, "\(error?.description ?? "")")
+    }
+  }
+
   @Test func linksOfTheLayerAreFollowedInsideIt() throws {
     let scratch = try Scratch()
     var tar = TarBuilder()

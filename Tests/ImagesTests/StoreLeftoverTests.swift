@@ -45,6 +45,14 @@ import Testing
     #expect(try pulls().isEmpty)
   }
 
+  @Test func aFileOfSeveralNamesIsMeasuredOnce() throws {
+    try leave("a", bytes: 1_000_000, secondsAgo: 1)
+    let partial = try openFile(paths.pulls + "/a/partial", O_RDONLY | O_DIRECTORY)
+    for number in 1...20 { try makeHardLink("blob", at: partial.rawValue, to: "b\(number)", at: partial.rawValue) }
+    let leftover = try #require(try StoreLeftover.pulls(paths).first)
+    #expect((1_000_000..<2_000_000).contains(try leftover.diskBytes()))
+  }
+
   @Test func ofManyTheYoungestStayWithoutALookAtTheOthers() throws {
     try leave("large", bytes: 1_000_000, secondsAgo: 5000)
     for number in 1...100 { try leave("small\(number)", bytes: 1, secondsAgo: Int64(4000 - number)) }
