@@ -30,11 +30,18 @@ struct LayerGaps: Sendable, Equatable {
     }
   }
 
+  /// An entry whose last name an earlier one had as well, and its place among all that make something (`NameOrder`).
+  struct Again: Sendable, Equatable {
+    let path: [UInt8]
+    let order: UInt64
+  }
+
   /// Directories that were made because something is in them. Paths in the layer, without links.
   var directories: [[UInt8]] = []
   var links: [Link] = []
   var later: [Later] = []
   var displaced: [Displaced] = []
+  var again: [Again] = []
 
   var isEmpty: Bool { directories.isEmpty && links.isEmpty && displaced.isEmpty }
 
@@ -54,6 +61,10 @@ struct LayerGaps: Sendable, Equatable {
       wire.put(list: item.directories) { $0.put($1) }
       wire.put(item.links)
     }
+    wire.put(list: again) { wire, item in
+      wire.put(item.path)
+      wire.put(item.order)
+    }
   }
 
   /// Reads what a worker reports: each path goes down from the root, name by name.
@@ -71,6 +82,10 @@ struct LayerGaps: Sendable, Equatable {
       Displaced(
         directories: try wire.list { (wire) throws(ImageError) in try LayerGaps.path(try wire.data()) },
         links: try wire.number())
+    }
+    if wire.isAtEnd { return }
+    again = try wire.list { (wire) throws(ImageError) in
+      Again(path: try LayerGaps.path(try wire.data()), order: try wire.number())
     }
   }
 

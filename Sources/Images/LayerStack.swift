@@ -91,7 +91,10 @@ struct LayerStack {
       part.gaps = LayerGaps()
       part.gaps.directories = displaced.directories
       let own = try DisplacedTrees.open(number, besideTree: layer.tree)
-      let tracer = LinkTracer(layer: part, below: below, own: own)
+      part.gaps.again = layer.gaps.again
+      let tracer = LinkTracer(
+        layer: part, below: below, own: own,
+        shown: LinkTracer.Shown(root: roots[roots.count - 1], implicit: Set(layer.gaps.directories)))
       for move in try tracer.moves() { try tracer.place(move, isReplaced: true, in: &supplement) }
     }
   }

@@ -29,6 +29,7 @@ struct LayerUnpacker {
   /// The last names of their targets, and what came later by such a name.
   private var linkTargets: Set<[UInt8]> = []
   private var later: [LayerGaps.Later] = []
+  private var order = NameOrder()
   /// Whether AUFS' directory for files with several names was made.
   private var keepsForLinks = false
   /// New files are root's own already, and most files of an image shall be.
@@ -69,6 +70,8 @@ struct LayerUnpacker {
     report.gaps.links = links
     report.gaps.later = later
     report.gaps.displaced = tree.displaced
+    // Without a directory that a lower layer may have a link for, nothing is at another place than it says.
+    if !report.gaps.directories.isEmpty || !tree.displaced.isEmpty { report.gaps.again = order.again }
     return report
   }
 
@@ -127,6 +130,7 @@ struct LayerUnpacker {
       let name = RawPath(UnsafeRawPointer(base + path.leaf).assumingMemoryBound(to: CChar.self))
       try make(entry, path, name, in: parent.rawValue)
     }
+    order.note(path, leavesDirectories: !tree.implicit.isEmpty, budgets)
     if !linkTargets.isEmpty, linkTargets.contains(Array(path.leafBytes)) { try noteLater(path) }
   }
 

@@ -9,13 +9,20 @@ struct LinkTracer {
   let own: SharedDescriptor
   /// The layer's directories without an entry.
   private let implicit: Set<[UInt8]>
+  /// What the layer shows by its own names.
+  let shown: Shown
   /// The files that came behind some of the layer's hard links.
   private let later: [[UInt8]: UInt64]
+  /// Which entry was whichever that made something, for those whose last name was not new.
+  let order: [[UInt8]: UInt64]
 
-  init(layer: LayerStack.Layer, below: MergedTree, own: SharedDescriptor) {
+  /// - Parameter shown: the layer's tree, where `own` was put aside from it.
+  init(layer: LayerStack.Layer, below: MergedTree, own: SharedDescriptor, shown: Shown? = nil) {
     (self.layer, self.below, self.own) = (layer, below, own)
     implicit = Set(layer.gaps.directories)
+    self.shown = shown ?? Shown(root: own, implicit: implicit)
     later = Dictionary(layer.gaps.later.map { ($0.path, $0.links) }) { $1 }
+    order = Dictionary(layer.gaps.again.map { ($0.path, $0.order) }) { max($0, $1) }
   }
 
   /// A directory of the layer, and where a link that the layers below have in its place leads.
@@ -46,13 +53,21 @@ struct LinkTracer {
         case .nothing: break
         case .directory(let next): if try !tree.isOpaque(path, 0) { try visit(child, next) }
         case .other(let status, let holder):
-          guard status.isSymbolicLink, implicit.contains(path), let target = try below.resolve(path) else { break }
+          guard status.isSymbolicLink, implicit.contains(path), let target = try target(of: path) else { break }
           moves.append(Move(from: path, to: target, link: path, holder: holder))
         }
       }
     }
     try visit(DirectoryNames(layer.gaps.directories).root, below.root)
     return moves
+  }
+
+  /// Where a path of the layers below leads, when the layer itself has put links in the way.
+  private func target(of path: [UInt8]) throws(ImageError) -> MergedTree.Directory? {
+    guard let found = try below.resolve(path) else { return nil }
+    let all = MergedTree(layers: below.layers + [shown.root], effort: below.effort)
+    guard let seen = try all.resolve(found.path), seen.path != found.path else { return found }
+    return try below.directory(seen.path) ?? MergedTree.Directory(path: seen.path, parts: [])
   }
 
   /// The further names that the layer gives links of lower layers and goes through afterwards: a directory that was made before
@@ -92,30 +107,41 @@ struct LinkTracer {
   ) throws(ImageError) {
     guard let directory = try tree.open(path, 0) else { return }
     defer { withExtendedLifetime(directory) {} }
-    let (facts, listed) = try kernel("look at a directory") { () throws(Errno) in
-      (
-        try StackSupplement.Facts(of: directory.rawValue, overlay: true),
-        try LinuxKernel.entries(of: directory.rawValue).map(\.name).sorted { $0.lexicographicallyPrecedes($1) }
-      )
-    }
-    if implicit.contains(path) {
+    let (facts, listed) = try StackSupplement.contents(directory)
+    if implicit.contains(path) || isOlder(path, than: target) {
       try supplement.makeImplicitDirectory(target)
       try supplement.mark(target, facts)
     } else {
-      try supplement.makeDirectory(target, like: facts)
+      try supplement.makeDirectory(target, like: facts, order: order[path] ?? 0)
     }
     let isCut = try tree.isOpaque(path, 0)
+    let mine = try shownTree.open(target, 0)
+    defer { withExtendedLifetime(mine) {} }
     for name in listed {
       let inner = MergedTree.join(path, name)
       let found = try kernel("look at what is there") { () throws(Errno) in
         try status(of: name, at: directory.rawValue)
       }
+      var place = MergedTree.join(target, name)
+      let there = try mine.flatMap { (mine) throws(ImageError) in try statusIfThere(name, in: mine) }
+      let mine = there.flatMap { MergedTree.isWhiteout($0) ? nil : $0 }
       guard found.isDirectory else {
-        try supplement.link(name, of: directory, to: MergedTree.join(target, name))
-        if let links = later[inner] { supplement.later[MergedTree.join(target, name)] = links }
+        let made = MergedTree.isWhiteout(found) && mine == nil ? try supplement.existing(place) : nil
+        if MergedTree.isWhiteout(found), let mine = mine ?? made {
+          // It means what is below the layer, and nothing of its own.
+          if mine.isDirectory {
+            try keep(place, into: &supplement)
+            try supplement.makeAnew(place)
+          }
+          continue
+        }
+        if mine != nil, isOlder(inner, than: place) { continue }
+        let isLinked = try supplement.link(name, of: directory, to: place, order: order[inner] ?? 0)
+        if isLinked, let links = later[inner] { supplement.later[place] = links }
         continue
       }
-      var place = MergedTree.join(target, name)
+      if let mine, !mine.isDirectory, isOlder(inner, than: place) { continue }
+      if try supplement.hasFile(place, after: order[inner] ?? 0) { continue }
       var next: MergedTree.Directory?
       if let lower, !isCut {
         switch try below.look(name, in: lower) {
@@ -128,6 +154,7 @@ struct LinkTracer {
       }
       try copy(inner, to: place, next, into: &supplement)
     }
+    if isCut, mine != nil { try keep(target, into: &supplement) }
   }
 
   /// Gives a file of the layers below the name that the layer's hard link has, which is its `number`th.

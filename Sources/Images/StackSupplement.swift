@@ -13,7 +13,9 @@ struct StackSupplement {
   /// Where the last copy is of a file that could have no further name: all layers are on one file system.
   private var copies: [UInt64: [UInt8]] = [:]
   private var made: Set<[UInt8]> = [[]]
-  private var pending: [(path: [UInt8], facts: Facts)] = []
+  private var pending: [[UInt8]: (facts: Facts, order: UInt64)] = [:]
+  /// Which entry of its layer a file is.
+  private var orders: [[UInt8]: UInt64] = [:]
   private(set) var entries: UInt64 = 0
   /// Files of it that came behind so many hard links of their layer, by their paths here.
   var later: [[UInt8]: UInt64] = [:]
@@ -37,6 +39,16 @@ struct StackSupplement {
     }
   }
 
+  /// What a layer's directory is like, with what it means to overlayfs, and the names in it, in order.
+  static func contents(_ directory: SharedDescriptor) throws(ImageError) -> (Facts, [[UInt8]]) {
+    try kernel("look at a directory") { () throws(Errno) in
+      (
+        try Facts(of: directory.rawValue, overlay: true),
+        try LinuxKernel.entries(of: directory.rawValue).map(\.name).sorted { $0.lexicographicallyPrecedes($1) }
+      )
+    }
+  }
+
   /// Makes the layer's tree in `directory`, which is empty.
   init(in directory: String, _ effort: StackEffort) throws(ImageError) {
     self.effort = effort
@@ -50,44 +62,73 @@ struct StackSupplement {
     copier = FileCopier(into: root, interruption: effort.interruption)
   }
 
-  /// Makes a directory like another. One that is made already becomes like it.
-  mutating func makeDirectory(_ path: [UInt8], like facts: Facts) throws(ImageError) {
+  /// Makes a directory like another. One that is made already becomes like it, unless it is like that of a later entry.
+  mutating func makeDirectory(_ path: [UInt8], like facts: Facts, order: UInt64 = 0) throws(ImageError) {
     try make(path)
     implicit.remove(path)
-    pending.append((path, facts))
+    if let made = pending[path], made.order > order { return try mark(path, facts) }
+    pending[path] = (facts, order)
   }
 
   /// Makes a directory and those above it, if they are missing: what they are like is for the layers below to say.
   mutating func makeImplicitDirectory(_ path: [UInt8]) throws(ImageError) {
     guard !made.contains(path) else { return }
-    try make(path)
-    implicit.insert(path)
+    if try make(path) { implicit.insert(path) }
   }
 
-  private mutating func make(_ path: [UInt8]) throws(ImageError) {
-    guard !made.contains(path) else { return }
+  /// - Returns: whether it is for the layers below to say what it is like.
+  @discardableResult
+  private mutating func make(_ path: [UInt8]) throws(ImageError) -> Bool {
+    guard !made.contains(path) else { return false }
     let (parent, name) = StackSupplement.split(path)
     try makeImplicitDirectory(parent)
     let above = try open(parent)
-    do throws(Errno) { try LinuxKernel.makeDirectory(name, mode: 0o755, at: above.rawValue) } catch {
+    let replaced = try statusIfThere(name, in: above)
+    do throws(Errno) {
+      if replaced != nil { try removeFile(name, at: above.rawValue) }
+      try LinuxKernel.makeDirectory(name, mode: 0o755, at: above.rawValue)
+    } catch {
       throw LayerTree.refusal(error, "make the directory \(printable(path.prefix(512)))")
     }
     made.insert(path)
     entries += 1
+    // A file or a whiteout hides what is below, and so does what comes in its place.
+    if replaced != nil { try makeOpaque(path) }
+    return replaced == nil
   }
 
-  /// Gives a file of another layer a name here; false when there is something already.
+  /// What there is at a path, but for whiteouts.
+  func existing(_ path: [UInt8]) throws(ImageError) -> FileStatus? {
+    let (parent, name) = StackSupplement.split(path)
+    guard made.contains(parent), let found = try statusIfThere(name, in: try open(parent)) else { return nil }
+    return MergedTree.isWhiteout(found) ? nil : found
+  }
+
+  /// Whether there is a file of an entry that came after another.
+  func hasFile(_ path: [UInt8], after order: UInt64) throws(ImageError) -> Bool {
+    guard let found = try existing(path) else { return false }
+    return !found.isDirectory && orders[path] ?? 0 >= order
+  }
+
+  /// Gives a file of another layer a name here; false when there is something already that is not of an earlier entry.
   @discardableResult
-  mutating func link(_ name: [UInt8], of holder: SharedDescriptor, to path: [UInt8]) throws(ImageError) -> Bool {
+  mutating func link(_ name: [UInt8], of holder: SharedDescriptor, to path: [UInt8], order: UInt64 = 0)
+    throws(ImageError) -> Bool
+  {
     try effort.step()
     let (parent, leaf) = StackSupplement.split(path)
     try makeImplicitDirectory(parent)
     let above = try open(parent)
     defer { withExtendedLifetime((above, holder)) {} }
+    if let found = try statusIfThere(leaf, in: above) {
+      guard MergedTree.isWhiteout(found) || !found.isDirectory && order > orders[path] ?? 0 else { return false }
+      try kernel("replace what an earlier entry made") { () throws(Errno) in
+        try removeFile(leaf, at: above.rawValue)
+      }
+    }
+    orders[path] = order
     do throws(Errno) {
       try makeHardLink(name, at: holder.rawValue, to: leaf, at: above.rawValue)
-    } catch  where error.code == EEXIST {
-      return false
     } catch  where error.code == EMLINK {
       // It has as many names as there can be; other images have given it some of them.
       guard let found = try statusIfThere(name, in: holder) else { throw .invalid("a file of a layer is gone") }
@@ -128,9 +169,23 @@ struct StackSupplement {
     }
   }
 
+  /// Makes a directory of it one that the layers below have nothing to say about.
+  mutating func makeAnew(_ path: [UInt8]) throws(ImageError) {
+    implicit.remove(path)
+    try makeOpaque(path)
+  }
+
+  /// Hides what layers below this one have in a directory of it.
+  func makeOpaque(_ path: [UInt8]) throws(ImageError) {
+    let directory = try open(path)
+    try kernel("mark a directory for overlayfs") { () throws(Errno) in
+      try setAttribute(MergedTree.opaqueAttribute, [UInt8(ascii: "y")], of: directory.rawValue)
+    }
+  }
+
   /// Gives directories what they are like, those below before those above.
   func settle() throws(ImageError) {
-    for (path, facts) in pending.reversed() {
+    for (path, (facts, _)) in pending.sorted(by: { $1.key.lexicographicallyPrecedes($0.key) }) {
       let directory = try open(path)
       try kernel("set what a directory is like") { () throws(Errno) in
         try changeOwner(of: directory.rawValue, uid: facts.status.uid, gid: facts.status.gid)

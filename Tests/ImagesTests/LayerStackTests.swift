@@ -119,6 +119,108 @@ import Testing
     #expect(try status(of: supplement.tree + "/another").inode == copy.inode)
   }
 
+  private func text(_ path: String, _ tree: MergedTree) throws -> String? {
+    let (parent, name) = StackSupplement.split(Array(path.utf8))
+    guard let directory = try tree.directory(parent),
+      case .other(let status, let layer) = try tree.look(name, in: directory)
+    else { return nil }
+    let holder = try #require(try tree.open(parent, layer))
+    if status.isSymbolicLink {
+      return "-> " + String(decoding: try readSymbolicLink(name, at: holder.rawValue), as: UTF8.self)
+    }
+    let file = try openFile(name, O_RDONLY | O_NOFOLLOW, at: holder.rawValue)
+    return String(decoding: try file.read(upTo: 100) ?? [], as: UTF8.self)
+  }
+
+  private static func twoNames(_ tar: inout TarBuilder) {
+    tar.directory("usr/lib/")
+    tar.file("usr/lib/foo", "below")
+    tar.directory("usr/lib/x/", mode: "0000750")
+    tar.file("usr/lib/x/old", "below")
+    tar.symbolicLink("lib", to: "usr/lib")
+  }
+
+  /// A layer reaches one place through a lower layer's link and by its own name.
+  @Test(arguments: [false, true]) func deletionsThroughALinkLeaveWhatTheLayerHas(isFirst: Bool) throws {
+    let made = try stack([
+      Self.twoNames,
+      { tar in
+        if isFirst {
+          tar.file("lib/x/.wh..wh..opq")
+          tar.file("lib/.wh.foo")
+        }
+        tar.file("usr/lib/foo", "mine")
+        tar.file("usr/lib/x/mine", "mine")
+        if !isFirst {
+          tar.file("lib/x/.wh..wh..opq")
+          tar.file("lib/.wh.foo")
+        }
+      },
+    ])
+    #expect(try text("lib", made.tree) == "-> usr/lib")
+    #expect(try text("usr/lib/foo", made.tree) == "mine")
+    #expect(try text("usr/lib/x/mine", made.tree) == "mine")
+    #expect(try text("usr/lib/x/old", made.tree) == nil)
+    #expect(try seen("usr/lib/x", made.tree)?.permissions == 0o750)
+  }
+
+  @Test func aDirectoryDeletedThroughALinkIsTheLayersOwn() throws {
+    let made = try stack([
+      Self.twoNames,
+      { tar in
+        tar.file("lib/.wh.x")
+        tar.directory("usr/lib/x/", mode: "0000711")
+        tar.file("usr/lib/x/mine", "mine")
+        tar.file("usr/lib/x/deep/mine", "mine")
+      },
+    ])
+    #expect(try text("usr/lib/x/mine", made.tree) == "mine")
+    #expect(try text("usr/lib/x/deep/mine", made.tree) == "mine")
+    #expect(try text("usr/lib/x/old", made.tree) == nil)
+    #expect(try seen("usr/lib/x", made.tree)?.permissions == 0o711)
+  }
+
+  @Test(arguments: [false, true]) func theLastOfTwoWaysCounts(isOwnLast: Bool) throws {
+    let made = try stack([
+      Self.twoNames,
+      { tar in
+        if !isOwnLast {
+          tar.file("usr/lib/foo", "own")
+          tar.directory("usr/lib/x/", mode: "0000700")
+        }
+        tar.file("lib/foo", "through")
+        tar.directory("lib/x/", mode: "0000711")
+        tar.file("lib/x/y", "through")
+        if isOwnLast {
+          tar.file("usr/lib/foo", "own")
+          tar.directory("usr/lib/x/", mode: "0000700")
+        }
+      },
+    ])
+    #expect(try text("usr/lib/foo", made.tree) == (isOwnLast ? "own" : "through"))
+    #expect(try text("usr/lib/x/y", made.tree) == "through")
+    #expect(try text("usr/lib/x/old", made.tree) == "below")
+    #expect(try seen("usr/lib/x", made.tree)?.permissions == (isOwnLast ? 0o700 : 0o711))
+  }
+
+  @Test func theLayersOwnLinkIsInTheWayOfALowerOne() throws {
+    let made = try stack([
+      { tar in
+        tar.directory("run/")
+        tar.directory("var/")
+        tar.symbolicLink("var/run", to: "../run")
+      },
+      { tar in
+        tar.directory("data/run/")
+        tar.symbolicLink("run", to: "data/run")
+        tar.file("var/run/app", "through both")
+      },
+    ])
+    #expect(try text("run", made.tree) == "-> data/run")
+    #expect(try text("var/run", made.tree) == "-> ../run")
+    #expect(try text("data/run/app", made.tree) == "through both")
+  }
+
   @Test func directoriesWithoutAnEntryAreWhatTheyAreBelow() throws {
     let made = try stack([
       Self.base,

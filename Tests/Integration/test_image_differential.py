@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from support import DockerTestCase, archives, need_command, peculiar, unpackers
+from support import DockerTestCase, ExecutorTestCase, archives, need_command, peculiar, two_ways, unpackers
 
 ROUNDS = int(os.environ.get("AURORA_DIFFERENTIAL_ROUNDS", "6"))
 SEED = int(os.environ.get("AURORA_DIFFERENTIAL_SEED", "1"))
@@ -108,3 +108,22 @@ class Differential(DockerTestCase):
                         if here != there:
                             told.append((path, key, here, there))
                     self.assertEqual(told, disagreements.get(tool, []), tool)
+
+
+class TwoWays(ExecutorTestCase):
+    SECONDS = 60 + 10 * ROUNDS
+
+    def setUp(self):
+        need_command("umoci")
+        super().setUp()
+
+    def test_what_is_reached_through_a_lower_link_and_by_its_own_name_is_what_comes_last(self):
+        for seed in range(SEED, SEED + max(2, ROUNDS // 2)):
+            # What a directory without an entry is like is another thing when it is emptied behind what is put into it.
+            deletes_first = seed % 2 == 0
+            image = unpackers.image_of(two_ways.image(random.Random(seed), 100, deletes_first), "case/two-ways:1")
+            found = unpackers.ours(self.host, image), unpackers.umoci(self.host, image)
+            told = [
+                (path, key, here, there) for path, key, here, there in unpackers.differences(*found)
+                if not (found[0].get(path, {}).get("type") == "directory" and (key == "time" or key == "mode" and not deletes_first))]
+            self.assertEqual(told, [], f"seed {seed}")
