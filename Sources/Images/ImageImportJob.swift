@@ -20,6 +20,8 @@ struct ImageImport {
   /// Where the layers come from that the source does not have yet.
   var arriving: (any ArrivingLayers)?
 
+  var namedBy = ReferenceTable.Giver.operator
+
   private var paths: StorePaths { store.paths }
 
   func run(_ progress: (ImportProgress) -> Void) throws(ImageError) -> StoredImage {

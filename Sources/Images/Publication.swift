@@ -44,7 +44,7 @@ extension ImageImport {
       try openFile(paths.images, O_RDONLY | O_DIRECTORY).synchronize()
     }
     var table = try ReferenceTable(paths.references)
-    for reference in references { table.set(reference, to: record.entry.id) }
+    for reference in references { table.set(reference, to: record.entry.id, by: namedBy) }
     try table.write(paths.references)
     return try store.load(record.entry.id, table)
   }

@@ -8,14 +8,17 @@ extension ImageStore {
   }
 
   /// Makes a name lead to an image that is here; `nil` when the image has gone in the meantime.
-  package func name(_ id: Digest, _ reference: ImageReference, interruption: Int32?) throws(ImageError) -> StoredImage?
+  ///
+  /// - Parameter isOperators: whether the name is an operator's word, and not a task's alone.
+  package func name(_ id: Digest, _ reference: ImageReference, isOperators: Bool, interruption: Int32?)
+    throws(ImageError) -> StoredImage?
   {
     let lock = try lockStore(interruption)
     defer { withExtendedLifetime(lock) {} }
     guard exists(paths.image(id)) else { return nil }
     var table = try ReferenceTable(paths.references)
-    if table.id(of: reference) != id {
-      table.set(reference, to: id)
+    if table.id(of: reference) != id || isOperators {
+      table.set(reference, to: id, by: isOperators ? .operator : .pull)
       try table.write(paths.references)
     }
     return try load(id, table)
@@ -24,9 +27,9 @@ extension ImageStore {
   /// Puts the one image of a layout that a pull makes into the store, under `reference`. The layout has the documents; the
   /// layers come while they are unpacked, those that the store lacks.
   ///
-  /// `progress` and `interruption` are those of `importArchive`.
+  /// `isOperators` is that of `name`, `progress` and `interruption` are those of `importArchive`.
   package func importPulled(
-    _ layout: String, as reference: ImageReference, layers: any ArrivingLayers, interruption: Int32?,
+    _ layout: String, as reference: ImageReference, isOperators: Bool, layers: any ArrivingLayers, interruption: Int32?,
     progress: (ImportProgress) -> Void
   ) throws(ImageError) -> StoredImage {
     let staging = try Staging(in: paths)
@@ -40,6 +43,7 @@ extension ImageStore {
       store: self, source: source, staging: staging, empty: empty, image: image, references: [reference],
       interruption: interruption)
     job.arriving = layers
+    job.namedBy = isOperators ? .operator : .pull
     return try job.run(progress)
   }
 

@@ -10,12 +10,15 @@ struct ReferenceTable {
   private var ids: [ImageReference: Digest] = [:]
   /// In the order they were given.
   private var names: [Digest: [ImageReference]] = [:]
+  /// Those that came by a task's pull, and that the next one brings again. All others are an operator's word.
+  private var pulled: Set<ImageReference> = []
+  private var last: ImageReference?
   /// What of the file is no name of an image; gone with the next `write`.
   private(set) var problems: [String] = []
 
   /// The file's size, for who reads it and who writes it: some 5,000 names of the greatest length, or 30,000 of the usual.
   static let maximumBytes = 4 << 20
-  /// Of one image. One that gets more loses the oldest, which the next pull by that name gives again.
+  /// Of one image, by operators and by tasks each. One that gets more loses one of that kind.
   static let maximumNames = 64
 
   private static let remedy = "move the file away: images keep their ids, and importing or pulling names them again"
@@ -51,19 +54,20 @@ struct ReferenceTable {
         problems.append("\(path): references[\(index)] is no name and id")
         continue
       }
-      do throws(ReferenceError) { set(try ImageReference(name), to: id) } catch {
+      let isPulled = item["pulled"]?.bool == true
+      do throws(ReferenceError) { set(try ImageReference(name), to: id, by: isPulled ? .pull : .operator) } catch {
         problems.append("\(path): references[\(index)]: \(printable(error.description.utf8))")
       }
     }
   }
 
-  /// Replaces the table on the disk. When it is full the images with the most names lose their oldest, as with
-  /// `maximumNames`: whoever gives many takes no others' room.
+  /// Replaces the table on the disk. When it is full, names go that tasks' pulls gave.
   func write(_ path: String) throws(ImageError) {
     var table = self
     var bytes = table.encoded
-    while bytes.count > ReferenceTable.maximumBytes, let most = table.names.values.map(\.count).max(), most > 1 {
-      for (_, names) in table.names where names.count == most { table.remove(names[0]) }
+    while bytes.count > ReferenceTable.maximumBytes,
+      table.dropPulled(of: table.pulled, bytes: bytes.count - ReferenceTable.maximumBytes)
+    {
       bytes = table.encoded
     }
     guard bytes.count <= ReferenceTable.maximumBytes else {
@@ -84,7 +88,11 @@ struct ReferenceTable {
 
   private var encoded: [UInt8] {
     let entries = names.sorted { $0.key.hex < $1.key.hex }.flatMap { (id, names) in
-      names.map { JSON(object: [("name", JSON($0.canonical)), ("id", JSON(id.description))]) }
+      names.map {
+        JSON(object: [
+          ("name", JSON($0.canonical)), ("id", JSON(id.description)), ("pulled", pulled.contains($0) ? true : nil),
+        ])
+      }
     }
     return Array(JSON(object: [("schema_version", 1), ("references", JSON(entries))]).pretty.utf8)
   }
@@ -92,21 +100,62 @@ struct ReferenceTable {
   func id(of reference: ImageReference) -> Digest? { ids[reference] }
   func references(to id: Digest) -> [ImageReference] { names[id] ?? [] }
 
-  /// Makes `reference` lead to `id`, wherever it led before.
-  mutating func set(_ reference: ImageReference, to id: Digest) {
+  /// Who gives a name.
+  enum Giver {
+    case `operator`
+    /// A task, whose image was fetched by that name.
+    case pull
+  }
+
+  /// Makes `reference` lead to `id`, wherever it led before. A name that an operator gave stays one.
+  mutating func set(_ reference: ImageReference, to id: Digest, by giver: Giver) {
+    let isPulled = giver == .pull && (ids[reference] == nil || pulled.contains(reference))
     remove(reference)
     ids[reference] = id
     names[id, default: []].append(reference)
-    if references(to: id).count > ReferenceTable.maximumNames, let oldest = names[id]?.first { remove(oldest) }
+    last = reference
+    if isPulled { pulled.insert(reference) }
+    guard references(to: id).count > ReferenceTable.maximumNames else { return }
+    let same = references(to: id).filter { pulled.contains($0) == isPulled }
+    guard same.count > ReferenceTable.maximumNames else { return }
+    if isPulled { dropPulled(of: same) } else { remove(same[0]) }
+  }
+
+  /// Forgets some of the names that tasks' pulls gave: the first ones of the repository that has the most of them, so that nobody
+  /// who gives many takes away another's; where each has one, the last that was given.
+  ///
+  /// - Parameter bytes: how much of the file is to be gained; one name at the least.
+  /// - Returns: whether there was one.
+  @discardableResult
+  private mutating func dropPulled(of names: some Collection<ImageReference>, bytes: Int = 1) -> Bool {
+    var repositories = Dictionary(grouping: names) { $0.registry + "/" + $0.repository }
+    var gained = 0
+    while gained < bytes {
+      let most = repositories.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
+      guard let most, let first = most.value.first else { break }
+      var dropped = first
+      if most.value.count == 1, let last, ids[last] != nil, repositories[last.registry + "/" + last.repository] != nil {
+        dropped = last
+      }
+      repositories[dropped.registry + "/" + dropped.repository]?.removeFirst()
+      remove(dropped)
+      // At the least, with the digest.
+      gained += dropped.canonical.utf8.count + 100
+    }
+    return gained > 0
   }
 
   mutating func remove(_ reference: ImageReference) {
     guard let id = ids.removeValue(forKey: reference) else { return }
+    pulled.remove(reference)
     names[id]?.removeAll { $0 == reference }
     if names[id]?.isEmpty == true { names[id] = nil }
   }
 
   mutating func removeAll(to id: Digest) {
-    for reference in names.removeValue(forKey: id) ?? [] { ids[reference] = nil }
+    for reference in names.removeValue(forKey: id) ?? [] {
+      ids[reference] = nil
+      pulled.remove(reference)
+    }
   }
 }

@@ -39,7 +39,9 @@ struct NativeImage {
     defer { view.finish() }
     do {
       let store = try ImageStore(root: TaskPaths.images(workDirectory))
-      let pull = RegistryPull(into: store, access: access, interruption: signals.rawValue) { view.take($0) }
+      let pull = RegistryPull(into: store, access: access, isOperators: false, interruption: signals.rawValue) {
+        view.take($0)
+      }
       return (store, try pull.run(reference))
     } catch {
       throw ExecutorFailure(pulling: reference.description, error)

@@ -19,14 +19,14 @@ import Testing
   @Test func keepsNamesInTheirOrder() throws {
     var table = try ReferenceTable(path)
     let names = try ["b", "a", "c:1"].map { try ImageReference($0) }
-    for name in names { table.set(name, to: Self.id(1)) }
-    table.set(try ImageReference("other"), to: Self.id(2))
+    for name in names { table.set(name, to: Self.id(1), by: .operator) }
+    table.set(try ImageReference("other"), to: Self.id(2), by: .operator)
     try table.write(path)
     let read = try ReferenceTable(path)
     #expect(read.references(to: Self.id(1)) == names)
     #expect(read.id(of: try ImageReference("other")) == Self.id(2))
     var changed = read
-    changed.set(names[1], to: Self.id(2))
+    changed.set(names[1], to: Self.id(2), by: .operator)
     #expect(changed.references(to: Self.id(1)) == [names[0], names[2]])
     #expect(changed.id(of: names[1]) == Self.id(2))
     changed.removeAll(to: Self.id(2))
@@ -52,12 +52,12 @@ import Testing
 
   @Test func aTableThatWouldNotBeReadIsNotWritten() throws {
     var table = try ReferenceTable(path)
-    table.set(try ImageReference("first"), to: Self.id(0))
+    table.set(try ImageReference("first"), to: Self.id(0), by: .operator)
     try table.write(path)
     let before = try readFile(path)
     let repository = String(repeating: "x", count: 240)
     for number in 0..<(ReferenceTable.maximumBytes / 300) {
-      table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number))
+      table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number), by: .operator)
     }
     let error = #expect(throws: ImageError.self) { try table.write(path) }
     #expect(error?.kind == .exhausted)
@@ -66,27 +66,49 @@ import Testing
     #expect(try ReferenceTable(path).id(of: try ImageReference("first")) == Self.id(0))
   }
 
-  /// A document may name each image it has pulled sixty times: others' images keep their names, and get new ones.
+  /// A document may name each image it has pulled sixty times: operators' names stay, and others' tasks keep theirs.
   @Test func whoGivesManyNamesTakesNoOthersRoom() throws {
     var table = try ReferenceTable(path)
-    table.set(try ImageReference("first"), to: Self.id(-1))
+    table.set(try ImageReference("first"), to: Self.id(0), by: .operator)
+    table.set(try ImageReference("other"), to: Self.id(1), by: .pull)
     let repository = String(repeating: "x", count: 240)
     let many = ReferenceTable.maximumBytes / 300
-    for number in 0..<many { table.set(try ImageReference("\(repository)/\(number)"), to: Self.id(number / 60)) }
+    for number in 0..<many {
+      table.set(try ImageReference("\(repository)/\(number)/y:\(number % 2)"), to: Self.id(number / 60), by: .pull)
+    }
     try table.write(path)
-    table.set(try ImageReference("last"), to: Self.id(-2))
-    try table.write(path)
-    let read = try ReferenceTable(path)
-    #expect(read.id(of: try ImageReference("first")) == Self.id(-1))
+    var read = try ReferenceTable(path)
+    read.set(try ImageReference("last"), to: Self.id(-2), by: .operator)
+    try read.write(path)
+    read = try ReferenceTable(path)
+    #expect(read.id(of: try ImageReference("first")) == Self.id(0))
     #expect(read.id(of: try ImageReference("last")) == Self.id(-2))
-    // Each has lost its oldest.
-    #expect(read.id(of: try ImageReference("\(repository)/0")) == nil)
-    #expect(read.id(of: try ImageReference("\(repository)/59")) == Self.id(0))
+  }
+
+  /// Sixty-four documents took the name away that an operator had given an image; the next task asked a registry for it.
+  @Test func pullsTakeNoNameAway() throws {
+    var table = try ReferenceTable(path)
+    table.set(try ImageReference("base:1"), to: Self.id(1), by: .operator)
+    table.set(try ImageReference("debian:12"), to: Self.id(1), by: .pull)
+    table.set(try ImageReference("base:1"), to: Self.id(1), by: .pull)
+    for number in 0..<100 { table.set(try ImageReference("x.io/y/z:t\(number)"), to: Self.id(1), by: .pull) }
+    // What was read anew as well.
+    try table.write(path)
+    table = try ReferenceTable(path)
+    for number in 0..<100 { table.set(try ImageReference("x.io/n\(number)/z"), to: Self.id(1), by: .pull) }
+    #expect(table.id(of: try ImageReference("base:1")) == Self.id(1))
+    #expect(table.id(of: try ImageReference("debian:12")) == Self.id(1))
+    #expect(table.references(to: Self.id(1)).count <= 2 * ReferenceTable.maximumNames)
+    // Another image is nobody's loss.
+    table.set(try ImageReference("new"), to: Self.id(2), by: .pull)
+    #expect(table.id(of: try ImageReference("new")) == Self.id(2))
   }
 
   @Test func anImageKeepsTheNamesThatItGotLast() throws {
     var table = try ReferenceTable(path)
-    for number in 0...ReferenceTable.maximumNames { table.set(try ImageReference("a:\(number)"), to: Self.id(1)) }
+    for number in 0...ReferenceTable.maximumNames {
+      table.set(try ImageReference("a:\(number)"), to: Self.id(1), by: .operator)
+    }
     #expect(table.references(to: Self.id(1)).count == ReferenceTable.maximumNames)
     #expect(table.id(of: try ImageReference("a:0")) == nil)
     #expect(table.id(of: try ImageReference("a:\(ReferenceTable.maximumNames)")) == Self.id(1))
@@ -95,7 +117,7 @@ import Testing
   @Test func manyNamesTakeNoTime() throws {
     var table = try ReferenceTable(path)
     let begun = Clock.now
-    for number in 0..<20_000 { table.set(try ImageReference("a:\(number)"), to: Self.id(number / 50)) }
+    for number in 0..<20_000 { table.set(try ImageReference("a:\(number)"), to: Self.id(number / 50), by: .operator) }
     // Once for each name and each other: minutes.
     #expect(Clock.now - begun < 20_000_000_000)
   }
