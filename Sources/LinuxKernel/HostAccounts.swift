@@ -33,6 +33,13 @@ package enum HostAccounts {
     return AccountFile(try ask(["group", String(gid)])).lines.first?.text(0)
   }
 
+  /// All names of a group; none when the host has none for the number.
+  package static func groupNames(_ gid: UInt32) throws(Errno) -> [String] {
+    let local = AccountFile((try? readFile("/etc/group", limit: 16 << 20)) ?? [])
+    let names = local.lines(numbered: gid).compactMap { $0.text(0) }
+    return names.isEmpty && !groupsAreLocal() ? try groupName(gid).map { [$0] } ?? [] : names
+  }
+
   /// The groups of a user besides the primary one, by number, in the order of the data base.
   package static func supplementaryGroups(of user: User) throws(Errno) -> [UInt32] {
     var groups: [UInt32] = []

@@ -84,8 +84,8 @@ package enum Ceiling: String, CaseIterable, Sendable {
 /// Something that a task asks for and that reaches its host, and which part of the document asks.
 package struct Demand: Equatable {
   package enum Kind: Equatable {
-    /// `uid` is unknown where the host has no such account.
-    case role(name: String, uid: UInt32?)
+    /// `uid` is unknown where the host has no such account. `groups` are the numbers of all of its groups.
+    case role(name: String, uid: UInt32?, groups: [UInt32] = [])
     /// `leavesMounts`: read-only, and an engine leaves what is mounted below it on the host as it is there, or out.
     case hostPath(String, writable: Bool, leavesMounts: Bool = false)
     /// Without `CAP_`; `ALL` is every one.
@@ -148,7 +148,7 @@ extension Demand.Kind {
   /// What is asked for.
   package var value: String {
     switch self {
-    case .role(let name, _): name
+    case .role(let name, _, _): name
     case .hostPath(let path, _, _): path
     case .capability(let name), .dockerParameter(let name), .device(let name), .seccomp(let name),
       .network(let name), .impossible(let name, _):
@@ -178,7 +178,7 @@ extension Demand.Kind {
   /// For people.
   package var text: String {
     switch self {
-    case .role(let name, let uid):
+    case .role(let name, let uid, _):
       "the role \(printable(name.utf8))" + (uid == 0 && name != "root" ? " (uid 0)" : "")
     case .hostPath(let path, let writable, _): "the host path \(printable(path.utf8)) (\(writable ? "RW" : "RO"))"
     case .capability(let name): "the capability \(printable(name.utf8))"

@@ -41,11 +41,14 @@ package struct PolicyJudge {
   package let mountBelow: ([UInt8]) -> String?
   /// The number of an account of the host; `nil` where it has none of that name.
   package let uid: (String) throws(Errno) -> UInt32?
+  /// The names of a group of the host, by its number.
+  package let groupNames: (UInt32) throws(Errno) -> [String]
 
   package init(
     policy: Policy?, words: OperatorWords, allowedDockerParameters: [String]?,
     resolve: @escaping (String) -> ResolvedPath, mountBelow: @escaping ([UInt8]) -> String?,
-    uid: @escaping (String) throws(Errno) -> UInt32?
+    uid: @escaping (String) throws(Errno) -> UInt32?,
+    groupNames: @escaping (UInt32) throws(Errno) -> [String]
   ) {
     self.policy = policy
     self.words = words
@@ -53,6 +56,7 @@ package struct PolicyJudge {
     self.resolve = resolve
     self.mountBelow = mountBelow
     self.uid = uid
+    self.groupNames = groupNames
   }
 
   package func ruling(_ demand: Demand) -> Ruling {
@@ -60,7 +64,7 @@ package struct PolicyJudge {
       return Ruling(demand: demand, isGiven: true, reason: "there is no policy")
     }
     switch demand.kind {
-    case .role(let name, let uid): return role(demand, name, uid, policy)
+    case .role(let name, let uid, let groups): return role(demand, name, uid, groups, policy)
     case .hostPath(let path, let writable, let leavesMounts):
       return hostPath(demand, path, writable, leavesMounts: leavesMounts, policy)
     case .capability(let name):
@@ -98,7 +102,22 @@ package struct PolicyJudge {
     word.map { given(demand, $0.rule) } ?? denied(demand)
   }
 
-  private func role(_ demand: Demand, _ name: String, _ uid: UInt32?, _ policy: Policy) -> Ruling {
+  /// Groups whose members have the host, or as good as: by a socket, a device or a file that they may use.
+  private static let groupsOfHost: Set<String> = [
+    "root", "admin", "disk", "docker", "incus", "incus-admin", "kmem", "libvirt", "lxd", "microk8s", "shadow", "sudo",
+    "wheel",
+  ]
+
+  /// A group of an account that only a name gives it.
+  private func groupOfHost(_ groups: [UInt32]) throws(Errno) -> String? {
+    for gid in groups {
+      if gid == 0 { return "root" }
+      if let name = try groupNames(gid).first(where: { PolicyJudge.groupsOfHost.contains($0) }) { return name }
+    }
+    return nil
+  }
+
+  private func role(_ demand: Demand, _ name: String, _ uid: UInt32?, _ groups: [UInt32], _ policy: Policy) -> Ruling {
     if words.role { return given(demand, nil, "--role on the command line is the operator's word") }
     // An account with the number 0 is root, whatever it is called.
     for entry in policy.deniedRoles {
@@ -115,18 +134,23 @@ package struct PolicyJudge {
         return denied(demand, entry.rule, "\(entry.rule.name), \(entry.text), cannot be looked up: \(error)")
       }
     }
-    guard let allowed = policy.allowedRoles else {
-      return uid == 0
-        ? denied(demand, nil, "uid 0 must be named in roles.allow")
-        : given(demand, nil, "every account but uid 0 is allowed by default")
-    }
-    if let named = allowed.first(where: { $0.has(name) }) { return given(demand, named.rule) }
-    guard let all = allowed.first(where: { $0.has("*") }) else {
+    if let named = policy.allowedRoles?.first(where: { $0.has(name) }) { return given(demand, named.rule) }
+    let all = policy.allowedRoles?.first { $0.has("*") }
+    guard policy.allowedRoles == nil || all != nil else {
       return denied(demand, nil, "no entry of roles.allow names it")
     }
-    return uid == 0
-      ? denied(demand, all.rule, "\(all.rule.name) is every account but uid 0, which must be named")
-      : given(demand, all.rule)
+    let rest = all.map { "\($0.rule.name) is every account" } ?? "by default every account is allowed"
+    if uid == 0 { return denied(demand, all?.rule, rest + " but uid 0, which must be named in roles.allow") }
+    do throws(Errno) {
+      if let group = try groupOfHost(groups) {
+        return denied(
+          demand, all?.rule,
+          rest + " but those in groups that have the host, which must be named in roles.allow; it is in \(group)")
+      }
+    } catch {
+      return denied(demand, all?.rule, "its groups cannot be looked up: \(error)")
+    }
+    return given(demand, all?.rule, all == nil ? "every account but uid 0 is allowed by default" : nil)
   }
 
   private func hostPath(

@@ -48,7 +48,21 @@ struct PolicyVerdictTests {
   {
     PolicyJudge(
       policy: try policy(text), words: words, allowedDockerParameters: try DockerParameters.Allowed(allowed).names,
-      resolve: Self.resolve, mountBelow: Self.mountBelow, uid: Self.uid)
+      resolve: Self.resolve, mountBelow: Self.mountBelow, uid: Self.uid,
+      groupNames: { $0 == 111 ? ["engine", "docker"] : ["g\($0)"] })
+  }
+
+  /// An account of the group docker has root by the engine's socket, which a task on the host's file system reaches.
+  @Test(arguments: [
+    ([33, 111], "{}", false), ([111], "{}", false), ([0], "{}", false), ([33, 50], "{}", true),
+    ([33, 111], #"{"roles": {"allow": ["*"]}}"#, false), ([33, 111], #"{"roles": {"allow": ["svc"]}}"#, true),
+    ([33, 111], #"{"roles": {"allow": ["*", "svc"]}}"#, true),
+  ])
+  func groupsThatHaveTheHost(groups: [UInt32], text: String, isGiven: Bool) throws {
+    let ruling = try ruling(.role(name: "svc", uid: 33, groups: groups), text)
+    #expect(ruling.isGiven == isGiven)
+    if !isGiven { #expect(ruling.reason.hasSuffix(groups == [0] ? "it is in root" : "it is in docker")) }
+    #expect(try self.ruling(.role(name: "svc", uid: 33, groups: groups), text, words: .init(role: true)).isGiven)
   }
 
   @Test(arguments: [

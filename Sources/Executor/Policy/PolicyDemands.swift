@@ -9,7 +9,11 @@ import TaskStore
 enum PolicyDemands {
   /// - Parameter identity: `nil` where the host has no such account.
   static func of(_ task: TaskSpecification, _ identity: Identity?, _ settings: RunSettings) -> [Demand] {
-    var demands = [Demand(.role(name: settings.role, uid: identity?.uid), Demand.Origin(.document, .key("role")))]
+    let groups = identity.map { [$0.gid] + $0.supplementaryGroups } ?? []
+    var demands = [
+      Demand(
+        .role(name: settings.role, uid: identity?.uid, groups: groups), Demand.Origin(.document, .key("role")))
+    ]
     demands += amounts(task)
     switch task.container {
     case .mesos(let container): demands += of(container)

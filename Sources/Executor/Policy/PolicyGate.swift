@@ -29,7 +29,8 @@ struct PolicyGate {
       policy: policy, words: words,
       allowedDockerParameters: try DockerParameters.Allowed(settings.allowedDockerParameters).names,
       resolve: HostPathCache().resolve, mountBelow: { HostMounts.below($0) },
-      uid: { (name) throws(Errno) in try HostAccounts.user(name)?.uid })
+      uid: { (name) throws(Errno) in try HostAccounts.user(name)?.uid },
+      groupNames: { (gid) throws(Errno) in try HostAccounts.groupNames(gid) })
     let demands = PolicyDemands.of(task, try? identity.get(), settings)
     var rulings: [(ruling: Ruling, place: DocumentPlace)] = []
     for demand in demands {
