@@ -100,7 +100,11 @@ enum DeviceOption {
 
   private static func parts(_ text: String) throws(RunOptionProblem) -> (path: String, value: String) {
     let (path, value) = RunOptionValue.cut(text, ":")
-    guard let value, path.utf8.starts(with: "/dev/".utf8), !path.utf8.contains(0) else {
+    // The engine looks for it as root: what is not below /dev is nobody's to ask for.
+    let names = SplitText.parts(path, "/")
+    guard let value, path.utf8.starts(with: "/dev/".utf8), !path.utf8.contains(0), !names.contains(".."),
+      !names.contains(".")
+    else {
       throw .value(text, "/dev/NAME:VALUE")
     }
     return (path, value)
