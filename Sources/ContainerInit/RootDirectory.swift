@@ -128,13 +128,17 @@ final class RootDirectory {
   }
 
   /// An existing file or directory, `nil` when there is none. Links are followed inside the root.
-  func existing(_ path: String) throws(SetupError) -> FileDescriptor? {
+  func existing(_ path: String) throws(SetupError) -> FileDescriptor? { try existing(below: relative(path)) }
+
+  /// The same, by a path without a slash at its start, in whatever bytes.
+  func existing(below path: [UInt8]) throws(SetupError) -> FileDescriptor? {
     do throws(Errno) {
-      return try openBelow(descriptor.rawValue, relative(path), O_PATH, resolve: [.inRoot, .noMagicLinks])
+      return try openBelow(
+        descriptor.rawValue, path.isEmpty ? [UInt8(ascii: ".")] : path, O_PATH, resolve: [.inRoot, .noMagicLinks])
     } catch  where error.code == ENOENT || error.code == ENOTDIR {
       return nil
     } catch {
-      throw refusal(path, error)
+      throw refusal("/" + printable(path), error)
     }
   }
 

@@ -73,6 +73,7 @@ struct SetupInterpreter {
     case .readOnly(let path): try makeReadOnly(path)
     case .hostname(let name): try setHostName(name)
     case .ownCgroup(let mount): try attachCgroup(mount)
+    case .hideForeign(let processes, let queues): try hideForeign(processes: processes, queues: queues)
     case .account(let identity): try ImageAccounts(root: currentRoot()).provide(identity)
     }
   }
@@ -125,23 +126,51 @@ struct SetupInterpreter {
   /// Covers a file with `/dev/null` and a directory with an empty read-only file system. The container's own
   /// `/dev/null` was made by us, on a file system of ours; still it is checked to be that device (CVE-2025-31133).
   private mutating func mask(_ path: String) throws {
-    guard let place = try currentRoot().existing(path) else { return }
+    if let place = try currentRoot().existing(path) { try cover(SharedDescriptor(place), path) }
+  }
+
+  private mutating func cover(_ place: SharedDescriptor, _ path: String) throws {
     if try status(of: place.rawValue).isDirectory {
       guard let nothing else {
         let context = try FileSystemContext("tmpfs")
         try context.set("size", "0")
         let first = SharedDescriptor(try context.mount([.readOnly, .noSetuid, .noDevices, .noExecute]))
-        try attach(first.descriptor, onto: place)
+        try attach(first.descriptor, onto: place.descriptor)
         nothing = first
         return
       }
-      return try attach(try cloneMount([UInt8](), at: nothing.rawValue, recursive: false), onto: place)
+      return try attach(try cloneMount([UInt8](), at: nothing.rawValue, recursive: false), onto: place.descriptor)
     }
     let null = try openFile("/dev/null", O_PATH | O_NOFOLLOW)
     guard try status(of: null.rawValue).isNullDevice else {
       throw SetupError("cannot hide \(path): /dev/null is not 1:3")
     }
-    try attach(try cloneMount([UInt8](), at: null.rawValue, recursive: false), onto: place)
+    try attach(try cloneMount([UInt8](), at: null.rawValue, recursive: false), onto: place.descriptor)
+  }
+
+  /// A mount is told by its number: what a path leads to instead of it lies above it, and nobody comes to it.
+  private mutating func hideForeign(processes: Bool, queues: Bool) throws {
+    let own = try status(of: "/proc", followLinks: true).device
+    var queue: SharedDescriptor?
+    for mount in MountEntry.all(try readFile("/proc/self/mountinfo", limit: 64 << 20)) {
+      let isProcess = mount.type.elementsEqual("proc".utf8)
+      guard isProcess ? processes : queues && mount.type.elementsEqual("mqueue".utf8) else { continue }
+      let path = Array(mount.place.joined(separator: [UInt8(ascii: "/")]))
+      guard let opened = try currentRoot().existing(below: path) else { continue }
+      let place = SharedDescriptor(opened)
+      let found = try status(of: place.rawValue)
+      guard found.mountID == mount.id else { continue }
+      if isProcess {
+        if found.device != own { try cover(place, "/" + printable(path)) }
+        continue
+      }
+      if queue == nil {
+        let context = try FileSystemContext("mqueue")
+        queue = SharedDescriptor(try context.mount([.noSetuid, .noDevices, .noExecute]))
+      }
+      guard let queue, try status(of: queue.rawValue).device != found.device else { continue }
+      try attach(try cloneMount([UInt8](), at: queue.rawValue, recursive: false), onto: place.descriptor)
+    }
   }
 
   private func makeReadOnly(_ path: String) throws {

@@ -62,6 +62,11 @@ package struct FilesystemLinux: Isolator {
         (FilesystemLinux.readOnly + [FilesystemLinux.initsOwn]).map { .readOnly($0) }
         + FilesystemLinux.masked.map { .mask($0) }
     }
+    let isOfHost = container.root == .host || container.volumes.contains { $0.isHostPath }
+    let hides = SetupStep.hideForeign(
+      processes: container.isolators.contains(NamespacesPID.name) && !container.sharesPIDNamespace,
+      queues: container.isolators.contains(NamespacesIPC.name) && !container.sharesIPCNamespace)
+    if isOfHost, hides != .hideForeign(processes: false, queues: false) { fragment.afterPivot.append(hides) }
     return fragment
   }
 

@@ -30,6 +30,10 @@ package enum SetupStep: Sendable, Hashable {
   /// The task's cgroup, on a file system of the kernel's.
   case ownCgroup(BindMount)
 
+  /// What of other process and IPC namespaces is mounted anywhere, as the host's own in a chroot or in a volume, is seen no more:
+  /// process file systems are covered, and message queues are the container's own.
+  case hideForeign(processes: Bool, queues: Bool)
+
   /// Whether it makes a root of an image's files.
   package var isImageRoot: Bool {
     switch self {
@@ -60,6 +64,10 @@ package enum SetupStep: Sendable, Hashable {
     case .readOnly(let path): "make \(path) read-only"
     case .hostname(let name): "set the host name \(name)"
     case .ownCgroup(let mount): mount.summary
+    case .hideForeign(let processes, let queues):
+      "hide others' "
+        + [processes ? "/proc" : nil, queues ? "message queues" : nil].compactMap { $0 }.joined(
+          separator: " and ")
     case .account(let identity): "provide the account \(identity.name) (\(identity.uid):\(identity.gid))"
     }
   }
@@ -88,6 +96,7 @@ extension SetupStep: WireValue {
     case 11: self = .account(try reader.next())
     case 12: self = .ownCgroup(try reader.next())
     case 13: self = .copiedRoot(try reader.next())
+    case 14: self = .hideForeign(processes: try reader.next(), queues: try reader.next())
     case let other: throw WireError("unknown set-up step \(other)")
     }
   }
@@ -109,6 +118,7 @@ extension SetupStep: WireValue {
     case .account(let identity): writer.put(case: 11, identity)
     case .ownCgroup(let mount): writer.put(case: 12, mount)
     case .copiedRoot(let copy): writer.put(case: 13, copy)
+    case .hideForeign(let processes, let queues): writer.put(case: 14, processes, queues)
     }
   }
 }

@@ -8,6 +8,8 @@ package struct MountEntry: Sendable, Equatable {
   package let root: [[UInt8]]
   /// Where it is shown.
   package let place: [[UInt8]]
+  /// Of the file system: `proc`.
+  package let type: [UInt8]
   /// Whether nothing can be written by it, whatever can by others.
   package let isReadOnly: Bool
   /// Whether what it shows has no name any more: then `root` says no more than where that was.
@@ -20,8 +22,13 @@ package struct MountEntry: Sendable, Equatable {
       let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 6)
       guard fields.count > 5, let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else { return nil }
       let root = unescaped(fields[3])
+      // Tags of propagation are between, then a hyphen, type, source and options of the file system.
+      let rest = fields.last.map { $0.split(separator: UInt8(ascii: " ")) } ?? []
+      let hyphen = rest.firstIndex { $0.elementsEqual("-".utf8) }
+      let type = hyphen.flatMap { $0 + 1 < rest.count ? Array(rest[$0 + 1]) : nil } ?? []
       return MountEntry(
         id: id, device: Array(fields[2]), root: root.pathComponents, place: unescaped(fields[4]).pathComponents,
+        type: type,
         isReadOnly: fields[5].split(separator: UInt8(ascii: ",")).contains { $0.elementsEqual("ro".utf8) },
         isOfDeleted: root.suffix(gone.count).elementsEqual(gone))
     }

@@ -358,3 +358,45 @@ class InAnEnginesContainer(DockerTestCase):
         task.wait_log("told", process="next")
         self.assertEqual((int(task.out("next").split()[0]), standing()), (before, before))
         task.signal(signal.SIGTERM).wait()
+
+
+class OthersProcesses(ExecutorTestCase):
+    """A process file system that is mounted once more on the host, as in a chroot, leads to all of its processes."""
+
+    LIST = "ls DIR | grep -c '^[0-9]' ; cat DIR/1/comm; cat DIR/$$/comm; echo end"
+
+    def setUp(self):
+        super().setUp()
+        self.place = self.host.path("chroot/proc")
+        os.makedirs(self.place)
+        os.chmod(os.path.dirname(self.place), 0o755)
+
+    def mounted(self, kind, place):
+        subprocess.run(["mount", "-t", kind, kind, place], check=True)
+        self.addCleanup(subprocess.run, ["umount", place], check=True)
+
+    def seen(self, directory, **rest):
+        made = document(self.LIST.replace("DIR", directory), **rest)
+        return self.assert_finished(self.run_task(made)).out()
+
+    def test_it_is_not_seen_on_the_hosts_file_system(self):
+        self.mounted("proc", self.place)
+        self.assertEqual(self.seen(self.place), "0\nend\n")
+        # The task's own is what it was.
+        self.assertIn("\nend\n", self.seen("/proc"))
+
+    def test_nor_in_a_volume(self):
+        self.mounted("proc", self.place)
+        container = {"volumes": [{"container_path": "/host", "host_path": os.path.dirname(self.place), "mode": "RO"}]}
+        self.assertEqual(self.seen("/host/proc", image=self.with_busybox(), container=container), "0\nend\n")
+
+    def test_the_hosts_message_queues_are_not_reached(self):
+        self.mounted("mqueue", self.place)
+        queue = os.path.join(self.place, "hosts")
+        with open(queue, "w", encoding="ascii"):
+            pass
+        self.addCleanup(os.unlink, queue)
+        os.chmod(queue, 0o666)
+        made = document(f"ls {self.place}; cat {queue}; touch {self.place}/mine && ls {self.place}; echo end")
+        self.assertEqual(self.assert_finished(self.run_task(made)).out(), "mine\nend\n")
+        self.assertEqual(os.listdir(self.place), ["hosts"])
