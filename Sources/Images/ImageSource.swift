@@ -22,7 +22,10 @@ struct ImageSource {
         try kernel("open standard input") { () throws(Errno) in try StandardStream.duplicate(0) })
       return
     }
-    let missing = ImageError(.notFound, why: "there is no such file or directory")
+    let isName = (try? ImageReference(path)) != nil
+    let missing = ImageError(
+      .notFound, why: "there is no such file or directory",
+      hint: isName ? "`image pull \(path)` fetches an image by its name" : "")
     let opened = try kernel("open it", missing: missing) { () throws(Errno) in
       try openFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
     }
