@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timex.h>
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -257,4 +258,9 @@ ssize_t ax_receive_descriptors(
 
 int ax_share_descriptors(pid_t one, pid_t other) {
   return syscall(SYS_kcmp, one, other, 2 /* KCMP_FILES */, 0, 0) == 0;
+}
+
+int ax_clock_synchronized(void) {
+    struct timex state = {0};
+    return adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
 }

@@ -6,7 +6,7 @@ enum CommandTable {
     SimulateCommand.command, PsCommand.command, StatusCommand.command, ExplainCommand.command, LogsCommand.command,
     StopCommand.stop, StopCommand.kill, RecoverCommand.command,
     SweepCommand.command,
-    ImageCommand.command, ResolveCommand.command,
+    ImageCommand.command, ResolveCommand.command, DoctorCommand.command,
     VersionCommand.command,
   ]
 

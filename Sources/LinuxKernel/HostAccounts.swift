@@ -3,6 +3,9 @@ import CLinux
 /// Accounts of this host, as getent(1) sees them, so that LDAP and the like work: a static program has no name service
 /// of its own.
 package enum HostAccounts {
+  /// Who is asked for what is not in the files.
+  package static let program = "/usr/bin/getent"
+
   package struct User: Sendable, Equatable {
     package let name: String
     package let uid: UInt32
@@ -78,7 +81,7 @@ package enum HostAccounts {
     let null = try openFile("/dev/null", O_RDWR)
     let (child, output) = try start { (writer) throws(Errno) in
       var request = SpawnRequest(
-        executable: .path("/usr/bin/getent"), arguments: ["getent", "--"] + arguments,
+        executable: .path(HostAccounts.program), arguments: ["getent", "--"] + arguments,
         descriptors: [null.rawValue, writer, null.rawValue])
       request.environment = ["PATH=/usr/bin:/bin", "LC_ALL=C"]
       do throws(SpawnError) { return SharedChild(try request.spawn()) } catch { throw error.errno }

@@ -2,7 +2,7 @@ import Glibc
 import LinuxKernel
 
 /// Whether overlayfs can have its writable layer in a work directory, or why not: then a container gets a copy of its image.
-enum OverlaySupport {
+package enum OverlaySupport {
   /// File systems that are known to serve (`linux/magic.h`): nothing has to be tried there, which takes the kernel some
   /// milliseconds.
   private static let serving: Set<UInt64> = [
@@ -16,7 +16,7 @@ enum OverlaySupport {
   /// As far as it can be said without making anything.
   ///
   /// - Returns: why overlayfs cannot, `nil` when it can; and whether it is certain.
-  static func look(at directory: String) -> (obstacle: String?, isCertain: Bool) {
+  package static func look(at directory: String) -> (obstacle: String?, isCertain: Bool) {
     do throws(Errno) { _ = try FileSystemContext("overlay") } catch {
       if error.code == ENODEV { return ("this kernel has no overlayfs", true) }
     }

@@ -201,6 +201,9 @@ int ax_filter_cgroup_namespaces(void);
 int ax_filter_landlock(void);
 /// The version of the kernel's Landlock; -1 where it has none.
 int ax_landlock_version(void);
+
+/// 1 when the kernel was told that the wall clock is right (adjtimex(2)), else 0.
+int ax_clock_synchronized(void);
 /// Has this process, and what it starts, connect to no abstract UNIX socket of others; see landlock.c.
 int ax_scope_abstract_sockets(void);
 /// Puts a program of `count` instructions on this process, for good (seccomp(2)).

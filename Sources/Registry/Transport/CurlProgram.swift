@@ -3,7 +3,7 @@ import LinuxKernel
 
 /// The curl of this host, and how it is started: it parses what servers say, so it is nobody's and can do nothing here.
 package struct CurlProgram: Sendable {
-  let path: String
+  package let path: String
   /// This program, whose mode `FetchWorker` gives up root before it becomes curl; `nil` starts curl as who we are.
   let launcher: String?
   /// What curl may know of our environment.

@@ -9,7 +9,7 @@ import time
 
 # Commands that know no directories.
 _WITHOUT_DIRECTORIES = ("resolve", "validate", "policy", "render", "schema", "simulate", "version", "--help", "--version", "help")
-_WITHOUT_RUN_DIRECTORY = ("image", "plan")
+_WITHOUT_RUN_DIRECTORY = ("doctor", "image", "plan")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
