@@ -117,7 +117,27 @@ static void fail(int pipe, int stage) {
   _exit(127);
 }
 
+// What a caller has of a processor and of the host's memory is its own: which CPUs, in which order, and when the kernel kills it.
+// Where this needs a capability that is not there, what was inherited stays.
+static void leave_priorities(void) {
+  struct sched_param none = {0};
+  sched_setscheduler(0, SCHED_OTHER, &none);
+  setpriority(PRIO_PROCESS, 0, 0);
+  syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0 /* by nice */);
+  // All that the cgroup allows.
+  unsigned char cpus[1024];
+  memset(cpus, 0xff, sizeof cpus);
+  syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
+  int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (score < 0) return;
+  ssize_t ignored = write(score, "0", 1);
+  (void)ignored;
+  close(score);
+}
+
 static void run_child(const struct ax_spawn_request *request, int error_pipe) {
+  // Before cgroups: one may have no time for who is scheduled in real time.
+  if (request->own_priorities) leave_priorities();
   if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal) < 0)
     fail(error_pipe, AX_STAGE_SESSION);
   // A single-threaded process that moves *itself* ("0" to `tasks`) skips the kernel's global thread-group lock, and

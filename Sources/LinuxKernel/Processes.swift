@@ -116,6 +116,9 @@ package struct SpawnRequest {
   /// descriptor closed, before the child has got it.
   package var owners: [SharedDescriptor] = []
   package var newSession = false
+  /// CPU affinity, scheduling policy, nice value, I/O priority and OOM score as the kernel gives them, and not the parent's; what takes a
+  /// capability that is not there stays.
+  package var ownPriorities = false
   package var parentDeathSignal: Int32 = 0
 
   package init(executable: Executable, arguments: [String], descriptors: [Int32]) {
@@ -139,6 +142,7 @@ package struct SpawnRequest {
     request.clone_flags = namespaces.subtracting(.cgroup).rawValue
     request.cgroup = cgroup ?? -1
     request.new_session = newSession ? 1 : 0
+    request.own_priorities = ownPriorities ? 1 : 0
     request.parent_death_signal = parentDeathSignal
     request.argv = argv.pointer
     request.envp = envp.pointer

@@ -154,6 +154,7 @@ package struct MesosContainerizer: Sendable {
       request.cgroup = initCgroup?.rawValue
       request.joinTasks = (shared + own).map(\.rawValue)
       request.newSession = true
+      request.ownPriorities = true
       request.owners = tasks + shared + own + [handed.log, connection.second] + [initCgroup].compactMap { $0 }
       let started = try request.spawn()
       child = consume started

@@ -10,7 +10,7 @@ import stat
 import subprocess
 
 from support import DockerTestCase, ExecutorTestCase, document, need, need_command, process
-from support.executor import binary
+from support.executor import TaskFiles, binary
 from support.programs import program
 
 # Podman's, without what the host's network makes too much: NET_BIND_SERVICE.
@@ -400,3 +400,32 @@ class OthersProcesses(ExecutorTestCase):
         made = document(f"ls {self.place}; cat {queue}; touch {self.place}/mine && ls {self.place}; echo end")
         self.assertEqual(self.assert_finished(self.run_task(made)).out(), "mine\nend\n")
         self.assertEqual(os.listdir(self.place), ["hosts"])
+
+
+class CallersPriorities(ExecutorTestCase):
+    """What a caller has of processors and of the host's memory is not the task's."""
+
+    SHOWN = "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19,41 /proc/self/stat; cat /proc/self/oom_score_adj; ionice"
+
+    def shown(self, *before):
+        made = document(self.SHOWN, health_check_config={
+            "health_checker": {"shell": {"shell_command": self.SHOWN.replace(";", " >> health;") + " >> health"}}, "interval_secs": 0.1})
+        made["processes"][0]["cmdline"] += "; while ! test -s health; do sleep 0.05; done; sleep 0.3"
+        task_id = self.host.task_id()
+        words = ["run", "--task", self.host.write(f"{task_id}.json", made), "--task-id", task_id, "--role", "www-data"]
+        done = subprocess.run(
+            [*before, *self.host.words(words)], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False,
+            env=self.host.environment())
+        self.assertEqual(done.returncode, 0, done)
+        task = TaskFiles(self.host, task_id)
+        return task.out(), "".join(task.sandbox_file("health").splitlines(True)[:4])
+
+    def test_they_are_not_inherited(self):
+        for command in ("choom", "taskset", "chrt", "ionice"):
+            need_command(command)
+        usual = self.shown()
+        self.assertEqual(usual[0].splitlines()[1:3], ["0 0", "0"])
+        self.assertEqual(usual[0], usual[1])
+        self.assertEqual(
+            self.shown("choom", "-n", "500", "--", "taskset", "-c", "0", "nice", "-n", "7", "ionice", "-c", "3", "chrt", "-b", "0"), usual)
+        self.assertEqual(self.shown("chrt", "-r", "1"), usual)

@@ -171,6 +171,8 @@ struct ax_spawn_request {
   const int *sources;           // descriptor `sources[i]` becomes number i in the child
   int source_count;
   int new_session;              // setsid(2)
+  // Whether it gives up what its parent has of processors and of the host's memory.
+  int own_priorities;
   int parent_death_signal;      // 0 for none
 };
 
