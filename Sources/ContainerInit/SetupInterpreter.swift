@@ -169,6 +169,11 @@ struct SetupInterpreter {
         queue = SharedDescriptor(try context.mount([.noSetuid, .noDevices, .noExecute]))
       }
       guard let queue, try status(of: queue.rawValue).device != found.device else { continue }
+      // One queue alone, as a file.
+      guard found.isDirectory else {
+        try cover(place, "/" + printable(path))
+        continue
+      }
       try attach(try cloneMount([UInt8](), at: queue.rawValue, recursive: false), onto: place.descriptor)
     }
   }
