@@ -52,15 +52,22 @@ extension LayerTree {
   /// Whether a directory was made only because something in it is deleted: it goes where that goes altogether.
   private func isForWhiteouts(_ status: FileStatus, _ directory: Int32) throws(ImageError) -> Bool {
     guard implicit[status.inode] != nil else { return false }
-    let listed = try kernel("list a directory") { () throws(Errno) in try entries(of: directory) }
-    for entry in listed {
-      guard let found = try existing(entry.name, in: directory) else { continue }
-      if LayerTree.isWhiteout(found) { continue }
-      guard found.isDirectory else { return false }
-      let inner = try kernel("open a directory") { () throws(Errno) in
-        try openBelow(directory, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
+    // By paths: a descriptor for every level would be too many.
+    var waiting = WaitingDirectories()
+    while let path = waiting.next() {
+      let opened = try kernel("open a directory") { () throws(Errno) in
+        try openBelow(
+          directory, path.isEmpty ? [UInt8(ascii: ".")] : path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+          resolve: [.beneath, .noSymlinks])
       }
-      guard try isForWhiteouts(found, inner.rawValue) else { return false }
+      let listed = try kernel("list a directory") { () throws(Errno) in try entries(of: opened.rawValue) }
+      var inner: [[UInt8]] = []
+      for entry in listed {
+        guard let found = try existing(entry.name, in: opened.rawValue), !LayerTree.isWhiteout(found) else { continue }
+        guard found.isDirectory, implicit[found.inode] != nil else { return false }
+        inner.append(entry.name)
+      }
+      waiting.enter(inner, of: path)
     }
     return true
   }

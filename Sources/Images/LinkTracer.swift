@@ -103,7 +103,8 @@ struct LinkTracer {
 
   /// Gives all that is in a directory of the layer names in the supplement, below `target`.
   private func copy(
-    _ path: [UInt8], to target: [UInt8], _ lower: MergedTree.Directory?, into supplement: inout StackSupplement
+    _ path: [UInt8], to target: [UInt8], _ lower: MergedTree.Directory?, isKept: Bool = false,
+    into supplement: inout StackSupplement
   ) throws(ImageError) {
     guard let directory = try tree.open(path, 0) else { return }
     defer { withExtendedLifetime(directory) {} }
@@ -152,9 +153,10 @@ struct LinkTracer {
         case .other, .nothing: break
         }
       }
-      try copy(inner, to: place, next, into: &supplement)
+      try copy(inner, to: place, next, isKept: isKept || isCut, into: &supplement)
     }
-    if isCut, mine != nil { try keep(target, into: &supplement) }
+    // Once for all that is below.
+    if isCut, !isKept, mine != nil { try keep(target, into: &supplement) }
   }
 
   /// Gives a file of the layers below the name that the layer's hard link has, which is its `number`th.

@@ -94,7 +94,7 @@ struct MergedTree {
   /// A layer's own directory at a path without links; `nil` when it has none there.
   func open(_ path: [UInt8], _ layer: Int) throws(ImageError) -> SharedDescriptor? {
     if path.isEmpty { return layers[layer] }
-    try effort.step()
+    try effort.step(path)
     do throws(Errno) {
       return SharedDescriptor(
         try openBelow(

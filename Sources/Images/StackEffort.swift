@@ -9,6 +9,9 @@ final class StackEffort {
 
   private var looked = Clock.now
 
+  /// Of a path for another step: some ten names.
+  private static let pathBytes = 64
+
   /// Between two looks whether to go on.
   private static let nanoseconds: UInt64 = 50_000_000
 
@@ -18,9 +21,10 @@ final class StackEffort {
     self.most = most
   }
 
-  /// Counts one; throws when it is one too many, or when `interruption` can be read.
-  func step() throws(ImageError) {
-    steps += 1
+  /// Counts one, and more for a long path, each name of which is looked up; throws when it is one too many, or when
+  /// `interruption` can be read.
+  func step(_ path: [UInt8] = []) throws(ImageError) {
+    steps += 1 + path.count / StackEffort.pathBytes
     guard steps <= most else {
       throw .invalid("its layers leave so many directories to one another that \(most) steps do not settle it")
     }

@@ -200,7 +200,7 @@ struct StackSupplement {
 
   private func open(_ path: [UInt8]) throws(ImageError) -> SharedDescriptor {
     if path.isEmpty { return root }
-    try effort.step()
+    try effort.step(path)
     do throws(Errno) {
       return SharedDescriptor(
         try openBelow(
