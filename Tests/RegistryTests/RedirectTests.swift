@@ -66,6 +66,8 @@ import Testing
       "https://127.0.0.1:5000/x", "https://localhost/x", "//[::1]/x", "//127.1/", "//2130706433:5000/", "//0x7f.1/",
       "//0177.0.0.1/", "//0/", "//0.0.0.0:80/", "//[::]/", "//[0:0::0:1]/", "//[::ffff:127.0.0.1]/",
       "//[::ffff:7f00:2]:5000/", "//[::ffff:0.0.0.0]/", "//localhost./", "//x.localhost/", "//LOCALHOST./",
+      "//localhost../",
+      "//ip6-localhost:80/", "//localhost.localdomain/",
     ] {
       #expect(throws: RegistryError.self, "\(place)") { try next(place) }
       #expect(try next(place, from: "https://localhost:5000/v2/") != nil)

@@ -1,5 +1,6 @@
 import Glibc
 import HTTP1
+import LinuxKernel
 
 /// An absolute URL of HTTP or HTTPS, taken apart as far as credentials need it. Everything else is none.
 struct WebAddress: Equatable, Sendable {
@@ -68,7 +69,7 @@ struct WebAddress: Equatable, Sendable {
     return parts.allSatisfy { (1...3).contains($0.count) && $0.allSatisfy(ASCII.isDigit) }
   }
 
-  /// Whether the host may lead to this machine as it stands, without a name server: also names below `localhost` (RFC 6761),
+  /// Whether the host leads to this machine by what is usual, whatever a name server says: also its own name, names below `localhost` (RFC 6761),
   /// 0.0.0.0 and `[::]`, which reach it as well, IPv4 addresses in IPv6, and what inet_aton(3) reads as one of these. Others
   /// are not let lead there.
   static func mayBeThisMachine(_ authority: String) -> Bool {
@@ -83,8 +84,12 @@ struct WebAddress: Equatable, Sendable {
       return isMapped && (bytes[12] == 127 || bytes[12...].allSatisfy { $0 == 0 })
     }
     // A name may end with the root's dot.
-    if host.hasSuffix(".") { host.removeLast() }
-    if host == "localhost" || host.hasSuffix(".localhost") { return true }
+    while host.hasSuffix(".") { host.removeLast() }
+    // As hosts(5) has them.
+    let names = [
+      "localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", HostEnvironment.hostname.lowercased(),
+    ]
+    if names.contains(host) || host.hasSuffix(".localhost") { return true }
     var address = in_addr()
     guard inet_aton(host, &address) != 0 else { return false }
     let number = UInt32(bigEndian: address.s_addr)
