@@ -104,7 +104,8 @@ package struct PolicyJudge {
 
   /// Groups whose members have the host, or as good as: by a socket, a device or a file that they may use.
   private static let groupsOfHost: Set<String> = [
-    "root", "admin", "disk", "docker", "incus", "incus-admin", "kmem", "libvirt", "lxd", "microk8s", "shadow", "sudo",
+    "root", "admin", "disk", "docker", "incus", "incus-admin", "kmem", "libvirt", "lxd", "microk8s", "shadow", "staff",
+    "sudo",
     "wheel",
   ]
 
