@@ -20,7 +20,7 @@ struct ImageImport {
   /// Where the layers come from that the source does not have yet.
   var arriving: (any ArrivingLayers)?
 
-  var namedBy = ReferenceTable.Giver.operator
+  var namedBy = NameGiver.operator
 
   private var paths: StorePaths { store.paths }
 

@@ -9,16 +9,16 @@ extension ImageStore {
 
   /// Makes a name lead to an image that is here; `nil` when the image has gone in the meantime.
   ///
-  /// - Parameter isOperators: whether the name is an operator's word, and not a task's alone.
-  package func name(_ id: Digest, _ reference: ImageReference, isOperators: Bool, interruption: Int32?)
+  /// - Parameter giver: whose word the name is.
+  package func name(_ id: Digest, _ reference: ImageReference, by giver: NameGiver, interruption: Int32?)
     throws(ImageError) -> StoredImage?
   {
     let lock = try lockStore(interruption)
     defer { withExtendedLifetime(lock) {} }
     guard exists(paths.image(id)) else { return nil }
     var table = try ReferenceTable(paths.references)
-    if table.id(of: reference) != id || isOperators {
-      table.set(reference, to: id, by: isOperators ? .operator : .pull)
+    if table.id(of: reference) != id || giver == .operator {
+      table.set(reference, to: id, by: giver)
       try table.write(paths.references)
     }
     return try load(id, table)
@@ -27,9 +27,10 @@ extension ImageStore {
   /// Puts the one image of a layout that a pull makes into the store, under `reference`. The layout has the documents; the
   /// layers come while they are unpacked, those that the store lacks.
   ///
-  /// `isOperators` is that of `name`, `progress` and `interruption` are those of `importArchive`.
+  /// `giver` is that of `name`, `progress` and `interruption` are those of `importArchive`.
   package func importPulled(
-    _ layout: String, as reference: ImageReference, isOperators: Bool, layers: any ArrivingLayers, interruption: Int32?,
+    _ layout: String, as reference: ImageReference, by giver: NameGiver, layers: any ArrivingLayers,
+    interruption: Int32?,
     progress: (ImportProgress) -> Void
   ) throws(ImageError) -> StoredImage {
     let staging = try Staging(in: paths)
@@ -43,7 +44,7 @@ extension ImageStore {
       store: self, source: source, staging: staging, empty: empty, image: image, references: [reference],
       interruption: interruption)
     job.arriving = layers
-    job.namedBy = isOperators ? .operator : .pull
+    job.namedBy = giver
     return try job.run(progress)
   }
 

@@ -2,6 +2,13 @@ import Glibc
 import LinuxKernel
 import StrictJSON
 
+/// Who gives a name to an image.
+package enum NameGiver: Sendable, Equatable {
+  case `operator`
+  /// A task of this role, whose image was fetched by that name.
+  case role(String)
+}
+
 /// Which names lead to which images: `references.json`.
 ///
 /// Every command reads it, so nothing that it can be given may make it unreadable: `write` refuses what `init` would not
@@ -10,9 +17,9 @@ struct ReferenceTable {
   private var ids: [ImageReference: Digest] = [:]
   /// In the order they were given.
   private var names: [Digest: [ImageReference]] = [:]
-  /// Those that came by a task's pull, and that the next one brings again. All others are an operator's word.
-  private var pulled: Set<ImageReference> = []
-  private var last: ImageReference?
+  /// Those that came by a task's pull, and that the next one brings again, with the role that it was for. All others are an
+  /// operator's word.
+  private var pulled: [ImageReference: String] = [:]
   /// What of the file is no name of an image; gone with the next `write`.
   private(set) var problems: [String] = []
 
@@ -54,8 +61,8 @@ struct ReferenceTable {
         problems.append("\(path): references[\(index)] is no name and id")
         continue
       }
-      let isPulled = item["pulled"]?.bool == true
-      do throws(ReferenceError) { set(try ImageReference(name), to: id, by: isPulled ? .pull : .operator) } catch {
+      let giver = item["pulled_for"]?.string.map { NameGiver.role($0) } ?? .operator
+      do throws(ReferenceError) { set(try ImageReference(name), to: id, by: giver) } catch {
         problems.append("\(path): references[\(index)]: \(printable(error.description.utf8))")
       }
     }
@@ -66,7 +73,7 @@ struct ReferenceTable {
     var table = self
     var bytes = table.encoded
     while bytes.count > ReferenceTable.maximumBytes,
-      table.dropPulled(of: table.pulled, bytes: bytes.count - ReferenceTable.maximumBytes)
+      table.dropPulled(of: Array(table.pulled.keys), bytes: bytes.count - ReferenceTable.maximumBytes)
     {
       bytes = table.encoded
     }
@@ -90,7 +97,7 @@ struct ReferenceTable {
     let entries = names.sorted { $0.key.hex < $1.key.hex }.flatMap { (id, names) in
       names.map {
         JSON(object: [
-          ("name", JSON($0.canonical)), ("id", JSON(id.description)), ("pulled", pulled.contains($0) ? true : nil),
+          ("name", JSON($0.canonical)), ("id", JSON(id.description)), ("pulled_for", pulled[$0].map { JSON($0) }),
         ])
       }
     }
@@ -100,44 +107,34 @@ struct ReferenceTable {
   func id(of reference: ImageReference) -> Digest? { ids[reference] }
   func references(to id: Digest) -> [ImageReference] { names[id] ?? [] }
 
-  /// Who gives a name.
-  enum Giver {
-    case `operator`
-    /// A task, whose image was fetched by that name.
-    case pull
-  }
-
   /// Makes `reference` lead to `id`, wherever it led before. A name that an operator gave stays one.
-  mutating func set(_ reference: ImageReference, to id: Digest, by giver: Giver) {
-    let isPulled = giver == .pull && (ids[reference] == nil || pulled.contains(reference))
+  mutating func set(_ reference: ImageReference, to id: Digest, by giver: NameGiver) {
+    let isOperators = ids[reference] != nil && pulled[reference] == nil
     remove(reference)
     ids[reference] = id
     names[id, default: []].append(reference)
-    last = reference
-    if isPulled { pulled.insert(reference) }
+    if case .role(let role) = giver, !isOperators { pulled[reference] = role }
     guard references(to: id).count > ReferenceTable.maximumNames else { return }
-    let same = references(to: id).filter { pulled.contains($0) == isPulled }
+    let isPulled = pulled[reference] != nil
+    let same = references(to: id).filter { (pulled[$0] != nil) == isPulled }
     guard same.count > ReferenceTable.maximumNames else { return }
     if isPulled { dropPulled(of: same) } else { remove(same[0]) }
   }
 
-  /// Forgets some of the names that tasks' pulls gave: the first ones of the repository that has the most of them, so that nobody
-  /// who gives many takes away another's; where each has one, the last that was given.
+  /// Forgets some of the names that tasks' pulls gave: the first ones of the role that has the most of them, so that nobody who gives
+  /// many takes away another's.
   ///
-  /// - Parameter bytes: how much of the file is to be gained; one name at the least.
+  /// - Parameters:
+  ///   - names: in the order they were given, as far as they are of one image.
+  ///   - bytes: how much of the file is to be gained; one name at the least.
   /// - Returns: whether there was one.
   @discardableResult
-  private mutating func dropPulled(of names: some Collection<ImageReference>, bytes: Int = 1) -> Bool {
-    var repositories = Dictionary(grouping: names) { $0.registry + "/" + $0.repository }
+  private mutating func dropPulled(of names: [ImageReference], bytes: Int = 1) -> Bool {
+    var roles = Dictionary(grouping: names) { pulled[$0] ?? "" }.mapValues { $0[...] }
     var gained = 0
     while gained < bytes {
-      let most = repositories.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
-      guard let most, let first = most.value.first else { break }
-      var dropped = first
-      if most.value.count == 1, let last, ids[last] != nil, repositories[last.registry + "/" + last.repository] != nil {
-        dropped = last
-      }
-      repositories[dropped.registry + "/" + dropped.repository]?.removeFirst()
+      let most = roles.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
+      guard let most, let dropped = roles[most.key]?.popFirst() else { break }
       remove(dropped)
       // At the least, with the digest.
       gained += dropped.canonical.utf8.count + 100
@@ -147,7 +144,7 @@ struct ReferenceTable {
 
   mutating func remove(_ reference: ImageReference) {
     guard let id = ids.removeValue(forKey: reference) else { return }
-    pulled.remove(reference)
+    pulled[reference] = nil
     names[id]?.removeAll { $0 == reference }
     if names[id]?.isEmpty == true { names[id] = nil }
   }
@@ -155,7 +152,7 @@ struct ReferenceTable {
   mutating func removeAll(to id: Digest) {
     for reference in names.removeValue(forKey: id) ?? [] {
       ids[reference] = nil
-      pulled.remove(reference)
+      pulled[reference] = nil
     }
   }
 }

@@ -8,10 +8,12 @@ struct NativeImage {
   private let access: RegistryAccess
   private let policy: PullPolicy
   private let workDirectory: String
+  private let role: String
 
   init(_ settings: RunSettings, workDirectory: String) {
     policy = PullPolicy(rawValue: settings.pull) ?? .missing
     self.workDirectory = workDirectory
+    role = settings.role
     access = RegistryAccess(settings)
   }
 
@@ -39,7 +41,7 @@ struct NativeImage {
     defer { view.finish() }
     do {
       let store = try ImageStore(root: TaskPaths.images(workDirectory))
-      let pull = RegistryPull(into: store, access: access, isOperators: false, interruption: signals.rawValue) {
+      let pull = RegistryPull(into: store, access: access, for: .role(role), interruption: signals.rawValue) {
         view.take($0)
       }
       return (store, try pull.run(reference))

@@ -150,7 +150,7 @@ enum ImageCommand {
     let access = RegistryOptions.access(arguments)
     let image =
       if let reference {
-        try RegistryPull(into: store, access: access, isOperators: true) { report.take($0) }.run(reference)
+        try RegistryPull(into: store, access: access, for: .operator) { report.take($0) }.run(reference)
       } else {
         try AppcPull(into: store, places: places, access: access) { report.take($0) }.run(try AppcQuery(name))
       }

@@ -12,18 +12,18 @@ import StrictJSON
 package struct RegistryPull {
   let store: ImageStore
   let access: RegistryAccess
-  /// Whether an operator asks for the image by its name, and not a task alone.
-  let isOperators: Bool
+  /// Who asks for the image by its name.
+  let giver: NameGiver
   let interruption: Int32?
   let tell: (PullProgress) -> Void
 
   package init(
-    into store: ImageStore, access: RegistryAccess, isOperators: Bool, interruption: Int32? = nil,
+    into store: ImageStore, access: RegistryAccess, for giver: NameGiver, interruption: Int32? = nil,
     tell: @escaping (PullProgress) -> Void
   ) {
     self.store = store
     self.access = access
-    self.isOperators = isOperators
+    self.giver = giver
     self.interruption = interruption
     self.tell = tell
   }
@@ -81,7 +81,7 @@ package struct RegistryPull {
   private func present(_ manifest: Digest, _ reference: ImageReference) throws(RegistryError) -> StoredImage? {
     let found = try Registry.store { () throws(ImageError) in
       try store.find(manifest: manifest).flatMap { (image) throws(ImageError) in
-        try store.name(image.id, reference, isOperators: isOperators, interruption: interruption)
+        try store.name(image.id, reference, by: giver, interruption: interruption)
       }
     }
     if found != nil { tell(.present) }
@@ -115,7 +115,7 @@ package struct RegistryPull {
     do throws(ImageError) {
       try directory.finish(index: index.compactBytes)
       return try store.importPulled(
-        directory.path, as: reference, isOperators: isOperators, layers: downloads, interruption: interruption
+        directory.path, as: reference, by: giver, layers: downloads, interruption: interruption
       ) { tell(.importing($0)) }
     } catch {
       throw downloads.failure ?? RegistryError(error)
