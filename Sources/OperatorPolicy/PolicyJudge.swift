@@ -141,7 +141,11 @@ package struct PolicyJudge {
       return denied(demand, nil, "no entry of roles.allow names it")
     }
     let rest = all.map { "\($0.rule.name) is every account" } ?? "by default every account is allowed"
-    if uid == 0 { return denied(demand, all?.rule, rest + " but uid 0, which must be named in roles.allow") }
+    if uid == 0 {
+      return denied(
+        demand, all?.rule,
+        all == nil ? "uid 0 must be named in roles.allow" : rest + " but uid 0, which must be named")
+    }
     do throws(Errno) {
       if let group = try groupOfHost(groups) {
         return denied(
