@@ -300,8 +300,8 @@ class Host:
             words += ["--role", role]
         return words
 
-    def run_task(self, document, *options, role="www-data", task_id=None, timeout=30, **rest):
-        """Runs a task to its end."""
+    def run_task(self, document, *options, role="www-data", task_id=None, timeout=60, **rest):
+        """Runs a task to its end. A disk that others are busy with can hold up a write for half a minute."""
         task_id = task_id or self.task_id()
         words = self._task_words(document, options, role, task_id)
         return TaskOutcome(self, task_id, self.aurora(*words, timeout=timeout, **rest))
