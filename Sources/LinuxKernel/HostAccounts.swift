@@ -36,10 +36,9 @@ package enum HostAccounts {
     return AccountFile(try ask(["group", String(gid)])).lines.first?.text(0)
   }
 
-  /// All names of a group; none when the host has none for the number.
+  /// All names of a group; none when the host has none for the number. Fails where that cannot be found out.
   package static func groupNames(_ gid: UInt32) throws(Errno) -> [String] {
-    let local = AccountFile((try? readFile("/etc/group", limit: 16 << 20)) ?? [])
-    let names = local.lines(numbered: gid).compactMap { $0.text(0) }
+    let names = AccountFile(try readFile("/etc/group", limit: 16 << 20)).lines(numbered: gid).compactMap { $0.text(0) }
     return names.isEmpty && !groupsAreLocal() ? try groupName(gid).map { [$0] } ?? [] : names
   }
 
