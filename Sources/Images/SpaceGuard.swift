@@ -24,6 +24,13 @@ package final class SpaceGuard {
     // A file takes a block of the archive at least.
     let files = room.inodesTotal == 0 ? UInt64.max : max(room.inodesTotal / 64, 1024) * 512
     next = written + min(SpaceGuard.step, max(room.total / 64, 1 << 20), files)
+    try SpaceGuard.require(room, reserve: reserve)
+  }
+
+  /// Throws when a file system has no room that may be taken.
+  ///
+  /// - Parameter reserve: bytes that stay free, a twentieth of a small file system.
+  package static func require(_ room: FileSystemSpace, reserve: UInt64) throws(ImageError) {
     // Where inodes are made as they are needed there are none to run out of, and both numbers are 0.
     guard room.inodesFree >= room.inodesTotal / 20 else {
       throw ImageError(

@@ -30,7 +30,7 @@ struct HostChecks {
 
   func all() -> [HostCheck] {
     [root, kernel, namespaces, cgroups] + isolators + [
-      seccomp, landlock, images, quota, room, curl, accounts, engine, clock, policyFile,
+      seccomp, images, quota, room, curl, accounts, engine, clock, policyFile,
     ]
   }
 
@@ -106,7 +106,7 @@ struct HostChecks {
     return lacking.map { name, reason in
       HostCheck(
         name: name, state: .limited, found: reason, enables: "the isolator \(name)",
-        remedy: "--isolation with a list that does not have it runs tasks without it")
+        remedy: "a task that cannot do without it is refused, unless --isolation has a list without it")
     }
   }
 
@@ -121,16 +121,6 @@ struct HostChecks {
       remedy: actions == nil ? "a kernel with CONFIG_SECCOMP_FILTER" : nil, isRequired: true)
   }
 
-  private var landlock: HostCheck {
-    let version = Landlock.version
-    let isEnough = version >= Landlock.firstWithScopes
-    return HostCheck(
-      name: "landlock", state: isEnough ? .ok : .limited,
-      found: version == 0 ? "not there, or switched off" : "version \(version)",
-      enables: "abstract UNIX sockets of other tasks and of the host are out of reach",
-      remedy: isEnough ? nil : "Linux 6.12 or newer, with landlock in the list of lsm=")
-  }
-
   private var images: HostCheck {
     let obstacle = OverlaySupport.look(at: existing).obstacle
     return HostCheck(
@@ -141,31 +131,33 @@ struct HostChecks {
 
   private var quota: HostCheck {
     let isThere = DiskQuota.isAvailable(at: workDirectory)
+    let lack = CurrentProcess.effectiveUser == 0 ? "no project quotas" : "root alone can see whether there are quotas"
     return HostCheck(
       name: "quota", state: isThere ? .ok : .limited,
-      found: isThere ? "project quotas in \(workDirectory)" : "no project quotas in \(workDirectory)",
+      found: (isThere ? "project quotas" : lack) + " in \(workDirectory)",
       enables: isThere
         ? "limits of disk that the kernel holds" : "limits of disk are measured, and hold a moment later",
       remedy: isThere ? nil : "a --work-dir on XFS or ext4, mounted with prjquota")
   }
 
   private var room: HostCheck {
-    let least = Budgets().reservedBytes
+    let (path, enables) = (existing, "sandboxes, logs and images")
+    let room: FileSystemSpace
     do throws(Errno) {
-      let path = existing
       let directory = try openFile(path, O_RDONLY | O_DIRECTORY)
-      let space = try space(of: directory.rawValue)
-      let reserve = max(least, space.total / 20)
-      let isEnough = space.available > reserve && space.inodesFree > space.inodesTotal / 20
-      return HostCheck(
-        name: "room", state: isEnough ? .ok : .limited,
-        found: "\(Quantity.bytes(space.available)) of \(Quantity.bytes(space.total)) free at \(path)",
-        enables: "images are unpacked as long as \(Quantity.bytes(reserve)) stay free",
-        remedy: isEnough ? nil : "`aurora-executor image gc`, `sweep`, or another --work-dir")
+      room = try space(of: directory.rawValue)
     } catch {
       return HostCheck(
-        name: "room", state: .missing, found: "\(workDirectory): \(error)", enables: "sandboxes, logs and images",
+        name: "room", state: .missing, found: "\(path): \(error)", enables: enables,
         remedy: "choose another place with --work-dir")
+    }
+    do throws(ImageError) {
+      try SpaceGuard.require(room, reserve: Budgets().reservedBytes)
+      let free = "\(Quantity.bytes(room.available)) of \(Quantity.bytes(room.total)) free at \(path)"
+      return HostCheck(name: "room", state: .ok, found: free, enables: enables)
+    } catch {
+      // As a pull says it.
+      return HostCheck(name: "room", state: .limited, found: error.why, enables: enables, remedy: error.hint)
     }
   }
 
