@@ -127,6 +127,20 @@ class Disk(ExecutorTestCase):
                         many + f"exec 3>{place}; rm {place}; dd if=/dev/zero bs=1M count=30 >&3; " + FOREVER, image=image, disk=8 * MIB)),
                         " MiB used: deleted files that are in use 30 MiB")
 
+    def test_what_a_neighbour_frees_hides_no_file_without_a_name(self):
+        # A file system of its own, which loses nothing.
+        self.mount(self.host.work)
+        neighbour = os.path.join(self.host.work, "neighbours")
+        with open(neighbour, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 30 * MIB)
+        task = self.start_task(document(
+            "exec 3>x; rm x; echo up; while ! test -e go; do sleep 0.1; done; dd if=/dev/zero bs=1M count=30 >&3; " + FOREVER,
+            disk=8 * MIB)).wait_log("up")
+        os.unlink(neighbour)
+        with open(os.path.join(task.sandbox, "go"), "w", encoding="ascii"):
+            pass
+        self.fails(task.wait(60), " MiB used: deleted files that are in use 30 MiB")
+
     def test_a_deleted_file_that_no_descriptor_shows_counts(self):
         hold = program("hold")
         # Few processes are looked at on the spot, and many mappings by a worker, which has fewer rights.

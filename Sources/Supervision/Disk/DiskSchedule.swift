@@ -10,7 +10,7 @@
 ///                  long that the limit is noticed within 15 s; otherwise after a hundred times what it took, at least
 ///                  every 14 s where it is cheap and at least every 10 min where it is not
 ///
-/// A plain measurement does not see what has no name. What the file system has lost and it does not explain is not forgotten by
+/// A plain measurement does not see what has no name: that is looked for as well at least every 28 s, where that is cheap. What the file system has lost and it does not explain is not forgotten by
 /// it, nor is what was measured once, is not there any more and is not free again: however slowly it comes together, as soon as it
 /// may be too much what has no name is looked for.
 ///
@@ -28,7 +28,7 @@ struct DiskSchedule {
   enum Care {
     /// What has a name alone: there is no sign that it is over its limit, or it is not time yet for more.
     case plain
-    /// The file system has lost more than the task had left: what is open and has no name is counted, too.
+    /// The file system has lost more than the task had left, or it is long ago: what is open and has no name is counted, too.
     case thorough
     /// The same with the task stopped.
     case still
@@ -60,12 +60,15 @@ struct DiskSchedule {
   private var stillNotBefore: UInt64 = 0
   /// The search for what has no name can take much longer than the walk: that goes on in between.
   private var searchNotBefore: UInt64 = 0
+  private var searchedAt: UInt64
   /// How careful the measurement at hand is.
   private var care = Care.plain
 
   private static let doubtsBeforeStill = 3
   private static let failuresBeforeEnd = 5
   private static let betweenStills = 10 * second
+  /// Between two searches for what has no name where nothing says that there is any.
+  private static let betweenSearches = 2 * notice
 
   /// - Parameters:
   ///   - free: what is free on the file systems of the task's files.
@@ -75,6 +78,7 @@ struct DiskSchedule {
     self.free = free
     lost = free.map { _ in isNew ? 0 : 1 << 60 }
     measuredAt = now
+    searchedAt = now
   }
 
   /// What to do now that so much is free.
@@ -109,7 +113,11 @@ struct DiskSchedule {
     lost = 0
     self.free = free
     // Where no file system says anything, everything may be.
-    guard wasSuspected || lostBefore == nil else { return .plain }
+    guard wasSuspected || lostBefore == nil else {
+      // What somebody else frees may hide that too, and no walk sees it.
+      if now >= max(searchedAt + DiskSchedule.betweenSearches, searchNotBefore) { care = .thorough }
+      return care
+    }
     // What does not explain it is soon followed by another.
     interval = DiskSchedule.second
     if doubts >= DiskSchedule.doubtsBeforeStill, now >= stillNotBefore {
@@ -131,7 +139,7 @@ struct DiskSchedule {
   ) -> UInt64 {
     failures = 0
     let isCareful = care != .plain
-    if isCareful { searchNotBefore = now + 9 * search }
+    if isCareful { (searchedAt, searchNotBefore) = (now, now + 9 * search) }
     let (explained, gone) = (used > self.used ? used - self.used : 0, self.used > used ? self.used - used : 0)
     if isCareful || !wasSuspected { doubts = isDoubtful && wasSuspected ? doubts + 1 : 0 }
     // A careful one that has missed nothing says all there is to say.
